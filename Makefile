@@ -1,0 +1,82 @@
+# stillwatch. `make help` lists what can be made. Needs python3 (3.11 or newer), make and gcc.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.locked
+PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
+JOBS ?= 2
+SEED ?= 7
+
+export PYTHONDONTWRITEBYTECODE = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format unit docs docs-generate wheel study bench screenshot chromium lock clean
+
+help:  ## list what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | sed -E 's/:.*## */\t/' | expand -t 16
+
+setup: $(STAMP)  ## set up .venv from the lock
+
+$(STAMP): requirements/dev.txt requirements/docs.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "error: $(PYTHON) is older than 3.11" >&2; echo "hint: make PYTHON=python3.11 ..." >&2; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --require-hashes -r requirements/dev.txt
+	$(PIP) install --require-hashes -r requirements/docs.txt
+	$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(STAMP)  ## one synthetic day: make it, scan it, show the report's path
+	@$(BIN)/python -m scripts.demo --seed $(SEED)
+
+test: $(STAMP) chromium lint unit  ## everything that must pass
+
+lint: $(STAMP)  ## style, types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP)  ## put the code into the house format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+unit: $(STAMP)  ## the tests alone
+	$(BIN)/python -m pytest -n $(JOBS) -q
+
+docs: $(STAMP)  ## the documentation site, strict and offline, into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "site/index.html"
+
+docs-generate: $(STAMP)  ## rewrite the generated pages from the code
+	$(BIN)/python -m scripts.generate_docs
+
+wheel: $(STAMP)  ## wheel and source archive, into dist/
+	$(BIN)/python -m build --no-isolation --outdir dist .
+
+study: $(STAMP)  ## error rates over scenarios and seeds, into build/study/
+	$(BIN)/python -m scripts.study --out build/study
+
+bench: $(STAMP)  ## wall time and memory by size, into build/bench/
+	$(BIN)/python -m scripts.bench --out build/bench
+
+screenshot: $(STAMP) chromium demo  ## a picture of the demo report, for the README
+	$(BIN)/python scripts/screenshot.py demo/report/report.html docs/assets/report.png
+
+chromium:
+	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "installing chromium"; \
+	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	    apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core; } >/dev/null \
+	  || echo "note: chromium could not be installed; tests that need a browser are skipped"; \
+	else \
+	  echo "note: no chromium; tests that need a browser are skipped (apt-get install chromium)"; \
+	fi
+
+lock: $(STAMP)  ## resolve requirements/ again from pyproject.toml
+	$(BIN)/python -m scripts.lock
+
+clean:  ## remove everything that was made, but not .venv
+	rm -rf build dist site demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find src tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,45 @@
+"""Resolve ``requirements/`` from ``pyproject.toml``: exact versions with hashes, no index named.
+
+The resolver lives in an environment of its own, so that it is not part of what it locks.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+RESOLVER = "uv==0.13.9"
+OPTIONS = (
+    "--quiet", "--generate-hashes", "--universal", "--python-version", "3.11", "--no-emit-index-url",
+    "--no-header", "--no-annotate",
+)  # fmt: skip
+
+
+def resolver() -> Path:
+    """The resolver, installed when it is missing."""
+    folder = ROOT / ".cache" / "lock"
+    if not (folder / "bin" / "uv").exists():
+        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+        subprocess.run([folder / "bin" / "python", "-m", "pip", "install", "-qq", RESOLVER], check=True)
+    return folder / "bin" / "uv"
+
+
+def main() -> None:
+    """Write core, dev (core and the tools) and docs (the site builder alone), each agreeing with the last."""
+    uv = resolver()
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    docs = ROOT / ".cache" / "docs.in"
+    docs.write_text("\n".join(extras["docs"]) + "\n", encoding="utf-8")
+    for arguments in (
+        ("pyproject.toml", "-o", "requirements/core.txt"),
+        ("pyproject.toml", "--extra", "dev", "-c", "requirements/core.txt", "-o", "requirements/dev.txt"),
+        (docs, "-c", "requirements/dev.txt", "-o", "requirements/docs.txt"),
+    ):
+        subprocess.run([uv, "pip", "compile", *OPTIONS, *arguments], check=True, cwd=ROOT)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""``stillwatch scan``: logs in, pools and campaigns out."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stillwatch.cli.commands import VerbCommand, general_options, json_option, option, reading_options
+from stillwatch.cli.edge import mapping_path, read_settings, standard_input
+from stillwatch.cli.terminal import print_json, progress
+
+if TYPE_CHECKING:
+    from stillwatch.records import ScanResult
+
+DEFAULT_NULL_RUNS = 20
+SOMETHING = 10
+
+
+class ScanCommand(VerbCommand):
+    """Lets ``--check-null`` stand before a path: only a number after it is its value."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if "--check-null" in args:
+            place = args.index("--check-null")
+            following = args[place + 1] if place + 1 < len(args) else ""
+            if not following.isdecimal():
+                args = [*args[:place], f"--check-null={DEFAULT_NULL_RUNS}", *args[place + 1 :]]
+        return super().parse_args(ctx, args)
+
+
+@click.command(
+    cls=ScanCommand,
+    short_help="Find pools and campaigns in logs.",
+    examples=(
+        ("stillwatch scan logs/ --key-file stillwatch.key --out report", "a folder of logs"),
+        (
+            "stillwatch scan logs/ --accounts accounts.parquet --grants grants.toml --out report",
+            "with what you know about accounts, and who may distil",
+        ),
+        ("zstdcat day.jsonl.zst | stillwatch scan - --json | jq .counts", "from a pipe, into a program"),
+        ("stillwatch scan logs/ --check-null", "does it find anything in shuffled data? It should not"),
+    ),
+)
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@reading_options
+@option(
+    "--accounts",
+    multiple=True,
+    section="Context",
+    metavar="FILE",
+    help="Account table (Parquet or JSONL); may be given more than once.",
+)
+@option("--grants", section="Context", metavar="FILE", help="Permissions to distil (TOML or JSONL).")
+@option("--releases", section="Context", metavar="FILE", help="When each model was released.")
+@option("--client-releases", section="Context", metavar="FILE", help="When each client version was released.")
+@option(
+    "--baseline",
+    section="Context",
+    metavar="FILE",
+    help="Reference cohort from `stillwatch baseline fit`; else the built-in way of `detect.reference`.",
+)
+@option(
+    "--out",
+    "-o",
+    section="Writing",
+    metavar="FOLDER",
+    type=click.Path(file_okay=False),
+    help="Folder for the report and tables; written whole or not at all.",
+)
+@option("--overwrite", section="Writing", is_flag=True, help="Replace an earlier run in that folder.")
+@json_option("Print summary.json to standard output; everything else goes to standard error.")
+@option(
+    "--check-null",
+    section="Checking",
+    type=click.IntRange(min=1),
+    metavar="[RUNS]",
+    default=None,
+    help=f"Also scan RUNS shuffled copies ({DEFAULT_NULL_RUNS} when no number is given), "
+    "which should give nothing.",
+)
+@general_options
+def scan(
+    inputs: tuple[str, ...],
+    format: str | None,
+    mapping: str | None,
+    key_file: str | None,
+    accounts: tuple[str, ...],
+    grants: str | None,
+    releases: str | None,
+    client_releases: str | None,
+    baseline: str | None,
+    out: str | None,
+    overwrite: bool,
+    as_json: bool,
+    check_null: int | None,
+    settings_path: str | None,
+    quiet: bool,
+) -> int:
+    """Find pools and campaigns in logs.
+
+    INPUT is a file, a folder, or `-` for standard input. Files may be JSONL, NDJSON (gzip or zstd),
+    Parquet, or any format that `stillwatch formats` lists.
+
+    Exit status: 0 nothing at review or above; 10 something; 2 unusable input or settings; 1 internal
+    failure.
+    """
+    from stillwatch import wiring
+
+    settings = read_settings(settings_path, key_file)
+    with progress(quiet=quiet) as told:
+        result = wiring.scan(
+            inputs,
+            settings=settings,
+            out=Path(out) if out else None,
+            accounts=accounts,
+            grants=grants,
+            releases=releases,
+            client_releases=client_releases,
+            baseline=baseline,
+            format=format,
+            mapping=mapping_path(mapping),
+            overwrite=overwrite,
+            check_null=check_null or 0,
+            progress=told,
+            env=os.environ,
+            stdin=standard_input(inputs),
+        )
+    status = exit_status(result)
+    if as_json:
+        print_json(result.summary)
+    elif not quiet:
+        from stillwatch.cli.summary import print_summary
+
+        print_summary(result, Path(out) if out else None, status)
+    return status
+
+
+def exit_status(result: ScanResult) -> int:
+    """10 when any account is hinted for review or action, else 0."""
+    hints: Any = result.accounts.column("disposition_hint").unique().to_pylist()
+    return SOMETHING if {"review", "act"} & {str(hint) for hint in hints} else 0

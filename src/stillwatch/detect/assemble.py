@@ -1,0 +1,251 @@
+"""From validated hubs to groups of units, and from groups to accounts.
+
+Strongest evidence first: a hub's members become a seed; members whose own evidence (everything but the trait
+that recruited them) is under one decade leave it, and a hub that keeps less than half was a public template
+with a campaign inside, so it is dropped. The seed's profile then attracts other units, leave-one-out, until
+nothing changes. Hubs whose members are mostly inside an earlier group are part of it. Linear per group.
+
+A unit's weight is the sum over independent trait groups of the strongest channel in each:
+``log10(1/2 + 1/2 * share in group / (kappa * share outside))``, with its own contribution left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from stillwatch.detect.controller import HubTests, Pairs, share_of
+from stillwatch.detect.baseline import Baseline
+from stillwatch.detect.hubs import Hubs, TokenMatrix
+from stillwatch.detect.trait import CONTROL_GROUPS, SOURCE_GROUPS
+from stillwatch.detect.traffic import Traffic
+
+JOIN_DECADES = 4.0
+"""Weight at which a unit joins a group: one in 10,000 unlinked units would reach it by chance."""
+STAY_DECADES = 1.0
+RETENTION = 0.5
+ABSORB = 0.5
+MAX_ROUNDS = 8
+THIN_CONTROL = 6.0
+"""Decades of control evidence with which a hub may stand although few members show it themselves."""
+THIN_JOIN = 2.0
+THIN_MERGE = 0.2
+THIN_HONEST = 0.25
+"""Largest estimated share of honest members in such a hub."""
+MIN_TRUSTED = 0.05
+"""Below this share of trusted units in the population the honest share cannot be estimated."""
+MAX_GROUPS = 2000
+PAIR_CAP = 4.0
+CONTENT_GROUPS = ("content", "software", "language", "programme", "pivot")
+
+
+@dataclass
+class Group:
+    """Units behind one controller."""
+
+    units: np.ndarray
+    """int32, sorted."""
+    seed: int
+    hubs: list[int]
+    thin: bool = False
+    """Held together by shared content with control events on some members; most are only associated."""
+    weight: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    """float64[units]: decades, leave-one-out."""
+    parts: dict[str, np.ndarray] = field(default_factory=dict)
+    """Trait group to float64[units] decades."""
+    channels: dict[str, float] = field(default_factory=dict)
+    """Channel to log10 e-value of the group as a whole; nan where it could not judge."""
+    log10: float = 0.0
+    """Evidence of one controller, the larger of the group's and its seed hub's."""
+
+
+class Attributor:
+    """Scores units against a group's profile."""
+
+    def __init__(
+        self, traffic: Traffic, matrices: dict[str, TokenMatrix], pairs: list[Pairs], baseline: Baseline,
+        *, kappa: float, use_traffic: bool,
+    ) -> None:  # fmt: skip
+        self.traffic = traffic
+        self.matrices = list(matrices.values())
+        self.pairs = pairs
+        self.kappa = kappa
+        self.use_traffic = use_traffic
+        self.reference = [share_of(m, baseline) for m in self.matrices]
+        self.trait_groups = sorted({m.trait.group for m in self.matrices}) + (["control"] if pairs else [])
+
+    def score(self, members: np.ndarray, *, outsiders: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Weight of members (leave-one-out) and, if asked, of units that share a telling value.
+
+        Returns (units, decades[trait groups, units]); rows follow ``trait_groups``.
+        """
+        return self._score(members, outsiders, None)
+
+    def against(self, members: np.ndarray, units: np.ndarray) -> np.ndarray:
+        """Decades[trait groups, units] of given units against the profile of ``members``."""
+        return self._score(members, False, units)[1]
+
+    def _score(
+        self, members: np.ndarray, outsiders: bool, chosen: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        inside = np.zeros(self.traffic.n_units, np.bool_)
+        inside[members] = True
+        tables = []
+        candidates = [members]
+        for matrix, (reference, floor) in zip(self.matrices, self.reference, strict=True):
+            got = matrix.codes[members]
+            count = np.bincount(got[got >= 0], minlength=len(matrix.values)).astype(float)
+            shown = float((got[:, 0] >= 0).sum())
+            q = np.maximum(reference, floor)
+            if self.use_traffic:
+                present = matrix.present[matrix.stratum] if len(matrix.values) else np.zeros(0)
+                outside = np.maximum(present - shown, 0.0)
+                q = np.maximum(q, (matrix.having - count + 1.0) / (outside + 1.0))
+            q = np.minimum(self.kappa * q, 1.0)
+            tables.append((matrix, count, shown, q))
+            if outsiders and shown >= 2 and matrix.trait.group != "language":
+                ratio = count / shown / q
+                for code in np.flatnonzero((ratio >= 10.0) & (count >= 2)):
+                    candidates.append(matrix.owners[matrix.ptr[code] : matrix.ptr[code + 1]])
+        if outsiders:
+            for p in self.pairs:
+                candidates += [p.giver[inside[p.taker]], p.taker[inside[p.giver]]]
+        units = np.unique(np.concatenate(candidates)).astype(np.int32) if chosen is None else chosen
+        own = inside[units].astype(float)
+        parts = np.zeros((len(self.trait_groups), len(units)))
+        for matrix, count, shown, q in tables:
+            row = self.trait_groups.index(matrix.trait.group)
+            codes = matrix.codes[units]
+            valid = codes >= 0
+            safe = np.where(valid, codes, 0)
+            if not len(count):
+                continue
+            others = np.maximum(count[safe] - own[:, None], 0.0)
+            base = np.maximum(shown - own, 1.0)[:, None]
+            value = np.log10(0.5 + 0.5 * others / base / q[safe])
+            best = np.where(valid, value, -9.0).max(axis=1)
+            parts[row] = np.maximum(parts[row], np.where(valid.any(1), best, 0.0))
+        if self.pairs:
+            parts[-1] = self._pairs(units, inside)
+        return units, parts
+
+    def _pairs(self, units: np.ndarray, inside: np.ndarray) -> np.ndarray:
+        out = np.zeros(self.traffic.n_units)
+        for p in self.pairs:
+            partners = np.zeros(self.traffic.n_units)
+            np.add.at(partners, p.giver[inside[p.taker]], 1.0)
+            np.add.at(partners, p.taker[inside[p.giver]], 1.0)
+            mean = self.kappa * p.rate * np.maximum(p.exposure, 1)
+            gain = np.clip(-np.log10(np.minimum(mean, 1.0)), 0.0, PAIR_CAP)
+            out = np.maximum(out, np.where(partners > 0, gain, 0.0))
+        return out[units]
+
+    def qualifies(self, parts: np.ndarray, floor: float) -> np.ndarray:
+        """Enough weight in all, from two groups, one of them more than software and content."""
+        names = np.array(self.trait_groups)
+        hard = np.isin(names, sorted(SOURCE_GROUPS | CONTROL_GROUPS))
+        strong = parts >= 1.0
+        out: np.ndarray = (parts.sum(0) >= floor) & (strong.sum(0) >= 2) & strong[hard].any(0)
+        return out
+
+
+def assemble(
+    traffic: Traffic, hubs: Hubs, tests: HubTests, attributor: Attributor, trusted: np.ndarray, *, low: int
+) -> list[Group]:
+    """Groups from validated hubs, strongest seed first."""
+    standing = np.flatnonzero(tests.discovered & tests.sourced & (tests.retest > 0.0))
+    size = np.diff(hubs.ptr)
+    strength = tests.combined[standing] / np.maximum(size[standing], 1)
+    order = standing[np.lexsort((hubs.value[standing], -strength))]
+    claimed = np.full(traffic.n_units, -1, np.int64)
+    groups: list[Group] = []
+    doubtful: list[int] = []
+    for hub in order:
+        members = hubs.members(int(hub))
+        owners = claimed[members]
+        taken = owners >= 0
+        if taken.mean() >= ABSORB:
+            groups[int(np.bincount(owners[taken]).argmax())].hubs.append(int(hub))
+            continue
+        if len(groups) >= MAX_GROUPS:
+            break
+        seed = _retain(attributor, members, hubs.traits[hubs.trait[hub]].group)
+        if len(seed) < low or len(seed) < RETENTION * len(members):
+            doubtful.append(int(hub))
+            continue
+        _claim(groups, claimed, _grow(attributor, seed, low), int(hub), low, thin=False)
+    for hub in doubtful:
+        members = hubs.members(hub)
+        if _may_be_thin(hubs, tests, hub, trusted) and (claimed[members] < 0).mean() > ABSORB:
+            units, parts = attributor.score(np.sort(members), outsiders=False)
+            content = parts[attributor.trait_groups.index("content")]
+            _claim(groups, claimed, units[content >= THIN_JOIN], hub, low, thin=True)
+    for group in groups:
+        scored, parts = attributor.score(group.units, outsiders=False)
+        group.units = scored
+        group.weight = parts.sum(0)
+        group.parts = dict(zip(attributor.trait_groups, parts, strict=True))
+    return groups
+
+
+def _claim(groups: list[Group], claimed: np.ndarray, units: np.ndarray, hub: int, low: int, *, thin: bool) -> None:
+    """Make a group of units, or add them to the group that most of them belong to already."""
+    if len(units) < low:
+        return
+    owners = claimed[units]
+    taken = owners >= 0
+    fresh = units[~taken].astype(np.int32)
+    if taken.any():
+        overlap = np.bincount(owners[taken], minlength=len(groups))
+        most = int(overlap.argmax())
+        merge = ABSORB if not (thin and groups[most].thin) else THIN_MERGE
+        if overlap[most] >= merge * min(len(units), len(groups[most].units)) and (groups[most].thin or not thin):
+            groups[most].hubs.append(hub)
+            groups[most].units = np.union1d(groups[most].units, fresh).astype(np.int32)
+            claimed[fresh] = most
+            return
+    if len(fresh) >= low:
+        claimed[fresh] = len(groups)
+        groups.append(Group(np.sort(fresh), hub, [hub], thin))
+
+
+def _retain(attributor: Attributor, members: np.ndarray, own_group: str) -> np.ndarray:
+    """Members whose evidence, the recruiting trait group left out, reaches one decade."""
+    units, parts = attributor.score(np.sort(members), outsiders=False)
+    rows = [
+        i
+        for i, g in enumerate(attributor.trait_groups)
+        if g != own_group and (g in SOURCE_GROUPS or g in CONTROL_GROUPS)
+    ]
+    kept: np.ndarray = units[parts[rows].sum(0) >= STAY_DECADES]
+    return kept
+
+
+def _may_be_thin(hubs: Hubs, tests: HubTests, hub: int, trusted: np.ndarray) -> bool:
+    """Content hub with strong control events and hardly a trusted unit in it.
+
+    A public template with a campaign inside has trusted units in proportion to its honest members; their
+    share in the hub over their share in the population estimates how much of the hub is honest.
+    """
+    if hubs.traits[hubs.trait[hub]].group != "content":
+        return False
+    control = [i for i, g in enumerate(tests.groups) if g in CONTROL_GROUPS]
+    if not control or np.nanmax(np.append(tests.log10[hub, control], -1.0)) < THIN_CONTROL:
+        return False
+    base = float(trusted.mean())
+    if base < MIN_TRUSTED:
+        return False
+    members = hubs.members(hub)
+    return (float(trusted[members].sum()) + 0.5) / (len(members) + 1.0) / base <= THIN_HONEST
+
+
+def _grow(attributor: Attributor, seed: np.ndarray, low: int) -> np.ndarray:
+    members = np.sort(seed)
+    for _ in range(MAX_ROUNDS):
+        units, parts = attributor.score(members, outsiders=True)
+        fresh = units[attributor.qualifies(parts, JOIN_DECADES)]
+        if len(fresh) < low or np.array_equal(fresh, members):
+            return fresh
+        members = fresh
+    return members

@@ -1,0 +1,182 @@
+"""Evidence A: is one controller behind the units of a hub?
+
+For every hub and every channel that does not define it, an e-value: betting on shared values, Poisson bets
+on hand-offs between units, universal inference on how work is dealt out. A hub's e-value is their average,
+which is valid under any dependence. Hubs are selected on one half of the evidence and tested again on the
+other: units are halved by a keyed hash in hubs of `SPLIT_SIZE` or more; smaller hubs are split by channel
+block, and events by time.
+
+A hub stands only with sources: one control channel, or two independent ones of payment, identity, egress,
+device and schedule. Shared software and shared content name hubs and never count.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numba as nb
+import numpy as np
+
+from stillwatch.detect.baseline import Baseline
+from stillwatch.detect.betting import bet_hubs, e_bh, log10_mean, poisson_log10_e
+from stillwatch.detect.families import look_up
+from stillwatch.detect.hubs import Hubs, TokenMatrix
+from stillwatch.detect.trait import CONTROL_GROUPS, SOURCE_GROUPS, Events, EventTrait, QueueTrait
+from stillwatch.detect.traffic import Traffic
+
+SPLIT_SIZE = 24
+SOURCE_DECADES = 3.0
+"""A channel is a source of a hub when its own e-value there is at least 10^3."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Distinct (giver, taker) pairs of one event trait in each half of the time."""
+
+    trait: EventTrait
+    giver: np.ndarray
+    taker: np.ndarray
+    half: np.ndarray
+    exposure: np.ndarray
+    rate: float
+    """Null rate per opportunity before kappa."""
+
+
+@dataclass(frozen=True, slots=True)
+class HubTests:
+    """Every hub's evidence."""
+
+    channels: tuple[str, ...]
+    groups: tuple[str, ...]
+    log10: np.ndarray
+    """float64[hubs, channels]; nan where the channel defines the hub or cannot judge it."""
+    combined: np.ndarray
+    select: np.ndarray
+    retest: np.ndarray
+    discovered: np.ndarray
+    """Rejected by e-BH on the selection half."""
+    sourced: np.ndarray
+    """Has one control source or two independent ones."""
+
+
+def share_of(matrix: TokenMatrix, baseline: Baseline) -> tuple[np.ndarray, float]:
+    """Reference share of each code of a matrix (0 when unseen) and the floor for unseen values."""
+    known = baseline.shares.get(matrix.trait.id)
+    if known is None:
+        return np.zeros(len(matrix.values)), 1e-9
+    return look_up(matrix.values, known.values, known.shares), 1.0 / (known.units + 1)
+
+
+def make_pairs(traffic: Traffic, trait: EventTrait, events: Events, trusted: np.ndarray) -> Pairs:
+    """Reduce events to distinct pairs per half, and estimate the null rate from trusted units."""
+    half = (events.ts >= traffic.middle).astype(np.int64)
+    keys = np.unique(
+        np.stack([np.minimum(events.giver, events.taker), np.maximum(events.giver, events.taker), half]), axis=1
+    )
+    calm = trusted[events.giver] & trusted[events.taker]
+    exposed = float(events.exposure[trusted].sum())
+    rate = trait.rate
+    if exposed >= 1000:
+        distinct = len(np.unique(np.stack([events.giver[calm], events.taker[calm]]), axis=1).T)
+        rate = max(rate, (distinct + 1.0) / (exposed + 1.0))
+    return Pairs(trait, keys[0].astype(np.int32), keys[1].astype(np.int32), keys[2], events.exposure, rate)
+
+
+@nb.njit(cache=True, nogil=True)
+def _count_pairs(unit_ptr, unit_hubs, a, b, half, counts):  # type: ignore[no-untyped-def]
+    for e in range(a.shape[0]):
+        i, j = unit_ptr[a[e]], unit_ptr[b[e]]
+        while i < unit_ptr[a[e] + 1] and j < unit_ptr[b[e] + 1]:
+            if unit_hubs[i] == unit_hubs[j]:
+                counts[unit_hubs[i], half[e]] += 1
+                i += 1
+                j += 1
+            elif unit_hubs[i] < unit_hubs[j]:
+                i += 1
+            else:
+                j += 1
+
+
+def _hubs_by_unit(hubs: Hubs, n_units: int) -> tuple[np.ndarray, np.ndarray]:
+    hub_of = np.repeat(np.arange(len(hubs)), np.diff(hubs.ptr))
+    order = np.argsort(hubs.units, kind="stable")
+    counts = np.bincount(hubs.units, minlength=n_units)
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), hub_of[order].astype(np.int64)
+
+
+def test_hubs(
+    traffic: Traffic, hubs: Hubs, matrices: dict[str, TokenMatrix], pairs: list[Pairs],
+    queues: list[tuple[QueueTrait, dict[int, float]]], baseline: Baseline, *,
+    kappa: float, alpha: float, use_traffic: bool,
+) -> HubTests:  # fmt: skip
+    """Test every hub on every channel that does not define it."""
+    n = len(hubs)
+    half = (traffic.unit_order & np.uint64(1)).astype(np.int64)
+    bets = [m for m in matrices.values() if m.trait.bets and len(m.values)]
+    channels = [m.trait.id for m in bets] + [p.trait.id for p in pairs] + [q.id for q, _ in queues]
+    groups = [m.trait.group for m in bets] + [p.trait.group for p in pairs] + [q.group for q, _ in queues]
+    log10 = np.full((3, n, len(channels)), np.nan)
+    own_group = np.array([hubs.traits[t].group if t >= 0 else "" for t in hubs.trait]) if n else np.zeros(0, "U8")
+    size = np.diff(hubs.ptr)
+    small = size < SPLIT_SIZE
+    for c, matrix in enumerate(bets):
+        q, floor = share_of(matrix, baseline)
+        for part in range(3):
+            values, shown = bet_hubs(
+                hubs.ptr, hubs.units, half, part, matrix.codes, len(matrix.values), matrix.total, matrix.stratum,
+                matrix.present, q, floor, use_traffic, kappa,
+            )  # fmt: skip
+            log10[part, :, c] = np.where(shown >= 2, values, 0.0)
+        off, on = (2, 1) if matrix.trait.block == 1 else (1, 2)
+        log10[on, small, c] = log10[0, small, c]
+        log10[off, small, c] = np.nan
+        log10[:, own_group == matrix.trait.group, c] = np.nan
+    if n and pairs:
+        unit_ptr, unit_hubs = _hubs_by_unit(hubs, traffic.n_units)
+        for c, p in enumerate(pairs, start=len(bets)):
+            counts = np.zeros((n, 2), np.int64)
+            _count_pairs(unit_ptr, unit_hubs, p.giver, p.taker, p.half, counts)
+            exposed = np.add.reduceat(p.exposure[hubs.units], hubs.ptr[:-1]).astype(float)
+            mean = kappa * p.rate * exposed
+            log10[0, :, c] = poisson_log10_e(counts.sum(1).astype(float), mean)
+            for part in (1, 2):
+                log10[part, :, c] = poisson_log10_e(counts[:, part - 1].astype(float), mean / 2 + 1e-12)
+    for c, (_, found) in enumerate(queues, start=len(bets) + len(pairs)):
+        for hub, value in found.items():
+            log10[0, hub, c] = log10[2, hub, c] = value
+    parts = np.stack([_average(log10[part]) for part in range(3)])
+    discovered = e_bh(parts[1], alpha)
+    return HubTests(
+        tuple(channels), tuple(groups), log10[0], parts[0], parts[1], parts[2], discovered,
+        _sourced(log10[0], groups, own_group),
+    )  # fmt: skip
+
+
+def _average(log10: np.ndarray) -> np.ndarray:
+    """Average e-value over the channels that could judge; 1 where none could."""
+    if not log10.size:
+        return np.zeros(len(log10))
+    seen = ~np.isnan(log10)
+    count = np.maximum(seen.sum(1), 1)
+    filled = np.where(seen, log10, -np.inf)
+    top = np.max(filled, axis=1)
+    top = np.where(np.isfinite(top), top, 0.0)
+    total = np.sum(np.where(seen, 10.0 ** (filled - top[:, None]), 0.0), axis=1)
+    with np.errstate(divide="ignore"):
+        out: np.ndarray = np.where(seen.any(1), top + np.log10(total / count), 0.0)
+    return out
+
+
+def _sourced(log10: np.ndarray, groups: list[str], own_group: np.ndarray) -> np.ndarray:
+    strong = np.nan_to_num(log10, nan=-1.0) >= SOURCE_DECADES
+    names = np.array(groups)
+    control = np.zeros(len(log10), np.bool_)
+    sources = np.zeros(len(log10), np.int64)
+    for group in sorted(CONTROL_GROUPS):
+        control |= strong[:, names == group].any(1)
+    for group in sorted(SOURCE_GROUPS):
+        sources += (strong[:, names == group].any(1) | (own_group == group)).astype(np.int64)
+    return control | (sources >= 2)
+
+
+__all__ = ["HubTests", "Pairs", "log10_mean", "make_pairs", "share_of", "test_hubs"]

@@ -1,0 +1,64 @@
+"""Which template family and which payload each exchange belongs to.
+
+Every exchange carries up to ten template keys (see `stillwatch.detect.kernel`). Its *family* is the one that
+most units share, so that a template whose slot values change stays one family. Its *payload* is its longest
+sentence, unless that sentence belongs to the template, then the whole prompt.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from stillwatch.detect.kernel import TEMPLATE_KEYS
+from stillwatch.detect.traffic import Traffic
+
+MIN_UNITS = 3
+
+
+def _support(traffic: Traffic, column: str) -> tuple[np.ndarray, np.ndarray]:
+    got = traffic.con.con.execute(
+        f'SELECT "{column}" AS value, count(DISTINCT unit) AS units FROM exchange WHERE "{column}" <> 0 '
+        f"GROUP BY value HAVING min(unit) <> max(unit) ORDER BY value"
+    ).fetchnumpy()
+    return got["value"], got["units"]
+
+
+def look_up(values: np.ndarray, table: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Weight of each value in a sorted table; 0 when absent."""
+    if not len(table):
+        return np.zeros(len(values), weights.dtype)
+    at = np.minimum(np.searchsorted(table, values), len(table) - 1)
+    return np.where(table[at] == values, weights[at], 0)
+
+
+def assign_families(traffic: Traffic) -> None:
+    """Fill ``exchange.family`` and ``exchange.payload``; 0 = none."""
+    family = np.zeros(traffic.n_exchanges, np.int64)
+    best = np.zeros(traffic.n_exchanges, np.int64)
+    for column in TEMPLATE_KEYS:
+        values, units = _support(traffic, column)
+        keep = units >= MIN_UNITS
+        keys = traffic.column(column)
+        support = look_up(keys, values[keep], units[keep].astype(np.int64))
+        better = support > best
+        family[better] = keys[better]
+        best = np.maximum(best, support)
+        traffic.columns.pop(column, None)
+    values, units = _support(traffic, "longest")
+    longest, full = traffic.column("longest"), traffic.column("full")
+    shared = look_up(longest, values, units.astype(np.int64))
+    in_template = (shared * 5 >= best) & (best >= 10) & (shared > 2)
+    payload = np.where((longest == 0) | in_template, full, longest)
+    seq = traffic.con.con.execute("SELECT seq FROM exchange ORDER BY seq").fetchnumpy()["seq"]
+    table = pa.table({"seq": seq, "family": family, "payload": payload})
+    db = traffic.con.con
+    db.register("_family", table)
+    db.execute("ALTER TABLE exchange RENAME TO plain")
+    db.execute(
+        "CREATE TABLE exchange AS SELECT plain.*, _family.family, _family.payload "
+        "FROM plain JOIN _family USING (seq) ORDER BY seq"
+    )
+    db.execute("DROP TABLE plain")
+    db.unregister("_family")
+    traffic.columns["family"], traffic.columns["payload"] = family, payload

@@ -1,0 +1,420 @@
+"""Exchange batches in, feature batches out: the privacy boundary.
+
+`Featurizer.batch` reduces a batch of canonical exchanges to integers, flags and keyed digests. Prompts,
+completions, headers, addresses and identifiers do not pass; account, organisation, model and channel names
+do, as small integer codes whose names live in the `Interner`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stillwatch.detect.digest import Key, digest_strings, digest_text
+from stillwatch.detect.kernel import COLUMNS, text_features
+from stillwatch.detect.lexicon import Lexicon
+
+MISSING = -1
+I64 = pa.int64()
+DIGEST_LIST = pa.list_(I64)
+
+FEATURE_SCHEMA = pa.schema(
+    [("ts", I64), ("xid", I64), ("acct", pa.int32()), ("org", pa.int32())]
+    + [(name, pa.int32()) for name in ("model", "channel", "operation", "country")]
+    + [(name, I64) for name in ("cred", "end_user", "ip", "net", "ua", "hdr", "tls", "device", "sys", "tools")]
+    + [("asn", I64), ("client", pa.int32()), ("client_version", I64), ("hdr_flags", pa.int8())]
+    + [(name, I64) for name in COLUMNS]
+    + [("cues", I64), ("lang", pa.int8()), ("words", pa.int32()), ("text_flags", pa.uint8())]
+    + [("temperature", pa.float32()), ("top_p", pa.float32()), ("n", pa.int32()), ("max_tokens", pa.int64())]
+    + [("logprobs", pa.int8()), ("stream", pa.int8()), ("seeded", pa.int8()), ("sampling", I64)]
+    + [(name, I64) for name in ("input_tokens", "output_tokens", "reasoning_tokens", "cached_tokens")]
+    + [("status", pa.int32()), ("finish", pa.int8()), ("conv", I64), ("turn", pa.int32())]
+    + [(name, DIGEST_LIST) for name in ("issued", "presented", "sealed_in", "sealed_out")]
+)
+"""What detect sees of one exchange. Digests are int64 and 0 = missing; codes and counts are -1 when missing."""
+
+HDR_VERSION_CONFLICT, HDR_LANGUAGE_CONFLICT, HDR_ABSENT = 1, 2, 4
+FINISH = {"stop": 0, "end_turn": 0, "length": 1, "max_tokens": 1, "tool_calls": 2, "tool_use": 2,
+          "refusal": 3, "content_filter": 3}  # fmt: skip
+KNOWN_CLIENTS = (
+    "openai/python", "asyncopenai/python", "openai/js", "openai/node", "openai/go", "openai/java",
+    "anthropic/python", "asyncanthropic/python", "anthropic/js", "anthropic/typescript", "claude-cli",
+    "langchain", "langchain/python", "langchainjs", "llama-index", "litellm", "python-requests", "httpx",
+    "python-httpx", "aiohttp", "curl", "go-http-client", "node-fetch", "axios", "okhttp", "mozilla",
+    "codex_cli_rs", "cursor", "postmanruntime", "java-http-client", "vercel-ai-sdk", "ai-sdk", "guzzlehttp",
+    "google-genai-sdk", "boto3", "botocore", "ruby", "faraday",
+)  # fmt: skip
+"""Client names that may be shown; any other name is known by digest only."""
+_PRODUCT = re.compile(r"([A-Za-z][\w.+-]{0,40}(?:/[A-Za-z][\w+-]{0,20})?)[/ ]v?(\d{1,4})\.(\d{1,4})(?:\.(\d{1,5}))?")
+_SDK_HEADERS = ("x-stainless-lang", "x-stainless-os", "x-stainless-arch", "x-stainless-runtime",
+                "x-stainless-runtime-version", "x-stainless-package-version", "anthropic-version",
+                "accept-language", "x-stainless-async")  # fmt: skip
+
+
+class Interner:
+    """Small integer codes for names that may be kept: accounts, organisations, models, channels.
+
+    >>> names = Interner()
+    >>> names.codes(pa.array(["b", None, "a", "b"])).tolist(), names.names
+    ([0, -1, 1, 0], ['b', 'a'])
+    """
+
+    def __init__(self) -> None:
+        self.index: dict[str, int] = {}
+        self.names: list[str] = []
+
+    def code(self, name: str) -> int:
+        """Code of one name, new when unseen."""
+        got = self.index.get(name)
+        if got is None:
+            got = self.index[name] = len(self.names)
+            self.names.append(name)
+        return got
+
+    def codes(self, column: pa.Array) -> np.ndarray:
+        """Codes of a string column as int32; -1 where missing or empty."""
+        encoded = column.dictionary_encode()
+        table = np.array(
+            [self.code(name) if name else MISSING for name in encoded.dictionary.to_pylist()] + [MISSING],
+            dtype=np.int32,
+        )
+        raw = encoded.indices.fill_null(len(encoded.dictionary)).to_numpy(zero_copy_only=False)
+        picked: np.ndarray = table[raw]
+        return picked
+
+
+@dataclass
+class Names:
+    """The interners of one scan."""
+
+    account: Interner = field(default_factory=Interner)
+    org: Interner = field(default_factory=Interner)
+    model: Interner = field(default_factory=Interner)
+    channel: Interner = field(default_factory=Interner)
+    operation: Interner = field(default_factory=Interner)
+    country: Interner = field(default_factory=Interner)
+    client: Interner = field(default_factory=Interner)
+
+
+def network_of(address: str) -> str:
+    """The /24 of an IPv4 or the /48 of an IPv6 address; anything else stands for itself.
+
+    >>> network_of("203.0.113.9"), network_of("2001:db8:1:2::9")
+    ('203.0.113', '2001:db8:1')
+    """
+    if ":" in address:
+        head = address.split("::")[0].split(":")
+        return ":".join(part.lstrip("0") or "0" for part in (head + ["0", "0", "0"])[:3])
+    return address.rsplit(".", 1)[0] if address.count(".") == 3 else address
+
+
+def client_of(agent: str) -> tuple[str, int]:
+    """Known client name (or ``other``) and packed version of a user agent string.
+
+    >>> client_of("OpenAI/Python 3.54.0"), client_of("evil\\x1b[31m/1.0")[0]
+    (('openai/python', 3054000), 'other')
+    """
+    found = _PRODUCT.search(agent)
+    if not found:
+        return "other", MISSING
+    name = found.group(1).lower()
+    version = int(found.group(2)) * 1_000_000 + int(found.group(3)) * 1_000 + min(int(found.group(4) or 0), 999)
+    return (name if name in KNOWN_CLIENTS else "other"), version
+
+
+def _by_unique(column: pa.Array, function: Callable[[str], Any], missing: Any, dtype: Any) -> np.ndarray:
+    encoded = column.dictionary_encode()
+    table = np.array([function(v) for v in encoded.dictionary.to_pylist()] + [missing], dtype=dtype)
+    raw = encoded.indices.fill_null(len(encoded.dictionary)).to_numpy(zero_copy_only=False)
+    picked: np.ndarray = table[raw]
+    return picked
+
+
+def _int(column: pa.Array, dtype: Any = np.int64) -> np.ndarray:
+    info = np.iinfo(dtype)
+    raw = column.cast(pa.int64(), safe=False).fill_null(MISSING).to_numpy(zero_copy_only=False)
+    clipped: np.ndarray = np.clip(raw, info.min, info.max).astype(dtype)
+    return clipped
+
+
+def _flag(column: pa.Array) -> np.ndarray:
+    out: np.ndarray = column.cast(pa.int8()).fill_null(MISSING).to_numpy(zero_copy_only=False)
+    return out
+
+
+def sampling_label(temperature: float, top_p: float, n: int, max_tokens: int, logprobs: int, seeded: int) -> str:
+    """Closed-vocabulary name of a sampling vector; ``-`` where a value was not sent.
+
+    >>> sampling_label(0.6, 0.95, -1, 16384, -1, 0)
+    't0.60 p0.95 n- m16384 l-'
+    """
+    t = "-" if not temperature >= 0 else f"{temperature:.2f}"
+    p = "-" if not top_p >= 0 else f"{top_p:.2f}"
+    return (
+        f"t{t} p{p} n{'-' if n < 0 else n} m{'-' if max_tokens < 0 else max_tokens}"
+        f" l{'-' if logprobs < 0 else logprobs}" + (" s" if seeded > 0 else "")
+    )
+
+
+def _sampling(columns: dict[str, np.ndarray], key: Key, known: dict[str, int]) -> np.ndarray:
+    keys = ("temperature", "top_p", "n", "max_tokens", "logprobs", "seeded")
+    stacked = np.stack(
+        [np.round(np.nan_to_num(columns[k].astype(np.float64), nan=-1.0) * 100).astype(np.int64) for k in keys], 1
+    )
+    stacked = np.ascontiguousarray(stacked)
+    rows, inverse = np.unique(stacked.view([("", np.int64)] * 6).ravel(), return_inverse=True)
+    values = np.zeros(len(rows), dtype=np.int64)
+    for i, row in enumerate(rows):
+        t, p, n, m, lp, s = (int(v) for v in row)
+        if t < 0 and p < 0 and n < 0 and m < 0 and lp < 0:
+            continue
+        label = sampling_label(t / 100, p / 100, n // 100, m // 100, lp // 100, s // 100)
+        if label not in known:
+            known[label] = digest_text(key, "sampling", label)
+        values[i] = known[label]
+    picked: np.ndarray = values[inverse.ravel()]
+    return picked
+
+
+def _list_digests(column: pa.Array, key: Key, domain: str) -> pa.Array:
+    if column.null_count == len(column):
+        return pa.nulls(len(column), DIGEST_LIST)
+    flat = digest_strings(column.flatten(), key, domain)
+    lengths = pc.list_value_length(column).fill_null(0).to_numpy(zero_copy_only=False)
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat))
+
+
+def _message_text(message: Any) -> str:
+    content = message.get("content") if isinstance(message, dict) else None
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        return "\n".join(p["text"] for p in content if isinstance(p, dict) and isinstance(p.get("text"), str))
+    return ""
+
+
+def conversation_chain(messages: list[Any]) -> tuple[list[str], str]:
+    """Chain states of a conversation: one per assistant turn present, and the state as sent.
+
+    System messages are left out, since relays rewrite them. A state is a running hash in hex; it becomes a
+    keyed digest before it leaves this module.
+    """
+    import hashlib
+
+    state = b""
+    states: list[str] = []
+    for message in messages:
+        role = message.get("role") if isinstance(message, dict) else None
+        if role in ("system", "developer"):
+            continue
+        text = _message_text(message)
+        state = hashlib.blake2b(state + str(role)[:1].encode() + text.strip().encode("utf-8", "surrogatepass"),
+                                digest_size=12).digest()  # fmt: skip
+        if role == "assistant":
+            states.append(state.hex())
+    return states, state.hex()
+
+
+def chain_with_answer(state: str, completion: str) -> str:
+    """State after the answer, as a follow-up request would present it."""
+    import hashlib
+
+    raw = bytes.fromhex(state) + b"a" + completion.strip().encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(raw, digest_size=12).hexdigest()
+
+
+class Featurizer:
+    """Turns exchange batches into feature batches. Thread-safe apart from the interners (see `batch`)."""
+
+    def __init__(self, key: Key, lexicon: Lexicon) -> None:
+        self.key = key
+        self.lexicon = lexicon
+        self.names = Names()
+        self.sampling_labels: dict[str, int] = {}
+        self.seen_fields: dict[str, int] = {}
+        """Rows in which each contract field was present."""
+
+    def heavy(self, batch: pa.RecordBatch) -> dict[str, Any]:
+        """The part that may run in several threads: text and digests, no shared state."""
+        key = self.key
+        prompt = text_features(batch.column("prompt"), key, self.lexicon)
+        out: dict[str, Any] = {name: prompt.digests[i] for i, name in enumerate(COLUMNS)}
+        scores = prompt.scores
+        system = batch.column("system_prompt")
+        if system.null_count < len(system):
+            encoded = system.dictionary_encode()
+            unique = text_features(encoded.dictionary, key, self.lexicon)
+            at = encoded.indices.fill_null(len(encoded.dictionary)).to_numpy(zero_copy_only=False)
+            digest = unique.digests[0].copy()
+            with np.errstate(over="ignore"):
+                for i in (2, 3, 4, 5):
+                    digest = digest * np.int64(6364136223846793005) + unique.digests[i]
+            digest = np.where(digest == 0, unique.digests[10], digest)
+            out["sys"] = np.append(digest, 0)[at]
+            extra = np.vstack([unique.scores, np.zeros((1, scores.shape[1]), np.int16)])[at]
+            scores = np.maximum(scores, extra)
+        else:
+            out["sys"] = np.zeros(len(batch), np.int64)
+        bits = np.zeros(len(batch), dtype=np.int64)
+        for family in self.lexicon.families:
+            bits |= (scores[:, family.bit] >= family.threshold).astype(np.int64) << family.bit
+        out["cues"] = bits
+        out["lang"], out["words"], out["text_flags"] = prompt.language, prompt.words, prompt.flags
+        out["xid"] = digest_strings(batch.column("exchange_id"), key, "exchange")
+        for name, source in (("cred", "credential_id"), ("end_user", "end_user_id"), ("ip", "client_ip"),
+                             ("ua", "user_agent"), ("tls", "tls_fingerprint"), ("device", "device_id"),
+                             ("conv", "conversation_id")):  # fmt: skip
+            out[name] = digest_strings(batch.column(source), key, name)
+        out["net"] = _by_unique(
+            batch.column("client_ip"), lambda v: digest_text(key, "net", network_of(v)) if v else 0, 0, np.int64
+        )
+        out["tools"] = _by_unique(batch.column("tools"), self._tools, 0, np.int64)
+        out["hdr"], out["hdr_flags"] = self._headers(batch)
+        for name in ("sealed_in", "sealed_out"):
+            out[name] = _list_digests(batch.column(name), key, "sealed")
+        out["issued"], out["presented"] = self._chains(batch)
+        return out
+
+    def finish(self, batch: pa.RecordBatch, out: dict[str, Any]) -> pa.RecordBatch:
+        """The sequential part: codes, numbers, assembly. Call in input order."""
+        for name in batch.schema.names:
+            present = len(batch) - batch.column(name).null_count
+            if present:
+                self.seen_fields[name] = self.seen_fields.get(name, 0) + present
+        names = self.names
+        out["ts"] = batch.column("started_at").cast(pa.int64()).to_numpy(zero_copy_only=False)
+        for column, source, interner in (
+            ("acct", "account_id", names.account), ("org", "org_id", names.org), ("model", "model", names.model),
+            ("channel", "channel", names.channel), ("operation", "operation", names.operation),
+            ("country", "client_country", names.country),
+        ):  # fmt: skip
+            out[column] = interner.codes(batch.column(source))
+        agents = batch.column("user_agent")
+        out["client"] = _by_unique(agents, lambda v: names.client.code(client_of(v)[0]), MISSING, np.int32)
+        out["client_version"] = _by_unique(agents, lambda v: client_of(v)[1], MISSING, np.int64)
+        for name in ("temperature", "top_p"):
+            out[name] = batch.column(name).cast(pa.float32(), safe=False).fill_null(-1.0).to_numpy()
+        for name in ("asn", "max_tokens", "input_tokens", "output_tokens", "reasoning_tokens", "cached_tokens"):
+            out[name] = _int(batch.column("client_asn" if name == "asn" else name))
+        out["n"], out["turn"] = _int(batch.column("n"), np.int32), _int(batch.column("turn"), np.int32)
+        out["status"] = _int(batch.column("status").fill_null(200), np.int32)
+        for name in ("logprobs", "stream"):
+            out[name] = _flag(batch.column(name))
+        out["seeded"] = np.asarray(batch.column("seed").is_valid()).astype(np.int8)
+        out["finish"] = _by_unique(batch.column("finish_reason"), lambda v: FINISH.get(v, 4), MISSING, np.int8)
+        out["sampling"] = _sampling(out, self.key, self.sampling_labels)
+        return pa.RecordBatch.from_arrays(
+            [
+                out[f.name] if isinstance(out[f.name], pa.Array) else pa.array(out[f.name], type=f.type)
+                for f in FEATURE_SCHEMA
+            ],
+            schema=FEATURE_SCHEMA,
+        )
+
+    def batch(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Reduce one batch of EXCHANGE_SCHEMA to FEATURE_SCHEMA."""
+        return self.finish(batch, self.heavy(batch))
+
+    def _tools(self, text: str) -> int:
+        try:
+            tools = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            return digest_text(self.key, "tools", text)
+        labels = []
+        for tool in tools if isinstance(tools, list) else [tools]:
+            spec = tool.get("function", tool) if isinstance(tool, dict) else {}
+            labels.append(str(spec.get("name", "")) if isinstance(spec, dict) else "")
+        return digest_text(self.key, "tools", "\x1f".join(sorted(labels))) if labels else 0
+
+    def _headers(self, batch: pa.RecordBatch) -> tuple[np.ndarray, np.ndarray]:
+        column = batch.column("client_headers")
+        n = len(batch)
+        digest, flags = np.zeros(n, np.int64), np.zeros(n, np.int8)
+        if column.null_count == n:
+            return digest, flags
+        keys, items = column.keys, column.items
+        pairs = pc.binary_join_element_wise(keys, items.fill_null(""), "=")
+        hashed = digest_strings(pairs, self.key, "header")
+        kept = pc.is_in(keys, value_set=pa.array(_SDK_HEADERS)).to_numpy(zero_copy_only=False)
+        hashed = np.where(kept, hashed, 0)
+        offsets = np.asarray(column.offsets)
+        base = int(offsets[0])
+        total = np.concatenate([[0], np.cumsum(hashed.astype(np.uint64))]).astype(np.uint64)
+        low = np.clip(offsets[:-1] - base, 0, len(hashed))
+        high = np.clip(offsets[1:] - base, 0, len(hashed))
+        digest = (total[high] - total[low]).astype(np.int64)
+        agents = _by_unique(batch.column("user_agent"), lambda v: digest_text(self.key, "ua", v), 0, np.int64)
+        combined = np.ascontiguousarray(np.stack([digest, agents], 1)).view([("", np.int64)] * 2).ravel()
+        _, first, inverse = np.unique(combined, return_index=True, return_inverse=True)
+        table = np.zeros(len(first), np.int8)
+        for i, row in enumerate(first):
+            table[i] = _conflicts(batch.column("user_agent")[int(row)].as_py(), column[int(row)].as_py())
+        flags = table[inverse.ravel()]
+        valid = np.asarray(column.is_valid())
+        return np.where(valid, digest, 0), np.where(valid, flags, 0).astype(np.int8)
+
+    def _chains(self, batch: pa.RecordBatch) -> tuple[pa.Array, pa.Array]:
+        n = len(batch)
+        issued: list[list[str] | None] = [None] * n
+        presented: list[list[str] | None] = [None] * n
+        messages, answers = batch.column("messages"), batch.column("completion")
+        if messages.null_count < n:
+            texts, completions = messages.to_pylist(), answers.to_pylist()
+            for i, text in enumerate(texts):
+                if text is None:
+                    continue
+                try:
+                    parsed = orjson.loads(text)
+                except orjson.JSONDecodeError:
+                    continue
+                if not isinstance(parsed, list) or not parsed:
+                    continue
+                states, sent = conversation_chain(parsed)
+                presented[i] = states[-3:] or None
+                if completions[i]:
+                    issued[i] = [chain_with_answer(sent, completions[i])]
+        prefixes, outputs = batch.column("prefix_digests"), batch.column("output_digests")
+        if prefixes.null_count < n or outputs.null_count < n:
+            for i, (chain, chunks) in enumerate(zip(prefixes.to_pylist(), outputs.to_pylist(), strict=True)):
+                if chain and len(chain) >= 3:
+                    issued[i] = [*(issued[i] or []), chain[-1]]
+                    presented[i] = [*(presented[i] or []), *chain[2:-1][-3:]]
+                if chunks:
+                    issued[i] = [*(issued[i] or []), *chunks[:4]]
+        if answers.null_count < n:
+            prompts, completions = batch.column("prompt"), answers
+            lone = np.array([c is None for c in issued]) & np.asarray(completions.is_valid())
+            if messages.null_count:
+                for i in np.flatnonzero(lone & np.asarray(messages.is_null()) & np.asarray(prompts.is_valid())):
+                    sent = conversation_chain([{"role": "user", "content": prompts[int(i)].as_py()}])[1]
+                    issued[i] = [chain_with_answer(sent, completions[int(i)].as_py())]
+        out = []
+        for column in (issued, presented):
+            out.append(_list_digests(pa.array(column, type=pa.list_(pa.string())), self.key, "chain"))
+        return out[0], out[1]
+
+
+def _conflicts(agent: str | None, headers: Any) -> int:
+    """Contradictions between a user agent and the SDK headers sent beside it."""
+    found = dict(headers or [])
+    name, version = client_of(agent or "")
+    package = found.get("x-stainless-package-version")
+    flags = 0
+    if package and version != MISSING:
+        parts = re.findall(r"\d{1,5}", package)[:3] + ["0", "0", "0"]
+        if int(parts[0]) * 1_000_000 + int(parts[1]) * 1_000 + min(int(parts[2]), 999) != version:
+            flags |= HDR_VERSION_CONFLICT
+    language = (found.get("x-stainless-lang") or "").lower()
+    if language and "/" in name and name.split("/")[1] != language:
+        flags |= HDR_LANGUAGE_CONFLICT
+    if name.startswith(("openai/", "anthropic/", "asyncopenai/", "asyncanthropic/")) and not language:
+        flags |= HDR_ABSENT
+    return flags

@@ -1,0 +1,203 @@
+"""The steps of a scan in order, from traffic to measured groups. No I/O, no settings, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from stillwatch.detect.assemble import Attributor, Group, assemble
+from stillwatch.detect.baseline import Baseline
+from stillwatch.detect.betting import e_bh
+from stillwatch.detect.controller import HubTests, Pairs, make_pairs, test_hubs
+from stillwatch.detect.families import assign_families
+from stillwatch.detect.hubs import Hubs, TokenMatrix, build_hubs, token_matrix
+from stillwatch.detect.shape import Stream, group_rows, stream_of
+from stillwatch.detect.split import parts_of
+from stillwatch.detect.trait import EventTrait, QueueTrait, Tokens, TokenTrait, Trait
+from stillwatch.detect.traffic import DAY, UNKNOWN_TIME, Traffic
+from stillwatch.errors import StillwatchError
+from stillwatch.records import Abstention
+
+TENURE = 90 * DAY
+DERIVED = {"prompt": frozenset({"prompt", "messages"}), "system_prompt": frozenset({"system_prompt", "messages"})}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a detection may be told; see the settings page for units and meaning."""
+
+    kappa: float = 3.0
+    alpha_controller: float = 1e-4
+    alpha_shape: float = 0.01
+    alpha_review: float = 0.05
+    hub_min: int = 5
+    hub_max: int = 60_000
+    hub_sample: int = 5_000
+    reference: str = "auto"
+    seed: int = 2026
+
+
+@dataclass
+class Detection:
+    """Everything that was computed; `stillwatch.detect.verdict` puts it into words."""
+
+    traits: tuple[Trait, ...]
+    tokens: dict[str, Tokens]
+    matrices: dict[str, TokenMatrix]
+    pairs: list[Pairs]
+    hubs: Hubs
+    tests: HubTests
+    groups: list[Group]
+    streams: list[Stream]
+    retested: np.ndarray
+    """bool[groups]: still stands after the held-out block."""
+    attributor: Attributor
+    abstentions: list[Abstention] = field(default_factory=list)
+    use_traffic: bool = True
+
+
+def missing_fields(trait: Trait, present: frozenset[str]) -> tuple[str, ...]:
+    """Contract fields a trait needs and the input never gave."""
+    return tuple(sorted(f for f in trait.needs if not DERIVED.get(f, frozenset({f})) & present))
+
+
+def trusted_units(traffic: Traffic) -> np.ndarray:
+    """bool[units]: verified or long-standing, and not suspended: whose habits serve as the null rate."""
+    frame = traffic.accounts
+    old = (frame.created != UNKNOWN_TIME) & (frame.created < traffic.start - TENURE)
+    good = (frame.verified | (old & (frame.org >= 0))) & (frame.status <= 1)
+    out = np.zeros(traffic.n_units, np.bool_)
+    out[traffic.unit[good]] = True
+    return out
+
+
+def extract_tokens(
+    traffic: Traffic, traits: tuple[Trait, ...], note: Callable[[Abstention], None]
+) -> tuple[dict[str, Tokens], list[tuple[EventTrait, object]], list[QueueTrait]]:
+    """Run every extractor; a trait without its fields abstains, a failing trait is named and the rest go on."""
+    present = traffic.present | _extra_fields(traffic)
+    tokens: dict[str, Tokens] = {}
+    events: list[tuple[EventTrait, object]] = []
+    queues: list[QueueTrait] = []
+    for trait in traits:
+        missing = missing_fields(trait, present)
+        if missing:
+            note(Abstention(trait.id, "the input never gave what it needs", missing))
+            continue
+        try:
+            if isinstance(trait, TokenTrait):
+                tokens[trait.id] = trait.extract(traffic)
+            elif isinstance(trait, EventTrait):
+                events.append((trait, trait.extract(traffic)))
+            elif isinstance(trait, QueueTrait):
+                queues.append(trait)
+        except StillwatchError:
+            raise
+        except Exception as error:  # one broken trait must not stop the others
+            note(Abstention(trait.id, f"failed: {type(error).__name__}"))
+    return tokens, events, queues
+
+
+def _extra_fields(traffic: Traffic) -> frozenset[str]:
+    extra = set()
+    if traffic.releases:
+        extra.add("release.released_at")
+    if traffic.client_releases:
+        extra.add("client_release.version")
+    return frozenset(extra)
+
+
+def detect(
+    traffic: Traffic,
+    traits: tuple[Trait, ...],
+    baseline: Baseline,
+    options: Options,
+    step: Callable[[str], None] = lambda _: None,
+) -> Detection:
+    """Find groups behind one controller and measure what they send."""
+    abstentions: list[Abstention] = []
+    use_traffic = options.reference == "baseline+traffic" or (
+        options.reference == "auto" and baseline.kind == "shipped"
+    )
+    step("families")
+    assign_families(traffic)
+    step("traits")
+    tokens, events, queues = extract_tokens(traffic, traits, abstentions.append)
+    by_id = {t.id: t for t in traits}
+    trusted = trusted_units(traffic)
+    pairs = [make_pairs(traffic, trait, got, trusted) for trait, got in events]  # type: ignore[arg-type]
+    token_traits = tuple(t for t in traits if isinstance(t, TokenTrait) and t.id in tokens)
+    step("hubs")
+    hubs = build_hubs(
+        traffic, tokens, token_traits, low=options.hub_min, high=options.hub_max, sample=options.hub_sample
+    )
+    matrices = {
+        i: token_matrix(traffic, trait, got)
+        for i, got in tokens.items()
+        if isinstance(trait := by_id[i], TokenTrait) and len(got.unit)
+    }
+    step("controller test")
+    found = [(q, q.extract(traffic, hubs)) for q in queues]
+    tests = test_hubs(
+        traffic, hubs, matrices, pairs, found, baseline,
+        kappa=options.kappa, alpha=options.alpha_controller, use_traffic=use_traffic,
+    )  # fmt: skip
+    step("groups")
+    attributor = Attributor(traffic, matrices, pairs, baseline, kappa=options.kappa, use_traffic=use_traffic)
+    groups = assemble(traffic, hubs, tests, attributor, trusted, low=options.hub_min)
+    groups, again = _split(traffic, groups, tests, attributor, matrices, pairs, queues, baseline, options, use_traffic)
+    retested = e_bh(again, options.alpha_controller) if len(groups) else np.zeros(0, np.bool_)
+    step("shape")
+    rows = group_rows(traffic, groups)
+    streams = [stream_of(traffic, g, r) for g, r in zip(groups, rows, strict=True)]
+    return Detection(
+        traits, tokens, matrices, pairs, hubs, tests, groups, streams, retested, attributor, abstentions, use_traffic
+    )
+
+
+def _split(
+    traffic: Traffic, groups: list[Group], tests: HubTests, attributor: Attributor,
+    matrices: dict[str, TokenMatrix], pairs: list[Pairs], queues: list[QueueTrait], baseline: Baseline,
+    options: Options, use_traffic: bool,
+) -> tuple[list[Group], np.ndarray]:  # fmt: skip
+    """Split groups that send different things; returns groups and their held-out log10 e-values.
+
+    A group that is of a piece is re-tested through its seed hub; a part of a split group as a hub of its own.
+    Every group is then measured as a whole, which fills ``Group.log10`` for the ledger.
+    """
+    rows = group_rows(traffic, groups)
+    out: list[Group] = []
+    whole: list[float] = []
+    for group, own in zip(groups, rows, strict=True):
+        parts = [group.units] if group.thin else parts_of(traffic, group, own, options.hub_min, attributor)
+        for units in parts:
+            out.append(Group(np.sort(units), group.seed, list(group.hubs), group.thin))
+            whole.append(float(tests.retest[group.seed]) if len(parts) == 1 else np.nan)
+    if not out:
+        return [], np.zeros(0)
+    order = np.argsort(traffic.unit_order, kind="stable")
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    members = [g.units[np.argsort(rank[g.units])] for g in out]
+    lengths = np.array([len(m) for m in members])
+    as_hubs = Hubs(
+        np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), np.concatenate(members).astype(np.int32),
+        np.full(len(out), -1, np.int16), np.arange(len(out)), lengths, (), 0,
+    )  # fmt: skip
+    found = [(q, q.extract(traffic, as_hubs)) for q in queues]
+    own_tests = test_hubs(
+        traffic, as_hubs, matrices, pairs, found, baseline,
+        kappa=options.kappa, alpha=options.alpha_controller, use_traffic=use_traffic,
+    )  # fmt: skip
+    again = np.where(np.isnan(whole), own_tests.retest, whole)
+    keep = own_tests.sourced | ~np.isnan(whole)
+    for i, group in enumerate(out):
+        scored, parts_ = attributor.score(group.units, outsiders=False)
+        group.units, group.weight = scored, parts_.sum(0)
+        group.parts = dict(zip(attributor.trait_groups, parts_, strict=True))
+        group.channels = dict(zip(own_tests.channels, own_tests.log10[i], strict=True))
+        group.log10 = float(max(own_tests.combined[i], tests.combined[group.seed] if len(parts_) and not np.isnan(whole[i]) else -9.0))
+    chosen = [g for g, k in zip(out, keep, strict=True) if k]
+    return chosen, again[keep]

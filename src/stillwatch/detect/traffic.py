@@ -1,0 +1,292 @@
+"""The traffic of one scan as detect sees it: features in DuckDB, accounts as arrays, units, releases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import ibis
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stillwatch.detect.digest import Key, digest_strings, digest_text
+from stillwatch.detect.features import FEATURE_SCHEMA, MISSING, Featurizer, Names, network_of
+from stillwatch.detect.lexicon import Lexicon
+from stillwatch.records import ACCOUNT_SCHEMA
+
+HOUR = 3_600_000_000
+DAY = 24 * HOUR
+UNKNOWN_TIME = np.iinfo(np.int64).min
+
+FREE_MAIL = frozenset(
+    "gmail.com googlemail.com outlook.com hotmail.com live.com yahoo.com icloud.com me.com proton.me "
+    "protonmail.com gmx.de gmx.net web.de mail.ru yandex.ru qq.com 163.com 126.com sina.com foxmail.com "
+    "naver.com daum.net hanmail.net aol.com zoho.com fastmail.com orange.fr free.fr libero.it".split()
+)
+"""Mail providers anyone may use; sharing one says nothing."""
+
+REGION = {code: index for index, codes in enumerate((
+    "US CA MX BR AR CL CO PE VE EC UY PY BO",
+    "GB IE FR DE ES IT NL BE PT AT CH SE NO DK FI PL CZ RO HU GR UA RU TR IL ZA NG KE EG MA SA AE",
+    "CN JP KR TW HK SG MY TH VN PH ID IN PK BD LK AU NZ MO KZ",
+)) for code in codes.split()}  # fmt: skip
+"""Country to region of like day rhythm: Americas 0, Europe and Africa 1, Asia and Pacific 2."""
+
+
+@dataclass
+class AccountFrame:
+    """The account table as arrays over account codes; digests 0 and codes -1 when missing."""
+
+    created: np.ndarray
+    payment: np.ndarray
+    email_domain: np.ndarray
+    free_mail: np.ndarray
+    phone: np.ndarray
+    signup_net: np.ndarray
+    programme: np.ndarray
+    status: np.ndarray
+    """0 unknown, 1 active, 2 suspended, 3 banned."""
+    status_changed: np.ndarray
+    verified: np.ndarray
+    """True for verification ``identity`` or ``business``."""
+    region: np.ndarray
+    org: np.ndarray
+    known: np.ndarray
+    """True for accounts that have a row."""
+
+
+@dataclass
+class Traffic:
+    """Everything a trait may look at."""
+
+    con: Any
+    """Ibis backend; table ``exchange`` holds FEATURE_SCHEMA plus ``unit``, ``family`` and ``payload``."""
+    key: Key
+    lexicon: Lexicon
+    names: Names
+    accounts: AccountFrame
+    unit: np.ndarray
+    """int32[accounts]: unit of each account."""
+    n_units: int
+    unit_order: np.ndarray
+    """uint64[units]: keyed hash that orders units without looking at data."""
+    unit_region: np.ndarray
+    start: int
+    end: int
+    """Half-open window in microseconds."""
+    n_exchanges: int
+    present: frozenset[str]
+    """Contract fields seen in the input."""
+    releases: dict[int, int] = field(default_factory=dict)
+    """Model code to release time."""
+    client_releases: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    """Client name to (packed version, release time), sorted by version."""
+    duplicates: int = 0
+    sampling_labels: dict[int, str] = field(default_factory=dict)
+    columns: dict[str, np.ndarray] = field(default_factory=dict)
+    cache: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def middle(self) -> int:
+        """Median exchange time: the border between the two time blocks."""
+        if "middle" not in self.cache:
+            self.cache["middle"] = int(np.median(self.column("ts"))) if self.n_exchanges else 0
+        return int(self.cache["middle"])
+
+    def table(self) -> Any:
+        """The exchange table as an Ibis expression."""
+        return self.con.table("exchange")
+
+    def column(self, name: str) -> np.ndarray:
+        """One column of the exchange table in row order, kept after the first use."""
+        if name not in self.columns:
+            reader = self.con.con.sql(f"SELECT \"{name}\" FROM exchange ORDER BY seq").to_arrow_table()
+            self.columns[name] = reader.column(0).to_numpy()
+        return self.columns[name]
+
+    def unit_counts(self) -> np.ndarray:
+        """int64[units]: exchanges of each unit."""
+        if "unit_counts" not in self.cache:
+            self.cache["unit_counts"] = np.bincount(self.column("unit"), minlength=self.n_units)
+        got: np.ndarray = self.cache["unit_counts"]
+        return got
+
+
+def open_backend(threads: int, memory_limit: str, spill: str | None) -> Any:
+    """An in-memory DuckDB behind Ibis, with bounded memory and a folder to spill to."""
+    con = ibis.duckdb.connect()
+    if threads:
+        con.con.execute(f"SET threads = {int(threads)}")
+    con.con.execute(f"SET memory_limit = '{memory_limit}'")
+    if spill:
+        con.con.execute("SET temp_directory = ?", [spill])
+    con.con.execute("SET preserve_insertion_order = true")
+    con.con.execute("SET TimeZone = 'UTC'")
+    return con
+
+
+class Loader:
+    """Fills the exchange table batch by batch, then makes the `Traffic`."""
+
+    def __init__(self, con: Any, featurizer: Featurizer) -> None:
+        self.con = con
+        self.featurizer = featurizer
+        self.rows = 0
+        empty = FEATURE_SCHEMA.empty_table().append_column("seq", pa.array([], pa.int64()))
+        con.con.register("_empty", empty)
+        con.con.execute("CREATE TABLE raw AS SELECT * FROM _empty")
+        con.con.unregister("_empty")
+
+    def add(self, features: pa.RecordBatch) -> None:
+        """Append one feature batch."""
+        seq = pa.array(np.arange(self.rows, self.rows + len(features), dtype=np.int64))
+        batch = pa.table([*features.columns, seq], names=[*FEATURE_SCHEMA.names, "seq"])
+        self.con.con.register("_batch", batch)
+        self.con.con.execute("INSERT INTO raw SELECT * FROM _batch")
+        self.con.con.unregister("_batch")
+        self.rows += len(features)
+
+    def finish(
+        self,
+        accounts: pa.Table | None,
+        releases: Iterable[tuple[str, int]] = (),
+        client_releases: Iterable[tuple[str, str, int]] = (),
+    ) -> Traffic:
+        """Drop repeated exchange ids (the first counts), resolve units, and hand over."""
+        db = self.con.con
+        db.execute(
+            "CREATE TEMP TABLE twice AS SELECT xid, min(seq) AS keep FROM raw GROUP BY xid HAVING count(*) > 1"
+        )
+        before = self.rows
+        db.execute("DELETE FROM raw USING twice WHERE raw.xid = twice.xid AND raw.seq <> twice.keep")
+        rows = int(db.execute("SELECT count(*) FROM raw").fetchone()[0])
+        feat = self.featurizer
+        frame = account_frame(accounts, feat)
+        n_accounts = len(feat.names.account.names)
+        org = frame.org.copy()
+        if "org_id" in feat.seen_fields:
+            got = db.execute(
+                "SELECT acct, min(org) FROM raw WHERE org >= 0 AND acct >= 0 GROUP BY acct"
+            ).fetchnumpy()
+            codes, values = list(got.values())
+            missing = org[codes] < 0
+            org[codes[missing]] = values[missing]
+        frame.org = org
+        unit_label = np.where(org >= 0, org.astype(np.int64), len(feat.names.org.names) + np.arange(n_accounts))
+        unit_label = _households(unit_label, org, frame.payment)
+        _, first, unit = np.unique(unit_label, return_index=True, return_inverse=True)
+        unit = unit.astype(np.int32).ravel()
+        n_units = len(first)
+        names = [
+            ("o:" + feat.names.org.names[org[a]]) if org[a] >= 0 else "a:" + feat.names.account.names[a]
+            for a in first
+        ]
+        order = digest_strings(pa.array(names, pa.string()), feat.key, "unit-order").astype(np.uint64)
+        db.register("_unit", pa.table({"acct": np.arange(n_accounts, dtype=np.int32), "unit": unit}))
+        db.execute(
+            "CREATE TABLE exchange AS SELECT raw.*, _unit.unit FROM raw JOIN _unit USING (acct) ORDER BY seq"
+        )
+        db.unregister("_unit")
+        db.execute("DROP TABLE raw")
+        span = db.execute("SELECT min(ts), max(ts) FROM exchange").fetchone()
+        start, end = (int(span[0]), int(span[1]) + 1) if rows else (0, 1)
+        region = np.full(n_units, -1, np.int8)
+        region[unit] = frame.region
+        versions: dict[str, list[tuple[int, int]]] = {}
+        for client, version, at in client_releases:
+            parts = [int("".join(c for c in p if c.isdigit()) or 0) for p in version.split(".")[:3]] + [0, 0, 0]
+            packed = parts[0] * 1_000_000 + parts[1] * 1_000 + min(parts[2], 999)
+            versions.setdefault(client.lower(), []).append((packed, at))
+        return Traffic(
+            con=self.con, key=feat.key, lexicon=feat.lexicon, names=feat.names, accounts=frame, unit=unit,
+            n_units=n_units, unit_order=order, unit_region=region, start=start, end=end, n_exchanges=rows,
+            present=frozenset(feat.seen_fields) | _account_fields(accounts),
+            releases={feat.names.model.index[m]: at for m, at in releases if m in feat.names.model.index},
+            client_releases={c: sorted(v) for c, v in versions.items()},
+            duplicates=before - rows,
+            sampling_labels={v: k for k, v in feat.sampling_labels.items()},
+        )  # fmt: skip
+
+
+HOUSEHOLD = 4
+"""A payment instrument of at most this many accounts is one customer: such links are never evidence."""
+
+
+def _households(label: np.ndarray, org: np.ndarray, payment: np.ndarray) -> np.ndarray:
+    """One unit for up to `HOUSEHOLD` accounts that belong to no organisation and share an instrument.
+
+    A customer with three accounts and one card is common and honest; treating such accounts as independent
+    would let a handful of customers who run the same benchmark look like one controller.
+    """
+    loose = np.flatnonzero((org < 0) & (payment != 0))
+    if not len(loose):
+        return label
+    _, first, inverse, count = np.unique(
+        payment[loose], return_index=True, return_inverse=True, return_counts=True
+    )
+    inverse = inverse.ravel()
+    small = count[inverse] <= HOUSEHOLD
+    out = label.copy()
+    out[loose[small]] = label[loose[first[inverse[small]]]]
+    return out
+
+
+def _account_fields(accounts: pa.Table | None) -> frozenset[str]:
+    if accounts is None or not len(accounts):
+        return frozenset()
+    return frozenset(
+        f"account.{name}" for name in accounts.schema.names if accounts.column(name).null_count < len(accounts)
+    )
+
+
+def account_frame(accounts: pa.Table | None, feat: Featurizer) -> AccountFrame:
+    """Account rows aligned with account codes; accounts that never sent an exchange are left out."""
+    names, key = feat.names, feat.key
+    n = len(names.account.names)
+    out: dict[str, np.ndarray] = {
+        **{k: np.full(n, UNKNOWN_TIME, np.int64) for k in ("created", "status_changed")},
+        **{k: np.zeros(n, np.int64) for k in ("payment", "email_domain", "phone", "signup_net", "programme")},
+        **{k: np.zeros(n, np.bool_) for k in ("free_mail", "verified", "known")},
+        "status": np.zeros(n, np.int8),
+        "region": np.full(n, -1, np.int8),
+        "org": np.full(n, MISSING, np.int32),
+    }
+    if accounts is not None and len(accounts):
+        table = accounts.select(ACCOUNT_SCHEMA.names).combine_chunks()
+        ids = table.column("account_id").to_pylist()
+        at = np.array([names.account.index.get(i, -1) for i in ids], dtype=np.int64)
+        rows = np.flatnonzero(at >= 0)
+        at = at[rows]
+        table = table.take(pa.array(rows))
+
+        def column(name: str) -> pa.Array:
+            chunked = table.column(name)
+            return pa.concat_arrays(chunked.chunks) if chunked.num_chunks else pa.array([], chunked.type)
+
+        out["known"][at] = True
+        for name, source in (("created", "created_at"), ("status_changed", "status_changed_at")):
+            out[name][at] = column(source).cast(pa.int64()).fill_null(UNKNOWN_TIME).to_numpy()
+        for name, source in (("payment", "payment_digest"), ("phone", "phone_digest")):
+            out[name][at] = digest_strings(column(source), key, source)
+        domains = pc.utf8_lower(column("email_domain"))
+        out["email_domain"][at] = digest_strings(domains, key, "email_domain")
+        out["free_mail"][at] = pc.is_in(domains, value_set=pa.array(sorted(FREE_MAIL))).to_numpy(zero_copy_only=False)
+        nets = pa.array([network_of(v) if v else None for v in column("signup_ip").to_pylist()], pa.string())
+        out["signup_net"][at] = digest_strings(nets, key, "net")
+        out["programme"][at] = digest_strings(column("programme"), key, "programme")
+        out["verified"][at] = pc.is_in(
+            column("verification"), value_set=pa.array(["identity", "business"])
+        ).to_numpy(zero_copy_only=False)
+        states = {"active": 1, "suspended": 2, "banned": 3}
+        out["status"][at] = [states.get(v, 0) for v in column("status").to_pylist()]
+        out["region"][at] = [REGION.get(v or "", -1) for v in column("country").to_pylist()]
+        orgs = column("org_id")
+        out["org"][at] = names.org.codes(orgs)
+    return AccountFrame(**out)
+
+
+def value_digest(traffic: Traffic, domain: str, label: str) -> int:
+    """Digest of a closed-vocabulary label under this scan's key."""
+    return digest_text(traffic.key, domain, label)

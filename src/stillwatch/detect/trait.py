@@ -1,0 +1,131 @@
+"""What a trait is: something an account shows that another may share, with its null and its honest doubles.
+
+Four kinds, four dataclasses, no framework:
+
+* `TokenTrait`: a value a unit shows (a card, an address block, a template). Its null is "units draw values
+  independently, at most kappa times as often as the reference cohort".
+* `EventTrait`: something one unit does with what belongs to another (continues its conversation, replays its
+  sealed reasoning). Its null is a Poisson rate per opportunity.
+* `QueueTrait`: how work is dealt out over a hub as a whole. Each has its own null.
+* `ShapeTrait`: a number between 0 and 1 about a stream of exchanges. Its null is the honest linked groups of
+  the baseline (conformal).
+
+A *unit* is a declared organisation, or a household (up to four accounts on one card), or an account that is
+neither: links inside a unit are never evidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from stillwatch.records import Family
+
+if TYPE_CHECKING:
+    from stillwatch.detect.traffic import Traffic
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Which unit shows which value how often: three equally long arrays."""
+
+    unit: np.ndarray
+    """int32."""
+    value: np.ndarray
+    """int64 keyed digests or small codes; 0 is never a value."""
+    count: np.ndarray
+    """int64 exchanges (or 1 for account fields)."""
+
+    @classmethod
+    def empty(cls) -> Tokens:
+        """No tokens at all."""
+        return cls(np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0, np.int64))
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """Pairs of units joined by an event, and how many opportunities each unit had."""
+
+    giver: np.ndarray
+    """int32 unit the thing was issued to."""
+    taker: np.ndarray
+    """int32 unit that presented it."""
+    ts: np.ndarray
+    """int64 microseconds of the taking."""
+    exposure: np.ndarray
+    """int64[n_units] opportunities of each unit."""
+
+
+@dataclass(frozen=True, slots=True)
+class _About:
+    """What every trait says of itself; the documentation page is made from it."""
+
+    id: str
+    title: str
+    family: Family
+    needs: frozenset[str]
+    """Contract fields without which the trait abstains (all of them must be seen)."""
+    what: str
+    null: str
+    looks_alike: tuple[str, ...]
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokenTrait(_About):
+    """A value a unit shows."""
+
+    extract: Callable[[Traffic], Tokens]
+    group: str
+    """Traits of one group are one source: their evidence is never added. ``payment``, ``identity``,
+    ``egress``, ``device`` and ``schedule`` are independent; ``software`` and ``content`` never suffice."""
+    defines_hubs: bool = False
+    bets: bool = False
+    """True when sharing it speaks of control, not of shared software: it may be bet on."""
+    block: int = 2
+    """Which of the two evidence blocks it belongs to (selection 1, re-test 2) for small hubs."""
+    public: bool = False
+    """True when the values are closed vocabulary that a shipped baseline can name."""
+    label: Callable[[Traffic, int], str] | None = None
+    """Safe words for a value; None shows a digest."""
+    stratum: Callable[[np.ndarray], np.ndarray] | None = None
+    """Stratum (0..7) of each value where values carry one; frequencies are then taken within it."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventTrait(_About):
+    """Something one unit does with what belongs to another."""
+
+    extract: Callable[[Traffic], Events]
+    rate: float
+    """Events per opportunity among honest units; the larger of this and the traffic's own rate is used."""
+    group: str = "control"
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeTrait(_About):
+    """A number about a stream of exchanges that rises with how dataset-shaped it is."""
+
+    column: str
+    """Name of the feature in `stillwatch.detect.shape`."""
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class QueueTrait(_About):
+    """Evidence about a whole hub that no single unit shows: how work or successors are dealt out."""
+
+    extract: Callable[..., dict[int, float]]
+    """(traffic, hubs) to log10 e-value by hub index, for the hubs it can judge."""
+    group: str = "queue"
+
+
+Trait = TokenTrait | EventTrait | ShapeTrait | QueueTrait
+
+SOURCE_GROUPS = frozenset({"payment", "identity", "egress", "device", "schedule"})
+"""Groups that count as independent sources; two of them are needed where no control channel speaks."""
+CONTROL_GROUPS = frozenset({"control", "queue"})
+"""Groups of which one alone suffices."""

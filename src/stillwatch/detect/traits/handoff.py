@@ -1,0 +1,20 @@
+"""Hand-off (K1): a conversation that began under one account goes on under another."""
+
+from stillwatch.detect.trait import EventTrait
+from stillwatch.detect.traits._events import cross_unit
+from stillwatch.records import Family
+
+TRAIT = EventTrait(
+    id="handoff",
+    title="Conversation hand-off",
+    family=Family.BEHAVIOUR,
+    needs=frozenset({"messages", "completion"}),
+    what="A request whose history contains an answer that was given to another account, in the same place of "
+    "the same conversation (a chain of digests; system messages are left out because relays rewrite them).",
+    null="Poisson, at most kappa times the larger of 1e-5 per presented history and the rate outside the hub; "
+    "each pair of accounts counts once in each half of the time.",
+    looks_alike=("key rotation", "a merger of organisations", "a shared account migration", "pasted transcripts"),
+    source="claude-relay-service and sub2api move sessions to the next account on error.",
+    extract=lambda traffic: cross_unit(traffic, "issued", "presented"),
+    rate=1e-5,
+)

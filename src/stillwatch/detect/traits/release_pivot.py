@@ -1,0 +1,49 @@
+"""Release pivot: traffic that moves to a new model within hours of its release."""
+
+import numpy as np
+
+from stillwatch.detect.trait import Tokens, TokenTrait
+from stillwatch.detect.traffic import HOUR, Traffic
+from stillwatch.records import Family
+
+
+def extract(traffic: Traffic) -> Tokens:
+    """(model, two-hour bin of first use after release) for units that used another model before."""
+    units, values = [], []
+    model, unit, ts = traffic.column("model"), traffic.column("unit"), traffic.column("ts")
+    for code, released in sorted(traffic.releases.items()):
+        if not traffic.start < released < traffic.end:
+            continue
+        before = np.zeros(traffic.n_units, np.bool_)
+        before[unit[ts < released]] = True
+        rows = np.flatnonzero((model == code) & (ts >= released))
+        first = np.full(traffic.n_units, np.iinfo(np.int64).max)
+        np.minimum.at(first, unit[rows], ts[rows])
+        late = (first - released) // (2 * HOUR)
+        took = np.flatnonzero(before & (late < 36))
+        units.append(took)
+        values.append((code + 1) * 100 + late[took])
+    if not units:
+        return Tokens.empty()
+    unit_out, value = np.concatenate(units).astype(np.int32), np.concatenate(values).astype(np.int64)
+    return Tokens(unit_out, value, np.ones(len(unit_out), np.int64))
+
+
+def label(traffic: Traffic, value: int) -> str:
+    """Model and hours after release."""
+    return f"first used within {2 * (value % 100 + 1)} h of a model release"
+
+
+TRAIT = TokenTrait(
+    id="release_pivot",
+    title="Release pivot",
+    family=Family.TIMING,
+    needs=frozenset({"release.released_at"}),
+    what="The two-hour bin after a model's release in which a unit that was active before first used it.",
+    null="Shared software can switch everyone at once, so it is never bet on; helps to attribute.",
+    looks_alike=("enthusiasts on launch day", "an app that changes its default model", "benchmark runs"),
+    source="Half of one campaign's traffic moved to a new model within 24 hours of its release.",
+    extract=extract,
+    group="pivot",
+    label=label,
+)

@@ -1,0 +1,39 @@
+"""Any log to exchanges: recognise it, stream it, and say what could not be read.
+
+>>> import io
+>>> log = io.BytesIO(b'{"exchange_id":"e","started_at":"2026-11-24T04:14:50Z","account_id":"a","model":"m"}')
+>>> reader = Reader(["-"], stdin=log)
+>>> sum(batch.num_rows for batch in reader.batches())
+1
+>>> reader.recognised[0].format
+'canonical'
+"""
+
+from stillwatch.ingest.accounts import read_accounts
+from stillwatch.ingest.checks import Limits
+from stillwatch.ingest.derive import derive_text
+from stillwatch.ingest.format import Format
+from stillwatch.ingest.grants import read_grants
+from stillwatch.ingest.reader import Counts, Reader
+from stillwatch.ingest.recognise import Recognised
+from stillwatch.ingest.refusal import SKIPPED, Refusal
+from stillwatch.ingest.registry import FORMATS
+from stillwatch.ingest.releases import read_client_releases, read_releases
+from stillwatch.ingest.source import Source
+
+__all__ = [
+    "FORMATS",
+    "SKIPPED",
+    "Counts",
+    "Format",
+    "Limits",
+    "Reader",
+    "Recognised",
+    "Refusal",
+    "Source",
+    "derive_text",
+    "read_accounts",
+    "read_client_releases",
+    "read_grants",
+    "read_releases",
+]

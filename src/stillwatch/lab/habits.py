@@ -1,0 +1,205 @@
+"""What ordinary people and builders send: streams with their own wording, public templates, agents,
+documents, chat."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stillwatch.lab.addresses import COUNTRIES
+from stillwatch.lab.hashing import I64
+from stillwatch.lab.people import Block
+from stillwatch.lab.text.english import DOMAINS
+from stillwatch.lab.text.instructions import (
+    ASKS,
+    FINAL_BOX,
+    FINAL_TAGS,
+    FORMATS_JSON,
+    RUBRIC,
+    SCALES,
+    SOLVE,
+    THINK,
+    choose,
+    paraphrases,
+    product_prompt,
+    system_prompt,
+    task_template,
+)
+from stillwatch.lab.text.library import STYLES
+from stillwatch.lab.text.tools import tool_definitions
+from stillwatch.lab.text.voices import Fresh, Part, Shifted, Slots
+from stillwatch.lab.world import Stream, World
+
+_FIELDS = tuple(DOMAINS)
+_PUBLIC = 80
+_ZIPF = 1.0 / np.arange(1, _PUBLIC + 1) ** 1.1
+_ZIPF /= _ZIPF.sum()
+
+
+def voices_for(world: World, rng: np.random.Generator, country: int) -> tuple[int, int]:
+    """Prompt and reply voice of a person from this country."""
+    tongues = COUNTRIES[country][3]
+    lang = tongues[0] if rng.random() < 0.75 else tongues[-1]
+    if lang == "en" or rng.random() < 0.12:
+        field = _FIELDS[int(rng.integers(len(_FIELDS)))]
+        style = STYLES[int(rng.choice(5, p=[0.4, 0.15, 0.15, 0.15, 0.15]))]
+        return world.library.prose(field, style), world.library.get("reply:en")
+    return world.library.get(f"tongue:{lang}"), world.library.get(f"reply:{lang}")
+
+
+def chat_stream(world: World, rng: np.random.Generator, country: int, sentences: float) -> Stream:
+    """A person who types: many short conversations."""
+    voice, reply = voices_for(world, rng, country)
+    boost = world.scenario.ordinary.multi_turn
+    return Stream(
+        voice=voice,
+        reply=reply,
+        follow=world.library.get("followup"),
+        length=(np.log(sentences) - 0.6 + rng.normal(0, 0.5), 0.6),
+        out=(rng.normal(5.0, 0.7), 0.8),
+        conversation=min(0.9, boost * rng.uniform(0.05, 0.35)),
+        turns=2.0 + rng.exponential(1.2),
+        gap_s=float(np.exp(rng.normal(4.3, 0.5))),
+        streaming=True,
+        sealed=rng.random() < 0.3,
+        reasoning=rng.random() < 0.3,
+    )
+
+
+def public_template(world: World, rng: np.random.Generator) -> tuple[str | None, str, str]:
+    """One of the world's public templates: frameworks' defaults and viral prompts, with Zipf popularity."""
+    number = int(rng.choice(_PUBLIC, p=_ZIPF))
+    own = world.library.rng(f"public:{number}")
+    system = system_prompt(own, 3) if number % 2 == 0 else None
+    pre, post = task_template(own, 0.4)
+    if number % 13 == 5:
+        pre, post = f"{choose(own, THINK)}{choose(own, FINAL_BOX)}.\n\n", ""
+    return system, ("" if system and number % 4 == 0 else pre), post
+
+
+def api_stream(world: World, rng: np.random.Generator, country: int, sentences: float) -> Stream:
+    """A builder's program: own or public template over own inputs."""
+    voice, reply = voices_for(world, rng, country)
+    kind = rng.random()
+    system: str | None
+    if kind < 0.22:
+        system, pre, post = public_template(world, rng)
+    else:
+        system = system_prompt(rng, int(rng.integers(2, 7))) if rng.random() < 0.75 else None
+        pre, post = task_template(rng) if rng.random() < 0.7 else ("", "")
+    if rng.random() < 0.035:
+        pre = f"{choose(rng, SOLVE)}. {choose(rng, THINK)}{choose(rng, FINAL_BOX) if rng.random() < 0.2 else ''}.\n\n"
+    elif rng.random() < 0.015:
+        pre = f"{choose(rng, RUBRIC)}{choose(rng, SCALES)}.\n\n"
+        post = choose(rng, FORMATS_JSON)
+    elif rng.random() < 0.03:  # honest people ask for the same things as campaigns do
+        first, second = (ASKS[int(i)] for i in rng.permutation(len(ASKS))[:2])
+        if rng.random() < 0.4:
+            opening: tuple[Part, ...] = (
+                Fresh(paraphrases(rng, first)),
+                ". ",
+                Fresh(paraphrases(rng, second)),
+                ".\n\n",
+            )
+            spoken = Slots(((*opening, Shifted(world.library.voices[voice], 0)),))
+            voice, pre = world.library.add(f"varied:{len(world.streams)}", spoken), ""
+        else:
+            pre = f"{choose(rng, first)}. {choose(rng, second)}.\n\n"
+        post = f"\n\n{choose(rng, FINAL_TAGS).lstrip(' ,;.')}" if rng.random() < 0.3 else post
+    stream = Stream(
+        voice=voice,
+        reply=reply,
+        system=system,
+        pre=pre,
+        post=post,
+        follow=world.library.get("followup"),
+        length=(np.log(sentences) + rng.normal(0, 0.6), 0.55),
+        out=(rng.normal(4.2, 1.1), 0.85),
+        conversation=min(
+            0.8,
+            world.scenario.ordinary.multi_turn * (rng.uniform(0.05, 0.4) if rng.random() < 0.25 else 0.01),
+        ),
+        turns=2.0 + rng.exponential(1.5),
+        gap_s=float(np.exp(rng.normal(3.2, 0.9))),
+        temperature=[None, 0.0, 0.0, 0.2, 0.7, 1.0][int(rng.integers(6))],
+        max_tokens=[None, 256, 512, 1024, 2048, 4096, 8192][int(rng.integers(7))],
+        hidden=(rng.normal(6.5, 1.0), 0.7) if rng.random() < 0.35 else None,
+        streaming=rng.random() < 0.4,
+        reasoning=rng.random() < 0.25,
+        sealed=rng.random() < 0.12,
+    )
+    if 0.22 < kind < 0.34:
+        stream.voice, stream.length = (
+            world.library.get(f"document:{_FIELDS[int(rng.integers(len(_FIELDS)))]}"),
+            (np.log(sentences) + 0.9, 0.4),
+        )
+    elif 0.34 < kind < 0.42:
+        stream.voice = world.library.get("record")
+    elif 0.42 < kind < 0.45:
+        stream.voice, stream.reply = world.library.get("math"), world.library.get("solution")
+    return stream
+
+
+def agent_stream(
+    world: World, rng: np.random.Generator, *, system: str | None = None, tools: str | None = None
+) -> Stream:
+    """A coding agent: tools, long histories, most tokens are input."""
+    return Stream(
+        voice=world.library.get("repo" if rng.random() < 0.6 else "code"),
+        reply=world.library.get("reply:code"),
+        follow=world.library.get("tool_result"),
+        system=system or system_prompt(rng, 8),
+        tools=tools or tool_definitions(rng, int(rng.integers(3, 9))),
+        length=(0.7, 0.5),
+        out=(rng.normal(5.2, 0.4), 0.8),
+        hidden=(rng.normal(8.6, 0.7), 0.8),
+        conversation=0.25,
+        turns=4.0,
+        gap_s=float(np.exp(rng.normal(2.3, 0.5))),
+        max_tokens=int(rng.choice([4096, 8192, 16384, 32000])),
+        streaming=True,
+        reasoning=True,
+        sealed=rng.random() < 0.5,
+    )
+
+
+def own_streams(
+    world: World, rng: np.random.Generator, block: Block, *, sentences: float = 6.0, agents: float = 0.13
+) -> tuple[I64, I64]:
+    """One to four own streams per account; returns first stream and number of streams."""
+    first, number = [], []
+    product = [
+        (
+            product_prompt(world.library.rng(f"product:{i}")),
+            tool_definitions(world.library.rng(f"tools:{i}"), 6),
+        )
+        for i in range(8)
+    ]
+    for local in range(block.size):
+        country = int(block.country[local])
+        count = 1 + int(rng.integers(0, 2)) + int(rng.random() < 0.2)
+        first.append(len(world.streams))
+        number.append(count)
+        is_agent = not block.chat[local] and rng.random() < agents
+        for _ in range(count):
+            if block.chat[local]:
+                world.stream(chat_stream(world, rng, country, sentences))
+            elif is_agent:
+                system, tools = (
+                    product[int(rng.integers(len(product)))] if rng.random() < 0.7 else (None, None)
+                )
+                world.stream(agent_stream(world, rng, system=system, tools=tools))
+            else:
+                world.stream(api_stream(world, rng, country, sentences))
+    return np.array(first, dtype=np.int64), np.array(number, dtype=np.int64)
+
+
+def one_stream(world: World, block: Block, stream: Stream) -> tuple[I64, I64]:
+    """Every account of the block sends this stream only."""
+    number = world.stream(stream)
+    return np.full(block.size, number, dtype=np.int64), np.ones(block.size, dtype=np.int64)
+
+
+def volumes(rng: np.random.Generator, size: int, mean: float, sigma: float) -> I64:
+    """Heavy-tailed exchanges per account with this mean; the tail is cut at 300 times the mean."""
+    raw = mean * np.exp(rng.normal(0, sigma, size) - sigma * sigma / 2)
+    return np.maximum(rng.poisson(np.minimum(raw, 300 * mean)), 1).astype(np.int64)

@@ -1,0 +1,51 @@
+"""The nouns: frozen records and Arrow schemas. No I/O. Everyone may import it."""
+
+from stillwatch.records.exchange import (
+    ACCOUNT_SCHEMA,
+    CLIENT_RELEASE_SCHEMA,
+    EXCHANGE_REQUIRED,
+    EXCHANGE_SCHEMA,
+    GRANT_SCHEMA,
+    RELEASE_SCHEMA,
+    TIMESTAMP,
+    Rejected,
+)
+from stillwatch.records.finding import (
+    Abstention,
+    AccountRow,
+    Campaign,
+    Confidence,
+    Disposition,
+    Evidence,
+    Family,
+    Finding,
+    Kind,
+    Member,
+    ScanResult,
+    Shape,
+    Tier,
+)
+
+__all__ = [
+    "ACCOUNT_SCHEMA",
+    "CLIENT_RELEASE_SCHEMA",
+    "EXCHANGE_REQUIRED",
+    "EXCHANGE_SCHEMA",
+    "GRANT_SCHEMA",
+    "RELEASE_SCHEMA",
+    "TIMESTAMP",
+    "Abstention",
+    "AccountRow",
+    "Campaign",
+    "Confidence",
+    "Disposition",
+    "Evidence",
+    "Family",
+    "Finding",
+    "Kind",
+    "Member",
+    "Rejected",
+    "ScanResult",
+    "Shape",
+    "Tier",
+]

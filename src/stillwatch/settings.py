@@ -1,0 +1,437 @@
+"""Settings: one frozen tree, unknown keys refused, read once from TOML.
+
+Only ``wiring`` and ``cli`` import this module; rooms take plain arguments. Each field carries a help
+string and a unit, and the table in ``docs/configuration.md`` is generated from them. The environment holds
+secrets only, and secrets have no default.
+
+Examples
+--------
+>>> Settings().detect.kappa
+3.0
+>>> parse_settings({"detect": {"kapa": 4}}, where="stillwatch.toml")
+Traceback (most recent call last):
+...
+stillwatch.errors.ConfigError: stillwatch.toml: detect.kapa: no such setting
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import os
+import stat
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.config import JsonDict
+
+from stillwatch.errors import ConfigError
+
+DEFAULT_FILE = "stillwatch.toml"
+"""Read from the working directory when ``--settings`` is not given and the file exists."""
+
+MIN_KEY_BYTES = 32
+KEY_HINT = (
+    "make one with `stillwatch key new --out stillwatch.key` and pass `--key-file stillwatch.key`, "
+    "or put its content into the environment variable {env}"
+)
+
+
+def _setting(default: Any, help_text: str, unit: str, *, shapes_result: bool = True, **limits: Any) -> Any:
+    """A field with help and unit. ``shapes_result=False`` keeps it out of the settings digest."""
+    extra: JsonDict = {"unit": unit, "shapes_result": shapes_result}
+    return Field(default=default, description=help_text, json_schema_extra=extra, **limits)
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    if moment is None:
+        return None
+    if moment.tzinfo is None:
+        raise ValueError("give the time zone, for example 2026-01-01T00:00:00Z")
+    return moment.astimezone(UTC)
+
+
+UtcTime = Annotated[datetime | None, AfterValidator(_utc)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class PrivacySettings(_Section):
+    """What is kept of a customer's words, and where the digest key is found."""
+
+    content: Literal["features", "retain"] = _setting(
+        "features",
+        "`features` keeps counts and keyed digests only; `retain` also keeps prompt text, so that the report "
+        "can quote it.",
+        "choice",
+    )
+    key_env: str = _setting(
+        "STILLWATCH_KEY",
+        "Environment variable that holds the digest key: hexadecimal, at least 32 bytes, or any other string "
+        "of at least 32 characters.",
+        "name",
+        shapes_result=False,
+        min_length=1,
+    )
+    key_file: str | None = _setting(
+        None,
+        "File that holds the digest key; wins over the environment. Must not be readable by others.",
+        "path",
+        shapes_result=False,
+    )
+
+
+class DetectSettings(_Section):
+    """How much evidence is asked for before accounts are linked and traffic is called extraction."""
+
+    kappa: float = _setting(
+        3.0,
+        "How many times more common than in the reference cohort a value may innocently be. Higher asks for "
+        "more evidence.",
+        "factor",
+        ge=1.0,
+        le=100.0,
+    )
+    alpha_controller: float = _setting(
+        1e-4,
+        "False discovery rate allowed among groups said to have one controller.",
+        "rate",
+        gt=0.0,
+        lt=1.0,
+    )
+    alpha_shape: float = _setting(
+        0.01,
+        "False discovery rate allowed among groups said to be at work on extraction.",
+        "rate",
+        gt=0.0,
+        lt=1.0,
+    )
+    alpha_review: float = _setting(
+        0.05,
+        "Looser rate at which a group is put forward for review by a person. Not below `alpha_shape`.",
+        "rate",
+        gt=0.0,
+        lt=1.0,
+    )
+    hub_min: int = _setting(
+        5, "Fewest accounts that must share a value before it is tested.", "accounts", ge=2
+    )
+    hub_max: int = _setting(
+        60_000, "Most accounts that may share a value; beyond that it is public.", "accounts", ge=2
+    )
+    hub_sample: int = _setting(
+        5_000, "Accounts drawn from a larger hub for the test of one controller.", "accounts", ge=50
+    )
+    reference: Literal["auto", "baseline", "baseline+traffic"] = _setting(
+        "auto",
+        "Where trait frequencies come from: the fitted baseline, the baseline together with established "
+        "accounts in the traffic, or whichever of the two the input allows.",
+        "choice",
+    )
+    seed: int = _setting(2026, "Seed of every draw; printed in the report.", "number", ge=0, le=2**63 - 1)
+    disabled_traits: Annotated[tuple[str, ...], Field(strict=False)] = _setting(
+        (), "Traits that are not computed. The report says that they were switched off.", "trait ids"
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> DetectSettings:
+        if self.hub_min > self.hub_max:
+            raise ValueError("hub_min must not be above hub_max")
+        if self.alpha_review < self.alpha_shape:
+            raise ValueError("alpha_review must not be below alpha_shape")
+        return self
+
+
+class IngestSettings(_Section):
+    """What is read, and when a record is refused instead."""
+
+    max_record_bytes: int = _setting(
+        16 * 1024 * 1024, "A longer input record is refused and counted.", "bytes", ge=1024
+    )
+    earliest: UtcTime = _setting(
+        datetime(2018, 1, 1, tzinfo=UTC),
+        "A record that started before this is refused and counted: a wrong clock or a wrong unit.",
+        "UTC time",
+    )
+    latest: UtcTime = _setting(
+        None, "A record that started at or after this is refused and counted. Unset: no limit.", "UTC time"
+    )
+    batch_rows: int = _setting(
+        8_192, "Exchanges handled at a time.", "exchanges", shapes_result=False, ge=64, le=1_048_576
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> IngestSettings:
+        if self.earliest and self.latest and self.earliest >= self.latest:
+            raise ValueError("earliest must be before latest")
+        return self
+
+
+class ReportSettings(_Section):
+    """How much the report shows. The Parquet files are always complete."""
+
+    max_campaigns: int = _setting(
+        200, "Pools and campaigns shown in report.html.", "campaigns", ge=1, le=10_000
+    )
+    max_members: int = _setting(
+        200, "Members shown per campaign in report.html.", "accounts", ge=1, le=10_000
+    )
+    max_edges: int = _setting(400, "Links drawn per campaign in report.html.", "links", ge=0, le=10_000)
+    max_exemplars: int = _setting(
+        5, 'Prompts quoted per campaign; only with `privacy.content = "retain"`.', "prompts", ge=0, le=100
+    )
+
+
+class RunSettings(_Section):
+    """What the machine may be asked for. None of it changes a result."""
+
+    threads: int = _setting(0, "Threads used; 0 = every core.", "threads", shapes_result=False, ge=0, le=1024)
+    memory_limit: str = _setting(
+        "8GB",
+        "Memory the engine may use before it spills to disk.",
+        "bytes",
+        shapes_result=False,
+        pattern=r"^[0-9]+(\.[0-9]+)?\s?(KB|MB|GB|TB|KiB|MiB|GiB|TiB)$",
+    )
+
+
+class Settings(_Section):
+    """Everything that can be set, in five sections."""
+
+    privacy: PrivacySettings = PrivacySettings()
+    detect: DetectSettings = DetectSettings()
+    ingest: IngestSettings = IngestSettings()
+    report: ReportSettings = ReportSettings()
+    run: RunSettings = RunSettings()
+
+    def with_key_file(self, path: str) -> Settings:
+        """The same settings with another key file.
+
+        >>> Settings().with_key_file("other.key").privacy.key_file
+        'other.key'
+        """
+        return self.model_copy(update={"privacy": self.privacy.model_copy(update={"key_file": path})})
+
+
+@dataclass(frozen=True, slots=True)
+class SettingRow:
+    """One setting as the documentation shows it."""
+
+    name: str
+    """Dotted, as in ``detect.kappa``."""
+    default: str
+    """In TOML; ``unset`` where there is none."""
+    unit: str
+    help: str
+    shapes_result: bool
+
+
+def load_settings(path: Path | None = None, *, folder: Path | None = None) -> Settings:
+    """Read settings once.
+
+    Parameters
+    ----------
+    path
+        The file the user named; it must exist. Without it, ``stillwatch.toml`` in `folder` is read when it
+        exists, else every setting has its default.
+    folder
+        Where to look; the working directory when not given.
+
+    Raises
+    ------
+    ConfigError
+        The file is missing, is not TOML, or holds an unknown or unusable setting.
+    """
+    if path is None:
+        path = (folder or Path()) / DEFAULT_FILE
+        if not path.exists():
+            return Settings()
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        reason = (error.strerror or "cannot be read").lower()
+        raise ConfigError(f"{path}: {reason}", hint="name a TOML file that you can read") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}", hint=_SHOW_HINT) from error
+    return parse_settings(data, where=str(path))
+
+
+_SHOW_HINT = "`stillwatch settings show` prints every setting in the form the file needs"
+
+
+def parse_settings(data: Mapping[str, Any], *, where: str) -> Settings:
+    """Settings from parsed TOML; `where` names the source in errors."""
+    try:
+        return Settings.model_validate(data)
+    except ValidationError as error:
+        message, hint = _explain(error)
+        raise ConfigError(f"{where}: {message}", hint=hint) from error
+
+
+def _explain(error: ValidationError) -> tuple[str, str]:
+    """The first problem in plain words, and what to do next. Values are not quoted: they may be secret."""
+    problem = error.errors(include_url=False, include_input=False)[0]
+    name = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        known = [row.name for row in setting_rows()]
+        close = difflib.get_close_matches(name, [*known, *Settings.model_fields], n=1)
+        return f"{name}: no such setting", f"did you mean {close[0]}?" if close else _SHOW_HINT
+    text = problem["msg"].removeprefix("Value error, ")
+    return f"{name}: {text[:1].lower()}{text[1:]}", _SHOW_HINT
+
+
+def settings_digest(settings: Settings) -> str:
+    """SHA-256 over every setting that can change a result; stamped on findings so that they can be replayed.
+
+    >>> settings_digest(Settings()) == settings_digest(Settings(run=RunSettings(threads=1)))
+    True
+    >>> settings_digest(Settings()) == settings_digest(Settings(detect=DetectSettings(kappa=4.0)))
+    False
+    """
+    dumped = settings.model_dump(mode="json")
+    shaping = {row.name: _at(dumped, row.name) for row in setting_rows() if row.shapes_result}
+    canonical = json.dumps(shaping, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _at(tree: Mapping[str, Any], name: str) -> Any:
+    section, _, key = name.partition(".")
+    return tree[section][key]
+
+
+def setting_rows() -> Iterator[SettingRow]:
+    """Every setting, in the order it is documented."""
+    defaults = Settings()
+    for section in Settings.model_fields:
+        part = getattr(defaults, section)
+        for key, info in type(part).model_fields.items():
+            extra = info.json_schema_extra
+            assert isinstance(extra, dict)  # noqa: S101  every field is made by _setting
+            yield SettingRow(
+                name=f"{section}.{key}",
+                default=toml_value(getattr(part, key)),
+                unit=str(extra["unit"]),
+                help=info.description or "",
+                shapes_result=bool(extra["shapes_result"]),
+            )
+
+
+def toml_value(value: Any) -> str:
+    """One value as TOML; ``unset`` for None, which TOML cannot say.
+
+    >>> toml_value(("a", "b")), toml_value(1e-4), toml_value(None)
+    ('["a", "b"]', '0.0001', 'unset')
+    """
+    if value is None:
+        return "unset"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, tuple):
+        return "[" + ", ".join(toml_value(item) for item in value) + "]"
+    if isinstance(value, str):
+        return json.dumps(value)
+    return repr(value)
+
+
+def settings_toml(settings: Settings) -> str:
+    """The settings as a TOML file with each help string above its line; unset ones are commented out."""
+    lines: list[str] = []
+    for row in setting_rows():
+        section, _, key = row.name.partition(".")
+        if f"[{section}]" not in lines:
+            lines += ["", f"[{section}]"] if lines else [f"[{section}]"]
+        value = toml_value(getattr(getattr(settings, section), key))
+        lines.append(f"# {row.help} ({row.unit})")
+        lines.append(f"# {key} =" if value == "unset" else f"{key} = {value}")
+    return "\n".join(lines) + "\n"
+
+
+def settings_table() -> str:
+    """The Markdown tables of ``docs/configuration.md``, one per section."""
+    blocks: list[str] = []
+    rows = list(setting_rows())
+    for section, info in Settings.model_fields.items():
+        summary = (info.annotation.__doc__ or "").strip() if info.annotation else ""
+        blocks += [f"### `[{section}]`", "", summary, ""]
+        blocks += ["| setting | default | unit | meaning |", "| --- | --- | --- | --- |"]
+        for row in rows:
+            if row.name.startswith(section + "."):
+                default = "unset" if row.default == "unset" else f"`{row.default}`"
+                mark = "" if row.shapes_result else " *"
+                blocks.append(f"| `{row.name}`{mark} | {default} | {row.unit} | {row.help} |")
+        blocks.append("")
+    return "\n".join(blocks).rstrip() + "\n"
+
+
+def load_key(settings: Settings, env: Mapping[str, str] | None = None) -> bytes:
+    """The key under which every digest is made. It has no default.
+
+    Parameters
+    ----------
+    settings
+        Names the key file (which wins) and the environment variable.
+    env
+        The environment; the process's own when not given.
+
+    Returns
+    -------
+    bytes
+        At least 32 bytes. Hexadecimal is decoded; any other string is hashed with SHA-256.
+
+    Raises
+    ------
+    ConfigError
+        There is no key, it is too short, or its file can be read by others.
+
+    Examples
+    --------
+    >>> len(load_key(Settings(), {"STILLWATCH_KEY": "00" * 32}))
+    32
+    """
+    privacy = settings.privacy
+    if privacy.key_file is not None:
+        return _key_bytes(_read_key_file(Path(privacy.key_file)), privacy.key_file, privacy.key_env)
+    text = (os.environ if env is None else env).get(privacy.key_env, "")
+    if not text.strip():
+        raise ConfigError("no digest key", hint=KEY_HINT.format(env=privacy.key_env))
+    return _key_bytes(text, privacy.key_env, privacy.key_env)
+
+
+def _read_key_file(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            content = file.read(65_536)
+    except OSError as error:
+        reason = (error.strerror or "cannot be read").lower()
+        raise ConfigError(f"key file {path}: {reason}", hint=KEY_HINT.format(env="STILLWATCH_KEY")) from error
+    if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise ConfigError(f"key file {path} can be read by others", hint=f"run `chmod 600 {path}`")
+    return content.decode("utf-8", errors="surrogateescape")
+
+
+def _key_bytes(text: str, where: str, env: str) -> bytes:
+    """Key material from text; the text itself never appears in an error."""
+    text = text.strip()
+    try:
+        raw = bytes.fromhex(text)
+    except ValueError:
+        raw = b""
+    if len(raw) >= MIN_KEY_BYTES:
+        return raw
+    if raw or len(text) < MIN_KEY_BYTES:
+        raise ConfigError(
+            f"the digest key in {where} is too short: at least {MIN_KEY_BYTES} bytes are needed",
+            hint=KEY_HINT.format(env=env),
+        )
+    return hashlib.sha256(text.encode("utf-8", errors="surrogateescape")).digest()
