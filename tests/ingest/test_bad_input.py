@@ -13,6 +13,7 @@ import zstandard
 
 from stillwatch.errors import ConfigError, SourceError
 from stillwatch.ingest import Reader
+from stillwatch.ingest.source import _walk
 from stillwatch.records import EXCHANGE_SCHEMA
 from tests.ingest.making import exchange, lines, read, reasons, rows_of
 
@@ -202,6 +203,14 @@ def test_a_folder_is_read_in_order(tmp_path: Path) -> None:
     assert [row["exchange_id"] for row in rows_of(reader)] == ["e1", "second"]
     assert [(Path(each.source).name, each.line) for each in reader.rejected] == [("README.txt", 0)]
     assert len(reader.digests) == 3
+
+
+def test_links_in_a_circle_end(tmp_path: Path) -> None:
+    """Two links back to the top would be two to the fortieth folders if they were followed each time."""
+    (tmp_path / "log").write_bytes(GOOD)
+    (tmp_path / "one").symlink_to(tmp_path, target_is_directory=True)
+    (tmp_path / "two").symlink_to(tmp_path, target_is_directory=True)
+    assert [path.name for path in _walk(tmp_path)] == ["log"]
 
 
 def test_a_folder_without_any_log_is_an_error(tmp_path: Path) -> None:

@@ -150,6 +150,17 @@ def test_csv_with_lines_inside_cells() -> None:
     assert rows[1]["started_at"] == rows[0]["started_at"]
 
 
+def test_a_csv_quote_that_never_closes_is_refused() -> None:
+    """It would otherwise swallow the rest of the file in silence."""
+    data = (
+        b'exchange_id,started_at,account_id,model,prompt\ne,1795493690,a,m,x\ne,1795493690,a,m,"open\n'
+        + b"e,1,a,m,x\n" * 3
+    )
+    rows, reader = read(data)
+    assert len(rows) == 1
+    assert reasons(reader) == [(6, "not a valid CSV row")]
+
+
 @pytest.mark.parametrize("layout", ["lines", "array", "pretty", "pretty array", "envelope", "concatenated"])
 def test_json_in_any_layout(layout: str) -> None:
     """Lines, arrays, pretty documents and documents one after another hold the same records."""
@@ -239,7 +250,8 @@ def test_canonical_lines_round_trip(records: list[dict[str, Any]]) -> None:
 
 
 HEADS = st.sampled_from(
-    [b"", b"{", b"[", b'{"resourceSpans":', b"\x0a\x20\x12\x1e", b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd", b"PAR1", b"a,b\n",
+    [b"", b"{", b"[", b'{"resourceSpans":', b"\x0a\x20\x12\x1e", b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd", b"PAR1",
+     b"a,b\n",
      lines(exchange()), b"[" + json.dumps(exchange()).encode()]
 )  # fmt: skip
 
@@ -264,10 +276,12 @@ JSON = st.recursive(
     max_leaves=12,
 )
 NAMES = st.sampled_from(
-    ["messages", "response", "request", "metadata", "startTime", "model", "choices", "content", "input", "output", "usage",
-     "resourceSpans", "scopeSpans", "spans", "attributes", "key", "value", "headers", "type", "inputBodyJson", "modelId",
-     "litellm_call_id", "id", "role", "delta", "standard_logging_object", "data", "model_parameters", "status"]
-)  # fmt: skip
+    """
+    messages response request metadata startTime model choices content input output usage
+    resourceSpans scopeSpans spans attributes key value headers type inputBodyJson modelId
+    litellm_call_id id role delta standard_logging_object data model_parameters status
+    """.split()
+)
 SHAPED = st.recursive(
     JSON, lambda inner: st.dictionaries(NAMES, inner, max_size=6) | st.lists(inner, max_size=3), max_leaves=25
 )
@@ -283,4 +297,5 @@ def test_hostile_shapes_cost_their_record_only(record: dict[str, Any], format: s
     _, reader = read(lines(record, record), format=format)
     total = reader.total
     assert total.read == 2
-    assert total.accepted + total.rejected + total.skipped + total.merged >= 0
+    silent = format == "canonical" or any(name in record for name in ("data", "resourceSpans"))
+    assert silent or total.accepted + total.rejected + total.skipped + total.merged == 2

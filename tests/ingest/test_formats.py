@@ -54,13 +54,19 @@ def anyvalue(value: Any) -> dict[str, Any]:
 
 
 def trace(
-    found: dict[str, Any], *, events: list[Any] = (), resource: dict[str, Any] | None = None, **more: Any
-) -> Any:  # type: ignore[assignment]
+    found: dict[str, Any],
+    *,
+    events: list[Any] | None = None,
+    resource: dict[str, Any] | None = None,
+    **more: Any,
+) -> Any:
     """A trace export request with one span."""
     span = {
         "traceId": "1" * 32, "spanId": "2" * 16, "name": "chat m", "startTimeUnixNano": "1795493690000000999",
         "endTimeUnixNano": "1795493690250000000", "attributes": [attribute(*pair) for pair in found.items()],
-        "events": [{"name": n, "attributes": [attribute(*pair) for pair in a.items()]} for n, a in events], **more,
+
+        "events": [{"name": n, "attributes": [attribute(*pair) for pair in a.items()]} for n, a in events or ()],
+        **more,
     }  # fmt: skip
     attributes = [attribute(*pair) for pair in (resource or {}).items()]
     return {"resourceSpans": [{"resource": {"attributes": attributes}, "scopeSpans": [{"spans": [span]}]}]}
@@ -97,7 +103,8 @@ def test_genai_current_on_spans() -> None:
     """Messages as JSON text on a span, with everything that surrounds them."""
     rows, reader = read(lines(trace(CURRENT | AS_TEXT)))
     has(rows[0], exchange_id="1" * 32 + ":" + "2" * 16, account_id="t", end_user_id="u", model="m-1", channel="bedrock",
-        operation="chat", prompt="hi", system_prompt="Be brief.", completion="Hello", reasoning="hm", temperature=0.6, n=2,
+        operation="chat", prompt="hi", system_prompt="Be brief.", completion="Hello", reasoning="hm",
+        temperature=0.6, n=2,
         input_tokens=5, output_tokens=9, reasoning_tokens=6, finish_reason="stop", conversation_id="talk",
         client_ip="203.0.113.9", user_agent="OpenAI/Python 3.54.0", latency_ms=250.0)  # fmt: skip
     assert reader.recognised[0].format == "otlp-json"
@@ -152,7 +159,8 @@ def test_traceloop() -> None:
     }  # fmt: skip
     rows, _ = read(lines(trace(found)))
     has(rows[0], account_id="u", end_user_id="u", prompt="hi", system_prompt="Be brief.", completion="Hello", n=3,
-        finish_reason="stop", client_headers=[("x-stainless-os", "Linux")], reasoning_tokens=6, stream=True)  # fmt: skip
+        finish_reason="stop", client_headers=[("x-stainless-os", "Linux")], reasoning_tokens=6,
+        stream=True)  # fmt: skip
 
 
 def test_openinference() -> None:
@@ -262,6 +270,23 @@ def test_otlp_protobuf() -> None:
     has(rows[0], prompt="hi")
 
 
+def test_a_protobuf_message_that_is_too_long_is_passed_over() -> None:
+    """Its neighbours in the stream are read."""
+    long = ExportTraceServiceRequest.FromString(proto_trace())
+    long.resource_spans[0].schema_url = "x" * 5000
+    data = framed(proto_trace()) + framed(long.SerializeToString()) + framed(proto_log())
+    rows, reader = read(data, max_record_bytes=4000)
+    assert len(rows) == 2
+    assert reasons(reader) == [(2, "the record is longer than 4000 bytes")]
+
+
+def test_ids_that_are_none() -> None:
+    """An id of the wrong length is no id; the response's own id stands in."""
+    request = trace(CURRENT | {"gen_ai.response.id": "c1"}, traceId="AAAA")
+    rows, _ = read(lines(request))
+    has(rows[0], exchange_id="c1")
+
+
 def test_captured_otlp() -> None:
     """Real instrumentations: ids in base64 are read as hex; a span and its captured event are one."""
     spans = [
@@ -281,7 +306,8 @@ def test_captured_otlp() -> None:
         )
     ]
     for row in rows:
-        has(row, account_id="t", prompt="hi", system_prompt="be brief", completion="Hello world", seed=1, max_tokens=100,
+        has(row, account_id="t", prompt="hi", system_prompt="be brief", completion="Hello world", seed=1,
+            max_tokens=100,
             input_tokens=5, output_tokens=9, reasoning_tokens=6)  # fmt: skip
     has(rows[1], reasoning="thinking about it", logprobs=True, end_user_id="u-1")
 
@@ -295,7 +321,8 @@ def test_captured_litellm() -> None:
     assert not reader.rejected
     assert {each.format for each in reader.recognised} == {"litellm"}
     assert len({row["exchange_id"] for row in rows}) == 6
-    has(rows[0], model="gpt-4o", end_user_id="u-7", completion="The answer is \\boxed{42}.", logprobs=True, temperature=0.6,
+    has(rows[0], model="gpt-4o", end_user_id="u-7", completion="The answer is \\boxed{42}.", logprobs=True,
+        temperature=0.6,
         client_ip="203.0.113.9", conversation_id="s1", input_tokens=10, output_tokens=20, status=200)  # fmt: skip
     has(rows[1], reasoning="thinking about it", reasoning_tokens=6, stream=False)
     has(rows[2], stream=True, completion="Hello world")
@@ -370,7 +397,8 @@ def pair(request: Any, response: Any, **beside: Any) -> bytes:
 
 
 CLAUDE = {"type": "message", "model": "c", "stop_reason": "end_turn", "usage": {"input_tokens": 5, "output_tokens": 9},
-          "content": [{"type": "thinking", "thinking": "hm", "signature": BLOB}, {"type": "text", "text": "Hello"}]}  # fmt: skip
+          "content": [{"type": "thinking", "thinking": "hm", "signature": BLOB},
+                      {"type": "text", "text": "Hello"}]}  # fmt: skip
 BODIES = [
     (CHAT | {"seed": 1}, ANSWER, {"seed": 1, "operation": "chat"}),
     ({"model": "m", "prompt": "hi"}, {"model": "m-1", "choices": [{"text": "Hello", "finish_reason": "stop"}]},
@@ -414,8 +442,10 @@ def test_pairs_of_every_api(request_body: Any, response_body: Any, more: dict[st
 
 def test_pairs_keep_no_secret() -> None:
     """The key becomes a digest and the account of last resort; SDK headers stay, secrets go."""
-    headers = {"Authorization": "Bearer sk-verysecretkey", "X-Stainless-OS": "Linux", "Cookie": "c=1", "x-title": "sk-abc",
-               "Sec-WebSocket-Protocol": "openai-insecure-api-key.sk-x", "sec-fetch-mode": "cors", "User-Agent": "ua",
+    headers = {"Authorization": "Bearer sk-verysecretkey", "X-Stainless-OS": "Linux", "Cookie": "c=1",
+               "x-title": "sk-abc", "X-Client-Token": "t",
+               "Sec-WebSocket-Protocol": "openai-insecure-api-key.sk-x",
+               "sec-fetch-mode": "cors", "User-Agent": "ua",
                "OpenAI-Organization": "org"}  # fmt: skip
     data = pair(CHAT, ANSWER, headers=headers, account_id=None, ip="[2001:db8::1]:443")
     rows, _ = read(data)
@@ -443,7 +473,8 @@ def bedrock(request: Any, response: Any, **more: Any) -> bytes:
         "schemaType": "ModelInvocationLog", "timestamp": WHEN, "requestId": "r", "accountId": "123", "region": "x",
         "operation": "Converse", "modelId": "arn:aws:bedrock:x::foundation-model/anthropic.c",
         "identity": {"arn": "arn:role"}, "requestMetadata": {"tenant_id": "t"},
-        "input": {"inputBodyJson": request, "inputTokenCount": 5}, "output": {"outputBodyJson": response, "outputTokenCount": 9},
+        "input": {"inputBodyJson": request, "inputTokenCount": 5},
+        "output": {"outputBodyJson": response, "outputTokenCount": 9},
         **more,
     })  # fmt: skip
 
@@ -471,9 +502,10 @@ TURN = {
           {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "lo"}},
           {"type": "message_delta", "delta": {"stop_reason": "end_turn"}}]),
         ({"prompt": "hi", "temperature": 0.6, "max_gen_len": 9}, {"generation": "Hello", "stop_reason": "stop"}),
-        ({"prompt": "hi", "temperature": 0.6, "max_gen_len": 9}, [{"generation": "Hel"}, {"generation": "lo", "stop_reason": "stop"}]),
+        ({"prompt": "hi", "temperature": 0.6, "max_gen_len": 9}, 
+         [{"generation": "Hel"}, {"generation": "lo", "stop_reason": "stop"}]),
     ],
-    ids=["converse", "converse stream", "claude", "claude stream", "llama", "llama stream"],
+    ids=["converse", "converse stream", "messages", "messages stream", "llama", "llama stream"],
 )  # fmt: skip
 def test_bedrock_bodies(request_body: Any, response_body: Any) -> None:
     """Every model family's body, whole or in chunks; the tenant is the account."""
@@ -487,7 +519,8 @@ def test_bedrock_bodies(request_body: Any, response_body: Any) -> None:
 def test_bedrock_bodies_in_s3_are_missing() -> None:
     """A body that lies elsewhere is missing text; the role stands in for the tenant."""
     data = lines({"schemaType": "ModelInvocationLog", "timestamp": WHEN, "requestId": "r", "modelId": "m",
-                  "identity": {"arn": "arn:role"}, "input": {"inputBodyS3Path": "s3://x"}, "errorCode": "ThrottlingException"})  # fmt: skip
+                  "identity": {"arn": "arn:role"}, "input": {"inputBodyS3Path": "s3://x"},
+                  "errorCode": "ThrottlingException"})  # fmt: skip
     rows, _ = read(data)
     has(rows[0], account_id="arn:role", prompt=None, messages=None, completion=None, status=429)
 

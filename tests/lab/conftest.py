@@ -17,7 +17,10 @@ Rows = list[tuple[Any, ...]]
 
 
 class Written:
-    """A world on disk that answers SQL over views ``x``, ``accounts``, ``truth`` and ``marks``."""
+    """A world on disk that answers SQL over views ``x``, ``accounts``, ``truth``, ``marks`` and ``handed``.
+
+    ``handed`` has one row for each answer that stands in the history another account sent.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -30,6 +33,17 @@ class Written:
             ("marks", "truth/exchanges.parquet"),
         ):
             self._db.execute(f"create view {name} as select * from read_parquet('{folder}/{path}')")
+
+        self._db.execute(
+            "create view told as select account_id, exchange_id, started_at, unnest(list_transform(list_filter("
+            """from_json(messages, '[{"role":"VARCHAR","content":"VARCHAR"}]'), lambda m: m.role = 'assistant'),"""
+            " lambda m: m.content)) as answer from x where messages is not null"
+        )
+        self._db.execute(
+            "create view handed as select t.account_id, a.account_id as issued_to from told t join x a"
+            " on t.answer = a.completion and t.account_id <> a.account_id and t.started_at > a.started_at"
+            " and len(a.completion) > 60 and a.turn is not null"
+        )
 
     def rows(self, sql: str) -> Rows:
         """All rows of a query."""

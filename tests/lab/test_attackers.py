@@ -86,7 +86,8 @@ def test_fail_over_within_a_minute_on_another_account(rungs: dict[int, Written])
     """Until L4 a failed request is answered on another account within a minute; at L5 never on another one."""
     sql = (
         f"with t as (select * from {TRUE} where extraction)"
-        " select count(*), count(*) filter (exists (select 1 from t b where b.prompt = a.prompt and b.status = 200 and b.account_id <> a.account_id and b.started_at >= a.started_at"
+        " select count(*), count(*) filter (exists (select 1 from t b where"
+        " b.prompt = a.prompt and b.status = 200 and b.account_id <> a.account_id and b.started_at >= a.started_at"
         " and b.started_at < a.started_at + interval 1 minute)) from t a where a.status <> 200"
     )
     for level in (0, 4):
@@ -98,12 +99,8 @@ def test_fail_over_within_a_minute_on_another_account(rungs: dict[int, Written])
 
 def test_conversations_continue_on_another_account(make: Make) -> None:
     """Hand-off: an answer given to one account stands in the history sent by another, until fresh context at L5."""
-    sql = (
-        "select count(*) from x a join x b on b.turn = a.turn + 1 and b.account_id <> a.account_id"
-        " and contains(b.messages, a.completion) and b.started_at - a.started_at between interval 0 second"
-        " and interval 1 hour"
-    )
-    assert _attack(make, 0, "agentic").one(sql) >= 3
+    sql = "select count(*) from handed"
+    assert _attack(make, 0, "agentic").one(sql) >= 15
     assert _attack(make, 5, "agentic").one(sql) == 0
 
 

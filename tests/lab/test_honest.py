@@ -48,14 +48,7 @@ def test_campus_signs_up_together_and_shares_questions(make: Make) -> None:
 def test_key_rotation_continues_conversations_on_the_new_account(make: Make) -> None:
     """The benign twin of a hand-off."""
     w = make(days=3, honest={"key_rotation": LookAlike(6, (8, 8), (80, 100))})
-    assert (
-        w.one(
-            "select count(*) from x a join x b on b.turn = a.turn + 1 and a.account_id <> b.account_id"
-            " and contains(b.messages, a.completion)"
-            " and b.started_at between a.started_at and a.started_at + interval 1 hour"
-        )
-        >= 1
-    )
+    assert w.one("select count(*) from handed") >= 1
 
 
 def test_translation_repeats_payloads_across_accounts(make: Make) -> None:
@@ -73,3 +66,22 @@ def test_some_synthetic_data_makers_hold_a_grant(make: Make) -> None:
     """Every second firm."""
     w = make(honest={"synthetic_own_docs": LookAlike(2, (2, 2), (20, 30))})
     assert len((w.folder / "grants.jsonl").read_text().splitlines()) == 2
+
+
+def test_twin_accounts_carry_a_conversation_over_after_a_refusal(make: Make) -> None:
+    """The other benign hand-off: a 429, then the same history on the person's second account."""
+    w = make(days=2, honest={"twin_accounts": LookAlike(8, (2, 3), (40, 60))})
+    assert (
+        w.one(
+            "select count(*) from x a join x b using (messages) join truth s on s.account_id = a.account_id"
+            " join truth t on t.account_id = b.account_id and t.org_key = s.org_key"
+            " where a.status = 429 and b.status = 200 and a.account_id <> b.account_id and a.started_at < b.started_at"
+        )
+        >= 3
+    )
+
+
+def test_a_red_team_is_refused_often(make: Make) -> None:
+    """Refusals are part of the trade."""
+    w = make(honest={"red_team": LookAlike(1, (2, 2), (150, 150))})
+    assert w.one("select avg((finish_reason = 'refusal')::int) from x where status = 200") > 0.3

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from stillwatch.detect.controller import HubTests, Pairs, share_of
+from stillwatch.detect.controller import SOURCE_DECADES, HubTests, Pairs, share_of
 from stillwatch.detect.baseline import Baseline
 from stillwatch.detect.hubs import Hubs, TokenMatrix
 from stillwatch.detect.trait import CONTROL_GROUPS, SOURCE_GROUPS
@@ -24,6 +24,8 @@ from stillwatch.detect.traffic import Traffic
 JOIN_DECADES = 4.0
 """Weight at which a unit joins a group: one in 10,000 unlinked units would reach it by chance."""
 STAY_DECADES = 1.0
+OWN_CONTENT = 1.5
+"""Decades of content that a unit must share where it has a single source."""
 RETENTION = 0.5
 ABSORB = 0.5
 MAX_ROUNDS = 8
@@ -37,7 +39,6 @@ MIN_TRUSTED = 0.05
 """Below this share of trusted units in the population the honest share cannot be estimated."""
 MAX_GROUPS = 2000
 PAIR_CAP = 4.0
-CONTENT_GROUPS = ("content", "software", "language", "programme", "pivot")
 
 
 @dataclass
@@ -56,6 +57,8 @@ class Group:
     """Trait group to float64[units] decades."""
     channels: dict[str, float] = field(default_factory=dict)
     """Channel to log10 e-value of the group as a whole; nan where it could not judge."""
+    controlled: bool = False
+    """Control events or a work queue speak for it as a whole."""
     log10: float = 0.0
     """Evidence of one controller, the larger of the group's and its seed hub's."""
 
@@ -83,7 +86,7 @@ class Attributor:
         return self._score(members, outsiders, None)
 
     def against(self, members: np.ndarray, units: np.ndarray) -> np.ndarray:
-        """Decades[trait groups, units] of given units against the profile of ``members``."""
+        """Decades[trait groups, units] of given units against the profile of ``members``; both are inside."""
         return self._score(members, False, units)[1]
 
     def _score(
@@ -100,8 +103,13 @@ class Attributor:
             q = np.maximum(reference, floor)
             if self.use_traffic:
                 present = matrix.present[matrix.stratum] if len(matrix.values) else np.zeros(0)
-                outside = np.maximum(present - shown, 0.0)
-                q = np.maximum(q, (matrix.having - count + 1.0) / (outside + 1.0))
+                mine, more = count, shown
+                if chosen is not None:
+                    theirs = matrix.codes[np.setdiff1d(chosen, members)]
+                    mine = count + np.bincount(theirs[theirs >= 0], minlength=len(matrix.values))
+                    more = shown + float((theirs[:, 0] >= 0).sum())
+                outside = np.maximum(present - more, 0.0)
+                q = np.maximum(q, (matrix.having - mine + 1.0) / (outside + 1.0))
             q = np.minimum(self.kappa * q, 1.0)
             tables.append((matrix, count, shown, q))
             if outsiders and shown >= 2 and matrix.trait.group != "language":
@@ -141,12 +149,21 @@ class Attributor:
             out = np.maximum(out, np.where(partners > 0, gain, 0.0))
         return out[units]
 
-    def qualifies(self, parts: np.ndarray, floor: float) -> np.ndarray:
-        """Enough weight in all, from two groups, one of them more than software and content."""
+    def qualifies(self, parts: np.ndarray, floor: float, *, controlled: bool) -> np.ndarray:
+        """Enough weight, from two independent sources, or from one beside content that is the group's own.
+
+        Software, language, programme, pivot and schedule do not count here. An address and a template in common
+        is what the users of one hosted app have, so that pair counts only in a group that control events have
+        shown to be controlled.
+        """
         names = np.array(self.trait_groups)
         hard = np.isin(names, sorted(SOURCE_GROUPS | CONTROL_GROUPS))
+        content = parts[names == "content"].sum(0)
         strong = parts >= 1.0
-        out: np.ndarray = (parts.sum(0) >= floor) & (strong.sum(0) >= 2) & strong[hard].any(0)
+        sources = strong[hard].sum(0)
+        alone = strong[hard & (names != "egress")].any(0) | (controlled & (sources >= 1))
+        weight = parts[hard].sum(0) + content
+        out: np.ndarray = (weight >= floor) & ((sources >= 2) | (alone & (content >= OWN_CONTENT)))
         return out
 
 
@@ -156,7 +173,7 @@ def assemble(
     """Groups from validated hubs, strongest seed first."""
     standing = np.flatnonzero(tests.discovered & tests.sourced & (tests.retest > 0.0))
     size = np.diff(hubs.ptr)
-    strength = tests.combined[standing] / np.maximum(size[standing], 1)
+    strength = tests.combined[standing] / np.sqrt(np.maximum(size[standing], 1))
     order = standing[np.lexsort((hubs.value[standing], -strength))]
     claimed = np.full(traffic.n_units, -1, np.int64)
     groups: list[Group] = []
@@ -174,8 +191,9 @@ def assemble(
         if len(seed) < low or len(seed) < RETENTION * len(members):
             doubtful.append(int(hub))
             continue
-        _claim(groups, claimed, _grow(attributor, seed, low), int(hub), low, thin=False)
-    for hub in doubtful:
+        units = _grow(attributor, seed, low, controlled=_controlled(tests, int(hub)))
+        _claim(groups, claimed, units, int(hub), low, thin=False)
+    for hub in sorted(doubtful, key=lambda h: (-int(size[h]), int(hubs.value[h]))):
         members = hubs.members(hub)
         if _may_be_thin(hubs, tests, hub, trusted) and (claimed[members] < 0).mean() > ABSORB:
             units, parts = attributor.score(np.sort(members), outsiders=False)
@@ -240,11 +258,16 @@ def _may_be_thin(hubs: Hubs, tests: HubTests, hub: int, trusted: np.ndarray) -> 
     return (float(trusted[members].sum()) + 0.5) / (len(members) + 1.0) / base <= THIN_HONEST
 
 
-def _grow(attributor: Attributor, seed: np.ndarray, low: int) -> np.ndarray:
+def _controlled(tests: HubTests, hub: int) -> bool:
+    control = [i for i, g in enumerate(tests.groups) if g in CONTROL_GROUPS]
+    return bool((np.nan_to_num(tests.log10[hub, control], nan=-1.0) >= SOURCE_DECADES).any())
+
+
+def _grow(attributor: Attributor, seed: np.ndarray, low: int, *, controlled: bool) -> np.ndarray:
     members = np.sort(seed)
     for _ in range(MAX_ROUNDS):
         units, parts = attributor.score(members, outsiders=True)
-        fresh = units[attributor.qualifies(parts, JOIN_DECADES)]
+        fresh = units[attributor.qualifies(parts, JOIN_DECADES, controlled=controlled)]
         if len(fresh) < low or np.array_equal(fresh, members):
             return fresh
         members = fresh

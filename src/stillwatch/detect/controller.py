@@ -6,8 +6,8 @@ which is valid under any dependence. Hubs are selected on one half of the eviden
 other: units are halved by a keyed hash in hubs of `SPLIT_SIZE` or more; smaller hubs are split by channel
 block, and events by time.
 
-A hub stands only with sources: one control channel, or two independent ones of payment, identity, egress,
-device and schedule. Shared software and shared content name hubs and never count.
+A hub stands only with sources: one control channel, or two independent ones of payment, identity, egress and
+device. Shared software and shared content name hubs and never count.
 """
 
 from __future__ import annotations

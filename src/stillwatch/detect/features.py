@@ -418,3 +418,35 @@ def _conflicts(agent: str | None, headers: Any) -> int:
     if name.startswith(("openai/", "anthropic/", "asyncopenai/", "asyncanthropic/")) and not language:
         flags |= HDR_ABSENT
     return flags
+
+
+_NAMED = {"acct": "account", "org": "org", "model": "model", "channel": "channel", "operation": "operation",
+          "country": "country", "client": "client"}  # fmt: skip
+PORTABLE = b"stillwatch.features"
+"""Schema metadata key of a feature file; its value is the key id the digests were made with."""
+
+
+def portable(batch: pa.RecordBatch, names: Names, key_id: str) -> pa.Table:
+    """Feature batch with names instead of codes, to be kept as a file and scanned later."""
+    columns, fields = [], []
+    for i, f in enumerate(batch.schema):
+        column = batch.column(i)
+        if f.name in _NAMED:
+            table = pa.array(getattr(names, _NAMED[f.name]).names, pa.string())
+            codes = pc.if_else(pc.less(column, 0), None, column)
+            column = table.take(codes) if len(table) else pa.nulls(len(column), pa.string())
+            f = pa.field(f.name, pa.string())
+        columns.append(column)
+        fields.append(f)
+    return pa.Table.from_arrays(columns, schema=pa.schema(fields, metadata={PORTABLE: key_id.encode()}))
+
+
+def from_portable(batch: pa.RecordBatch, feat: Featurizer) -> pa.RecordBatch:
+    """The way back: names to codes of this scan."""
+    columns = []
+    for f in FEATURE_SCHEMA:
+        column = batch.column(f.name)
+        if f.name in _NAMED:
+            column = pa.array(getattr(feat.names, _NAMED[f.name]).codes(column.cast(pa.string())), pa.int32())
+        columns.append(column.cast(f.type))
+    return pa.RecordBatch.from_arrays(columns, schema=FEATURE_SCHEMA)

@@ -79,9 +79,14 @@ class Hubs:
 
 
 def token_matrix(traffic: Traffic, trait: TokenTrait, tokens: Tokens) -> TokenMatrix:
-    """Factorise tokens and keep at most four per unit by min-hash."""
+    """Factorise tokens and keep at most four per unit.
+
+    Traits that are bet on keep a min-hash sample, which does not depend on how others behave; traits that only
+    attribute keep the values a unit shows most.
+    """
     values, code = np.unique(tokens.value, return_inverse=True)
-    order = np.lexsort((mix(tokens.value), tokens.unit))
+    favour = np.zeros(len(tokens.unit), np.int64) if trait.bets else -tokens.count
+    order = np.lexsort((mix(tokens.value), favour, tokens.unit))
     unit, code = tokens.unit[order], code.ravel()[order]
     codes = np.full((traffic.n_units, MAX_TOKENS), -1, np.int32)
     if len(unit):

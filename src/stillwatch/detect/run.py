@@ -9,13 +9,13 @@ import numpy as np
 
 from stillwatch.detect.assemble import Attributor, Group, assemble
 from stillwatch.detect.baseline import Baseline
-from stillwatch.detect.betting import e_bh
-from stillwatch.detect.controller import HubTests, Pairs, make_pairs, test_hubs
+from stillwatch.detect.betting import e_bh, log10_mean
+from stillwatch.detect.controller import SOURCE_DECADES, HubTests, Pairs, make_pairs, test_hubs
 from stillwatch.detect.families import assign_families
 from stillwatch.detect.hubs import Hubs, TokenMatrix, build_hubs, token_matrix
 from stillwatch.detect.shape import Stream, group_rows, stream_of
 from stillwatch.detect.split import parts_of
-from stillwatch.detect.trait import EventTrait, QueueTrait, Tokens, TokenTrait, Trait
+from stillwatch.detect.trait import CONTROL_GROUPS, EventTrait, QueueTrait, Tokens, TokenTrait, Trait
 from stillwatch.detect.traffic import DAY, UNKNOWN_TIME, Traffic
 from stillwatch.errors import StillwatchError
 from stillwatch.records import Abstention
@@ -157,6 +157,12 @@ def detect(
     )
 
 
+def _spoken(tests: HubTests, hubs: list[int]) -> bool:
+    """Does any control channel reach a source's weight in any of the hubs?"""
+    control = [c for c, g in enumerate(tests.groups) if g in CONTROL_GROUPS]
+    return bool((np.nan_to_num(tests.log10[np.ix_(hubs, control)], nan=-1.0) >= SOURCE_DECADES).any())
+
+
 def _split(
     traffic: Traffic, groups: list[Group], tests: HubTests, attributor: Attributor,
     matrices: dict[str, TokenMatrix], pairs: list[Pairs], queues: list[QueueTrait], baseline: Baseline,
@@ -164,17 +170,20 @@ def _split(
 ) -> tuple[list[Group], np.ndarray]:  # fmt: skip
     """Split groups that send different things; returns groups and their held-out log10 e-values.
 
-    A group that is of a piece is re-tested through its seed hub; a part of a split group as a hub of its own.
+    A group that is of a piece is re-tested through its hubs (their average is an e-value, since all were chosen
+    on the other half of the evidence); a part of a split group as a hub of its own.
     Every group is then measured as a whole, which fills ``Group.log10`` for the ledger.
     """
-    rows = group_rows(traffic, groups)
     out: list[Group] = []
     whole: list[float] = []
-    for group, own in zip(groups, rows, strict=True):
-        parts = [group.units] if group.thin else parts_of(traffic, group, own, options.hub_min, attributor)
+    for group in groups:
+        parts = [group.units] if group.thin else parts_of(
+            group.units, options.hub_min, attributor, controlled=_spoken(tests, group.hubs)
+        )
         for units in parts:
             out.append(Group(np.sort(units), group.seed, list(group.hubs), group.thin))
-            whole.append(float(tests.retest[group.seed]) if len(parts) == 1 else np.nan)
+            one = len(parts) == 1 and not group.thin
+            whole.append(float(log10_mean(tests.retest[group.hubs])) if one else np.nan)
     if not out:
         return [], np.zeros(0)
     order = np.argsort(traffic.unit_order, kind="stable")
@@ -192,12 +201,13 @@ def _split(
         kappa=options.kappa, alpha=options.alpha_controller, use_traffic=use_traffic,
     )  # fmt: skip
     again = np.where(np.isnan(whole), own_tests.retest, whole)
-    keep = own_tests.sourced | ~np.isnan(whole)
+    keep = own_tests.sourced
     for i, group in enumerate(out):
         scored, parts_ = attributor.score(group.units, outsiders=False)
         group.units, group.weight = scored, parts_.sum(0)
         group.parts = dict(zip(attributor.trait_groups, parts_, strict=True))
         group.channels = dict(zip(own_tests.channels, own_tests.log10[i], strict=True))
-        group.log10 = float(max(own_tests.combined[i], tests.combined[group.seed] if len(parts_) and not np.isnan(whole[i]) else -9.0))
+        group.controlled = _spoken(own_tests, [i])
+        group.log10 = float(own_tests.combined[i])
     chosen = [g for g, k in zip(out, keep, strict=True) if k]
     return chosen, again[keep]

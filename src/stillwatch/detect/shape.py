@@ -19,8 +19,9 @@ from stillwatch.detect.traffic import HOUR, Traffic
 
 FEATURES = (
     "reasoning", "jailbreak", "prompt_extraction", "grading", "generation", "format", "template", "novelty",
-    "single_turn", "hunger", "logits", "flatness", "concentration",
+    "single_turn", "hunger", "logits", "flatness", "concentration", "harvest", "ask",
 )  # fmt: skip
+"""``harvest`` is templates times novelty times single turns; ``ask`` the largest share of one kind of ask."""
 MIN_LINKED = 20
 LIFT = 10.0
 MIN_CALIBRATION = 100
@@ -114,6 +115,8 @@ def stream_of(traffic: Traffic, group: Group, rows: np.ndarray) -> Stream:
         entropy = -np.nansum(np.where(hours > 0, hours * np.log(hours), 0.0))
     features["flatness"] = float(entropy / np.log(24.0))
     features["concentration"] = _concentration(traffic, cues)
+    features["harvest"] = features["template"] * features["novelty"] * features["single_turn"]
+    features["ask"] = max(features[k] for k in ("reasoning", "grading", "generation", "format"))
     tokens = traffic.column("output_tokens")[rows]
     return Stream(
         features, len(rows), len(linked), int(np.maximum(tokens, 0).sum()), families, rows, linked, repeats

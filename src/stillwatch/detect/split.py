@@ -1,76 +1,131 @@
-"""Splits a group by what its accounts send, where the parts send different things.
+"""Splits a group in which two controllers met: at one proxy seller, in one cloud block, over one question set.
 
-Two controllers behind one proxy exit, or a reseller beside an app in one cloud block, can look like one group
-to infrastructure. Units are joined when a template family that the group shows far more than others makes up
-a tenth of both their traffics. Connected parts of at least ``low`` units stand apart unless two independent
-sources (payment, identity, egress, device, schedule) or control events tie most units of one to the other: a
-controller may well run several templates. Each part has to pass the controller test on its own.
+A group is cut along the leading co-clustering directions of its unit-by-value matrix (all traits, rarer
+values weigh more), and a cut stands when nothing ties the two sides: neither two independent sources, nor one
+source together with the group's own content and software (where control events show a controller). A controller may run several templates and card
+pools, but its exits, hand-offs or clients run across them. Cuts are tried until every part is of a piece.
+
+References
+----------
+Dhillon, *Co-clustering documents and words using bipartite spectral graph partitioning* (KDD 2001).
 """
 
 from __future__ import annotations
 
 import numpy as np
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
+from scipy.sparse import coo_matrix, csr_matrix, diags, hstack
+from scipy.sparse.linalg import svds
 
-from stillwatch.detect.assemble import Attributor, Group
-from stillwatch.detect.shape import linked_families
+from stillwatch.detect.assemble import OWN_CONTENT, Attributor
 from stillwatch.detect.trait import CONTROL_GROUPS, SOURCE_GROUPS
-from stillwatch.detect.traffic import Traffic
 
-MAIN_SHARE = 0.1
-MAX_PARTS = 40
-TIED_SHARE = 0.5
+DIRECTIONS = 4
+MAX_PARTS = 24
 TIED_DECADES = 0.7
-WHOLE = 0.8
-"""A part with this share of the units is the group itself."""
+"""A trait group ties two sides when the typical unit of one shows this much of the other's profile."""
 
 
-def parts_of(
-    traffic: Traffic, group: Group, rows: np.ndarray, low: int, attributor: Attributor
-) -> list[np.ndarray]:
-    """Units of each part; one part when the group is of a piece."""
-    families = linked_families(traffic, group, rows)
-    family = traffic.column("family")[rows]
-    unit = np.searchsorted(group.units, traffic.column("unit")[rows])
-    total = np.bincount(unit, minlength=len(group.units))
-    linked = np.isin(family, families)
-    at = np.searchsorted(families, family[linked])
-    size = len(group.units) + len(families)
-    counts = coo_matrix(
-        (np.ones(int(linked.sum())), (unit[linked], at)), shape=(len(group.units), max(len(families), 1))
-    ).tocsr()
-    counts.sum_duplicates()
-    edges = counts.tocoo()
-    keep = edges.data >= np.maximum(MAIN_SHARE * total[edges.row], 1)
-    graph = coo_matrix(
-        (np.ones(int(keep.sum())), (edges.row[keep], len(group.units) + edges.col[keep])), shape=(size, size)
-    )
-    _, label = connected_components(graph, directed=False)
-    label = label[: len(group.units)]
-    names, sizes = np.unique(label, return_counts=True)
-    big = names[sizes >= low]
-    if not len(big) or sizes.max() >= WHOLE * len(group.units):
-        return [group.units]
-    parts = [group.units[label == name] for name in big]
-    rest = group.units[~np.isin(label, big)]
-    if len(rest) >= low:
-        parts.append(rest)
-    return _tied(parts, attributor)
+def parts_of(units: np.ndarray, low: int, attributor: Attributor, *, controlled: bool) -> list[np.ndarray]:
+    """Units of each part, each of at least ``low`` units; one part when the group is of a piece."""
+    waiting, done = [np.sort(units)], []
+    while waiting:
+        part = waiting.pop()
+        cut = None if len(waiting) + len(done) >= MAX_PARTS else _cut(part, low, attributor, controlled)
+        if cut is None:
+            done.append(part)
+        else:
+            waiting += cut
+    return sorted(done, key=lambda p: int(p[0]))
 
 
-def _tied(parts: list[np.ndarray], attributor: Attributor) -> list[np.ndarray]:
-    """Join parts that independent sources tie together."""
-    parts = sorted(parts, key=lambda p: (-len(p), int(p[0])))[:MAX_PARTS]
+def _cut(units: np.ndarray, low: int, attributor: Attributor, controlled: bool) -> list[np.ndarray] | None:
+    if len(units) < 2 * low:
+        return None
+    for side in _habits(units, attributor) + _sides(_matrix(units, attributor)):
+        a, b = units[side], units[~side]
+        if min(len(a), len(b)) >= low and not _tied(a, b, attributor, controlled):
+            return [a, b]
+    return None
+
+
+def _tied(a: np.ndarray, b: np.ndarray, attributor: Attributor, controlled: bool) -> bool:
     names = np.array(attributor.trait_groups)
     hard = np.isin(names, sorted(SOURCE_GROUPS | CONTROL_GROUPS))
-    joined: list[np.ndarray] = []
-    for part in parts:
-        for index, whole in enumerate(joined):
-            typical = np.quantile(attributor.against(whole, part)[hard], 1.0 - TIED_SHARE, axis=1)
-            if (typical >= TIED_DECADES).sum() >= 2:
-                joined[index] = np.sort(np.concatenate([whole, part]))
-                break
-        else:
-            joined.append(part)
-    return joined
+    for whole, part in ((a, b), (b, a)):
+        typical = np.median(attributor.against(whole, part), axis=1)
+        sources = int((typical[hard] >= TIED_DECADES).sum())
+        content = float(typical[names == "content"].sum())
+        software = float(typical[names == "software"].sum())
+        if sources >= 2 or (controlled and sources >= 1 and content >= OWN_CONTENT and software >= TIED_DECADES):
+            return True
+    return False
+
+
+def _habits(units: np.ndarray, attributor: Attributor) -> list[np.ndarray]:
+    """Bipartitions by the commonest client, header set, system prompt, tool set and sampling vector."""
+    sides = []
+    for matrix in attributor.matrices:
+        if matrix.trait.group == "software" or matrix.trait.id in ("system_prompt", "tool_set"):
+            codes = matrix.codes[units]
+            counts = np.bincount(codes[codes >= 0], minlength=len(matrix.values))
+            for code in np.argsort(-counts, kind="stable")[:2]:
+                if 0 < counts[code] < len(units):
+                    sides.append((codes == code).any(1))
+    return sides
+
+
+def _matrix(units: np.ndarray, attributor: Attributor) -> csr_matrix:
+    """Units by values shared inside, weighted by rarity, each trait group with the same total weight."""
+    blocks = []
+    for matrix in attributor.matrices:
+        codes = matrix.codes[units]
+        rows, cols = np.nonzero(codes >= 0)
+        if not len(rows):
+            continue
+        code = codes[rows, cols]
+        inside = np.bincount(code, minlength=len(matrix.values))
+        keep = inside[code] >= 2
+        if not keep.any():
+            continue
+        rarity = np.log10(attributor.traffic.n_units / np.maximum(matrix.having[code[keep]], 1.0)) + 0.1
+        names, at = np.unique(code[keep], return_inverse=True)
+        block = coo_matrix((rarity, (rows[keep], at.ravel())), shape=(len(units), len(names))).tocsr()
+        blocks.append(block / max(float(np.sqrt(block.multiply(block).sum() / len(units))), 1e-9))
+    for pairs in attributor.pairs:
+        index = np.full(attributor.traffic.n_units, -1, np.int64)
+        index[units] = np.arange(len(units))
+        a, b = index[pairs.giver], index[pairs.taker]
+        both = (a >= 0) & (b >= 0)
+        if both.any():
+            at = np.arange(int(both.sum()))
+            ones = np.ones(len(at))
+            block = coo_matrix((ones, (a[both], at)), shape=(len(units), len(at))).tocsr() + coo_matrix(
+                (ones, (b[both], at)), shape=(len(units), len(at))
+            ).tocsr()
+            blocks.append(block / max(float(np.sqrt(block.multiply(block).sum() / len(units))), 1e-9))
+    return csr_matrix(hstack(blocks)) if blocks else csr_matrix((len(units), 1))
+
+
+def _sides(matrix: csr_matrix) -> list[np.ndarray]:
+    """Candidate bipartitions: signs of the leading non-trivial left singular vectors."""
+    if min(matrix.shape) < 4:
+        return []
+    rows = np.asarray(matrix.sum(1)).ravel()
+    cols = np.asarray(matrix.sum(0)).ravel()
+    scaled = diags(1.0 / np.sqrt(np.maximum(rows, 1e-9))) @ matrix @ diags(1.0 / np.sqrt(np.maximum(cols, 1e-9)))
+    k = min(DIRECTIONS + 1, min(scaled.shape) - 1)
+    left, values, _ = svds(scaled, k=k, v0=np.ones(min(scaled.shape)), solver="arpack")
+    order = np.argsort(-values)
+    vectors = left[:, order] / np.sqrt(np.maximum(rows, 1e-9))[:, None]
+    sides = []
+    for i in range(1, vectors.shape[1]):
+        v = np.round(vectors[:, i], 9)
+        sides += [v > 0, v > _gap(v)]
+    return sides
+
+
+def _gap(v: np.ndarray) -> float:
+    """Middle of the widest gap between sorted values."""
+    s = np.sort(v)
+    at = int(np.argmax(np.diff(s)))
+    return float((s[at] + s[at + 1]) / 2.0)

@@ -81,7 +81,7 @@ class TokenTrait(_About):
     extract: Callable[[Traffic], Tokens]
     group: str
     """Traits of one group are one source: their evidence is never added. ``payment``, ``identity``,
-    ``egress``, ``device`` and ``schedule`` are independent; ``software`` and ``content`` never suffice."""
+    ``egress`` and ``device`` are independent; ``schedule`` adds weight and is no source; ``software`` and ``content`` never suffice."""
     defines_hubs: bool = False
     bets: bool = False
     """True when sharing it speaks of control, not of shared software: it may be bet on."""
@@ -125,7 +125,9 @@ class QueueTrait(_About):
 
 Trait = TokenTrait | EventTrait | ShapeTrait | QueueTrait
 
-SOURCE_GROUPS = frozenset({"payment", "identity", "egress", "device", "schedule"})
-"""Groups that count as independent sources; two of them are needed where no control channel speaks."""
+SOURCE_GROUPS = frozenset({"payment", "identity", "egress", "device"})
+"""Groups that count as independent sources; two of them are needed where no control channel speaks.
+
+Schedule is not among them: seats of one hosted product share an exit and carry like loads."""
 CONTROL_GROUPS = frozenset({"control", "queue"})
 """Groups of which one alone suffices."""

@@ -59,10 +59,10 @@ def flaws(batch: pa.RecordBatch, required: Iterable[str], limits: Limits) -> Rea
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
         if column.null_count == len(column):
             continue
-        if name in _COUNTS:
+        if name in _COUNTS and pa.types.is_integer(column.type):
             _note(reasons, pc.less(column, 0), f"{name} is negative")
             _note(reasons, pc.greater(column, _COUNTS[name]), f"{name} is larger than {_COUNTS[name]}")
-        elif name in _QUANTITIES:
+        elif name in _QUANTITIES and pa.types.is_floating(column.type):
             _note(reasons, pc.invert(pc.is_finite(column)), f"{name} is not a finite number")
             _note(reasons, pc.less(column, 0), f"{name} is negative")
             _note(

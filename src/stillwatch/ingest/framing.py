@@ -184,7 +184,7 @@ def csv_rows(chunks: Iterator[bytes], *, limit: int) -> Iterator[Framed]:
     """Rows of a CSV file with a header line, as dicts; an empty cell is absent."""
     csv.field_size_limit(max(csv.field_size_limit(), limit))
     feed = _CsvFeed(chunks, limit)
-    reader = csv.reader(feed, strict=False)
+    reader = csv.reader(feed, strict=True)
     header: list[str] | None = None
     while True:
         try:

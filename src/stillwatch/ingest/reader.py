@@ -57,7 +57,7 @@ class Counts:
     """How one source, or the whole input, was received."""
 
     read: int = 0
-    """Records found, sound or not. ``read == accepted + rejected + skipped + merged`` when one record is one row."""
+    """Records found, sound or not. Adds up to the rest when one record is one row."""
     accepted: int = 0
     rejected: int = 0
     skipped: int = 0
@@ -175,12 +175,10 @@ class Reader:
             try:
                 for batch in self._read(source):
                     held.append(batch)
-                    if (
-                        sum(each.num_rows for each in held) >= self._batch_rows
-                        or batch.nbytes > _BATCH_BYTES // 4
-                    ):
+                    rows, size = rows + batch.num_rows, size + batch.nbytes
+                    if rows >= self._batch_rows or size > _BATCH_BYTES:
                         yield from _joined(held, self._batch_rows)
-                        held = []
+                        held, rows, size = [], 0, 0
             except SourceError as error:
                 if source.named:
                     raise

@@ -31,7 +31,7 @@ CHUNK = 1 << 20
 
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
-_ZSTD_STEP = 1 << 10
+_ZSTD_STEP = 1 << 12
 """Compressed bytes handed to zstd at once: bounds what one step can unfold into."""
 
 Progress = Callable[[str, int, int], None]

@@ -103,6 +103,7 @@ def run_relay(
     if any(d.device for d in desks):
         columns["device"] = work["device"][take]
     columns["status"] = status
+    columns["key_no"] = (columns["nonce"] >> np.uint64(9)) % (block.key[who] % np.uint64(3) + np.uint64(1))
     columns["sealed_in"] = np.where(
         source >= 0, seal_key(columns["nonce"][source], columns["turn"][source]), np.uint64(0)
     )
@@ -225,13 +226,17 @@ class _Pool:
         self.rng, self.rules = rng, rules
         self.order: OrderedDict[int, None] = OrderedDict((int(a), None) for a in rng.permutation(size))
         self.rest: dict[int, int] = {}
+        self.names: list[int] = []
+        self.stale = False
         self.created = block.created
         self.appetite = np.exp(rng.normal(0, 0.7, block.size))
 
     def take(self, now: int, avoid: Collection[int] = ()) -> int:
         """Next account that is awake and not to be avoided; the longest-resting one if none is."""
         if not self.rules.least_recently_used:
-            names = list(self.order)
+            if len(self.names) != len(self.order) or self.stale:
+                self.names, self.stale = list(self.order), False
+            names = self.names
             for _ in range(8):
                 a, b = names[int(self.rng.integers(len(names)))], names[int(self.rng.integers(len(names)))]
                 account = a if self.appetite[a] > self.appetite[b] or self.rng.random() < 0.5 else b
@@ -279,6 +284,7 @@ class _Pool:
                 if ban.account in self.order and len(self.order) > 1:
                     del self.order[ban.account]
                     banned.add(ban.account)
+                    self.stale = True
                     self.order[ban.spare] = None
                     self.order.move_to_end(ban.spare, last=False)
             desk = desks[i]

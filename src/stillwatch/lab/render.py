@@ -55,6 +55,7 @@ class Renderer:
         self.streaming = pa.array([x.streaming for x in s], pa.bool_())
         self.reasoning = np.array([x.reasoning for x in s])
         self.sealed = np.array([x.sealed for x in s])
+        self.refusal = np.array([x.refusal for x in s])
         self.has_tools = np.array([x.tools is not None for x in s])
         self.keeps_id = unit(np.arange(len(s)), 71) < 0.6
         self.pre, self.post = [x.pre for x in s], [x.post for x in s]
@@ -171,7 +172,7 @@ class Renderer:
             np.where(
                 self.has_tools[stream] & (turn >= 0) & (unit(key, 83) < 0.6),
                 2,
-                np.where(unit(key, 84) < 0.004, 3, 0),
+                np.where(unit(key, 84) < self.refusal[stream], 3, 0),
             ),
         )
         families = events["client"] >> 40

@@ -120,6 +120,14 @@ def _take(kind: type, table: Mapping[str, Any], where: str) -> dict[str, Any]:
     return {k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}
 
 
+def scenarios() -> dict[str, str]:
+    """Names of the built-in scenarios and what each is for."""
+    found = {}
+    for path in sorted(_FOLDER.glob("*.toml")):
+        found[path.stem] = str(tomllib.loads(path.read_text(encoding="utf-8")).get("description", ""))
+    return found
+
+
 def load_scenario(name_or_path: str | Path) -> Scenario:
     """Read a built-in scenario by name, or a TOML file by path.
 
@@ -163,4 +171,4 @@ def load_scenario(name_or_path: str | Path) -> Scenario:
     return Scenario(ordinary=ordinary, honest=honest, campaigns=tuple(campaigns), **plain)
 
 
-__all__ = ["CampaignSpec", "LookAlike", "Ordinary", "Scenario", "load_scenario"]
+__all__ = ["CampaignSpec", "LookAlike", "Ordinary", "Scenario", "load_scenario", "scenarios"]

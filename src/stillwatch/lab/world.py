@@ -54,7 +54,8 @@ class Stream:
     reasoning: bool = False
     sealed: bool = False
     streaming: bool = False
-    logprobs: bool = False
+    refusal: float = 0.004
+    """Share of answers that are refusals."""
     operation: str = "chat"
 
 
@@ -98,6 +99,7 @@ class World:
     public: list[int] = field(default_factory=list)
     """Numbers of public templates, most popular first."""
     accounts: int = 0
+    _numbers: dict[str, F64] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.rng = np.random.default_rng([self.seed, 1])
@@ -208,13 +210,12 @@ class World:
         *,
         seeds: U64 | None = None,
         leisure: bool = False,
-        extraction: bool = False,
-        end_users: int = 0,
-        keys: int = 1,
+        keys: int = 0,
     ) -> None:
         """Ordinary behaviour: about ``counts`` exchanges per account over streams ``first .. first + number``.
 
-        ``seeds`` fixes the payload pool (drawn from with replacement); unset makes every payload new.
+        ``seeds`` fixes the payload pool (drawn from with replacement); unset makes every payload new. ``keys`` is
+        the number of credentials per account, 0 for one to three.
         """
         table = self.streams
         share = np.array([table[i].conversation for i in first.tolist()])
@@ -228,9 +229,7 @@ class World:
             return
         stream = first[local] + (np.power(rng.random(len(t)), 1.6) * number[local]).astype(np.int64)
         seed = self.fresh(rng, len(t)) if seeds is None else seeds[rng.integers(0, len(seeds), len(t))]
-        self.sessions(
-            rng, block, local, t, stream, seed, extraction=extraction, end_users=end_users, keys=keys
-        )
+        self.sessions(rng, block, local, t, stream, seed, keys=keys)
 
     def times(
         self, rng: np.random.Generator, block: Block, sessions: I64, *, leisure: bool = False
@@ -256,9 +255,7 @@ class World:
         stream: I64,
         seed: U64,
         *,
-        extraction: bool = False,
-        end_users: int = 0,
-        keys: int = 1,
+        keys: int = 0,
     ) -> None:
         """Expand sessions into turns, failures and retries, then plan them."""
         attributes = self.numbers()
@@ -273,19 +270,18 @@ class World:
         gap = np.exp(rng.normal(0, 0.9, len(row))) * attributes["gap_s"][stream[row]] * 1e6 * (turn > 0)
         total = np.cumsum(gap)
         when = t[row] + (total - np.repeat(total[np.cumsum(size) - size], size)).astype(np.int64)
+        passes_on = ~block.chat & (block.key % np.uint64(7) == 0)  # one builder in seven names its users
+        held = block.key[local[row]] % np.uint64(3) + np.uint64(1) if keys == 0 else np.uint64(keys)
         columns: dict[str, Any] = {
             "stream": stream[row],
             "seed": seed[row],
             "nonce": nonce[row],
             "turn": np.where(multi[row], turn, -1),
             "status": np.full(len(row), 200),
-            "extraction": np.full(len(row), extraction),
-            "end_user": (
-                mix(block.org[local[row]], nonce[row] % np.uint64(end_users))
-                if end_users
-                else np.zeros(len(row), dtype=np.uint64)
+            "end_user": np.where(
+                passes_on[local[row]], mix(block.org[local[row]], nonce[row] % np.uint64(60)), 0
             ),
-            "key_no": ((nonce[row] >> np.uint64(9)) % np.uint64(keys)).astype(np.int8),
+            "key_no": ((nonce[row] >> np.uint64(9)) % held).astype(np.int8),
         }
         who = local[row]
         failed = rng.random(len(row)) < block.error_rate[who]
@@ -301,11 +297,13 @@ class World:
             self.emit(block, who[again], when[again] - wait, **repeat)
 
     def numbers(self) -> dict[str, F64]:
-        """Numeric stream attributes as arrays."""
-        return {
-            n: np.array([getattr(s, n) for s in self.streams], dtype=np.float64)
-            for n in ("conversation", "turns", "gap_s")
-        }
+        """Numeric stream attributes as arrays; do not change them on a stream that has been used."""
+        done = len(self._numbers["turns"]) if self._numbers else 0
+        if done < len(self.streams):
+            for name in ("conversation", "turns", "gap_s"):
+                new = np.array([getattr(s, name) for s in self.streams[done:]], dtype=np.float64)
+                self._numbers[name] = np.concatenate([self._numbers[name], new]) if done else new
+        return self._numbers
 
     def grant(self, block: Block, purpose: str, note: str) -> None:
         """Permission for every account of a block over the whole scenario."""

@@ -1,4 +1,4 @@
-"""Extraction shared by the token traits: Ibis group-bys over the exchange table and account columns."""
+"""Extraction shared by the token traits: group-bys over the exchange table, account columns, cue masks."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from stillwatch.detect.trait import Tokens
 from stillwatch.detect.traffic import Traffic
+from stillwatch.detect.trait import Tokens
 
 
 def fetch(traffic: Traffic, expression: Any) -> Tokens:
@@ -25,6 +25,36 @@ def column_tokens(traffic: Traffic, column: str, *, where: Any = None) -> Tokens
     t = traffic.table()
     t = t.filter(t[column] != 0) if where is None else t.filter(t[column] != 0, where(t))
     return fetch(traffic, t.group_by("unit", value=t[column].cast("int64")).agg(count=t.count()))
+
+
+def shared_keys(traffic: Traffic, columns: tuple[str, ...]) -> Tokens:
+    """Values of the given key columns that at least two units and three exchanges show, per unit.
+
+    One sentence may stand in two columns (the second of two is also the last); it is one value, and its
+    count is the larger of the two.
+    """
+    parts = []
+    for column in columns:
+        t = traffic.table().select("unit", value=column)
+        t = t.filter(t.value != 0)
+        support = t.group_by("value").agg(low=t.unit.min(), high=t.unit.max(), rows=t.count())
+        support = support.filter(support.rows >= 3, support.low != support.high).select("value")
+        edges = t.group_by("unit", "value").agg(count=t.count())
+        parts.append(fetch(traffic, edges.semi_join(support, "value")))
+    unit = np.concatenate([p.unit for p in parts])
+    value = np.concatenate([p.value for p in parts])
+    count = np.concatenate([p.count for p in parts])
+    if not len(unit):
+        return Tokens.empty()
+    order = np.lexsort((value, unit))
+    unit, value, count = unit[order], value[order], count[order]
+    at = np.flatnonzero(np.concatenate([[True], (np.diff(unit) != 0) | (np.diff(value) != 0)]))
+    return Tokens(unit[at], value[at], np.maximum.reduceat(count, at))
+
+
+def kind_mask(traffic: Traffic, kind: str) -> int:
+    """Bit mask of all cue families of one kind."""
+    return sum(1 << f.bit for f in traffic.lexicon.families if f.kind == kind)
 
 
 def account_tokens(traffic: Traffic, values: np.ndarray) -> Tokens:

@@ -1,9 +1,8 @@
 """Capability mix: what a unit asks the model to do."""
 
-from stillwatch.detect.trait import Tokens, TokenTrait
 from stillwatch.detect.traffic import Traffic
-from stillwatch.detect.traits._extract import fetch
-from stillwatch.detect.traits.output_format import kind_mask
+from stillwatch.detect.trait import Tokens, TokenTrait
+from stillwatch.detect.traits._extract import fetch, kind_mask
 from stillwatch.records import Family
 
 

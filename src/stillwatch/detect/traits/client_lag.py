@@ -2,13 +2,21 @@
 
 import numpy as np
 
+from stillwatch.detect.features import KNOWN_CLIENTS
+from stillwatch.detect.traffic import DAY, Traffic, value_digest
 from stillwatch.detect.trait import Tokens, TokenTrait
-from stillwatch.detect.traffic import DAY, Traffic
 from stillwatch.records import Family
+
+_WEEKS = 0xFF
+"""The low byte of a value: weeks behind. The rest is the digest of the client's name."""
+
+
+def _base(traffic: Traffic, client: str) -> int:
+    return value_digest(traffic, "client_lag", client) & ~_WEEKS
 
 
 def extract(traffic: Traffic) -> Tokens:
-    """(client, weeks between the version's successor and the last use of the version), for known releases."""
+    """(client, weeks since the version's successor came out) per exchange, for known releases."""
     if not traffic.client_releases:
         return Tokens.empty()
     client, version = traffic.column("client"), traffic.column("client_version")
@@ -24,9 +32,11 @@ def extract(traffic: Traffic) -> Tokens:
         at = np.searchsorted(versions, version[rows], side="right")
         stale = at < len(versions)
         rows, at = rows[stale], at[stale]
-        weeks = np.clip((ts[rows] - times[at]) // (7 * DAY), 0, 104)
+        stale = ts[rows] >= times[at]
+        rows, at = rows[stale], at[stale]
+        weeks = np.minimum((ts[rows] - times[at]) // (7 * DAY), 104)
         units.append(unit[rows])
-        values.append((code + 1) * 1000 + weeks)
+        values.append(_base(traffic, name) | weeks)
     if not units:
         return Tokens.empty()
     pairs, count = np.unique(
@@ -37,7 +47,8 @@ def extract(traffic: Traffic) -> Tokens:
 
 def label(traffic: Traffic, value: int) -> str:
     """Client and weeks behind."""
-    return f"{traffic.names.client.names[value // 1000 - 1]} {value % 1000} weeks behind"
+    known = {_base(traffic, name): name for name in traffic.client_releases if name in KNOWN_CLIENTS}
+    return f"{known.get(value & ~_WEEKS, 'a client')} {value & _WEEKS} weeks behind"
 
 
 TRAIT = TokenTrait(

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from stillwatch.detect.trait import Tokens, TokenTrait
 from stillwatch.detect.traffic import Traffic
+from stillwatch.detect.trait import Tokens, TokenTrait
 from stillwatch.detect.traits._extract import column_tokens
 from stillwatch.records import Family
 
@@ -14,7 +14,7 @@ PLACEHOLDER = 25
 def extract(traffic: Traffic) -> Tokens:
     """Device ids, less the placeholders."""
     got = column_tokens(traffic, "device")
-    values, inverse, units = np.unique(got.value, return_inverse=True, return_counts=True)
+    _, inverse, units = np.unique(got.value, return_inverse=True, return_counts=True)
     keep = units[inverse.ravel()] <= PLACEHOLDER
     return Tokens(got.unit[keep], got.value[keep], got.count[keep])
 

@@ -1,7 +1,7 @@
 """Header conflict: the user agent contradicts the SDK headers beside it."""
 
-from stillwatch.detect.trait import TokenTrait
 from stillwatch.detect.traffic import Traffic
+from stillwatch.detect.trait import TokenTrait
 from stillwatch.detect.traits._extract import column_tokens
 from stillwatch.records import Family
 

@@ -2,8 +2,8 @@
 
 import ibis
 
-from stillwatch.detect.trait import Tokens, TokenTrait
 from stillwatch.detect.traffic import Traffic
+from stillwatch.detect.trait import Tokens, TokenTrait
 from stillwatch.detect.traits._extract import fetch
 from stillwatch.records import Family
 

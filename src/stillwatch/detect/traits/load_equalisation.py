@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from stillwatch.detect.trait import Tokens, TokenTrait
 from stillwatch.detect.traffic import DAY, Traffic
+from stillwatch.detect.trait import Tokens, TokenTrait
 from stillwatch.records import Family
 
 

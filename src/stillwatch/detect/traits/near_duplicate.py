@@ -1,7 +1,7 @@
 """Near duplicates: MinHash bands over word triples, which survive new slot values."""
 
 from stillwatch.detect.trait import TokenTrait
-from stillwatch.detect.traits.template import shared_keys
+from stillwatch.detect.traits._extract import shared_keys
 from stillwatch.records import Family
 
 TRAIT = TokenTrait(

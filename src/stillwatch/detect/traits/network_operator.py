@@ -1,7 +1,7 @@
 """Network operator: the autonomous system of the client address."""
 
-from stillwatch.detect.trait import TokenTrait
 from stillwatch.detect.traffic import Traffic
+from stillwatch.detect.trait import TokenTrait
 from stillwatch.detect.traits._extract import column_tokens
 from stillwatch.records import Family
 

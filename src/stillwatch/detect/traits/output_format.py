@@ -1,14 +1,9 @@
 """Output format: which machine-readable answers are asked for."""
 
-from stillwatch.detect.trait import Tokens, TokenTrait
 from stillwatch.detect.traffic import Traffic
-from stillwatch.detect.traits._extract import fetch
+from stillwatch.detect.trait import Tokens, TokenTrait
+from stillwatch.detect.traits._extract import fetch, kind_mask
 from stillwatch.records import Family
-
-
-def kind_mask(traffic: Traffic, kind: str) -> int:
-    """Bit mask of all cue families of one kind."""
-    return sum(1 << f.bit for f in traffic.lexicon.families if f.kind == kind)
 
 
 def extract(traffic: Traffic) -> Tokens:

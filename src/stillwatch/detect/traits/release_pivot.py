@@ -2,9 +2,12 @@
 
 import numpy as np
 
+from stillwatch.detect.traffic import HOUR, Traffic, value_digest
 from stillwatch.detect.trait import Tokens, TokenTrait
-from stillwatch.detect.traffic import HOUR, Traffic
 from stillwatch.records import Family
+
+_BIN = 0xFF
+"""The low byte of a value: which two hours. The rest is the digest of the model's name."""
 
 
 def extract(traffic: Traffic) -> Tokens:
@@ -22,7 +25,8 @@ def extract(traffic: Traffic) -> Tokens:
         late = (first - released) // (2 * HOUR)
         took = np.flatnonzero(before & (late < 36))
         units.append(took)
-        values.append((code + 1) * 100 + late[took])
+        base = value_digest(traffic, "release_pivot", traffic.names.model.names[code]) & ~_BIN
+        values.append(base | late[took])
     if not units:
         return Tokens.empty()
     unit_out, value = np.concatenate(units).astype(np.int32), np.concatenate(values).astype(np.int64)
@@ -31,7 +35,7 @@ def extract(traffic: Traffic) -> Tokens:
 
 def label(traffic: Traffic, value: int) -> str:
     """Model and hours after release."""
-    return f"first used within {2 * (value % 100 + 1)} h of a model release"
+    return f"first used within {2 * ((value & _BIN) + 1)} h of a model release"
 
 
 TRAIT = TokenTrait(

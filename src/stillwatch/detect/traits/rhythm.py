@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from stillwatch.detect.trait import Tokens, TokenTrait
 from stillwatch.detect.traffic import HOUR, Traffic
+from stillwatch.detect.trait import Tokens, TokenTrait
 from stillwatch.records import Family
-
 
 REGION_STEP = 1_000_000
 """Values carry the region of the unit, so that frequencies are taken within it."""

@@ -1,7 +1,7 @@
 """Sampling vector: temperature, top_p, n, max_tokens and logprobs as sent."""
 
-from stillwatch.detect.trait import TokenTrait
 from stillwatch.detect.traffic import Traffic
+from stillwatch.detect.trait import TokenTrait
 from stillwatch.detect.traits._extract import column_tokens
 from stillwatch.records import Family
 

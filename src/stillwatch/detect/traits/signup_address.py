@@ -12,10 +12,10 @@ TRAIT = TokenTrait(
     what="The /24 or /48 the account was opened from, as a keyed digest.",
     null="Units draw blocks independently at reference frequency times kappa.",
     looks_alike=("a company's new starters", "a course that signs up together"),
-    source="Bulk registration from one network.",
+    source="Bulk registration from one network; it is the same source as the address block and never added to it.",
     extract=lambda traffic: account_tokens(traffic, traffic.accounts.signup_net),
-    group="identity",
+    group="egress",
     defines_hubs=True,
     bets=True,
-    block=2,
+    block=1,
 )

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from stillwatch.detect.trait import Tokens, TokenTrait
 from stillwatch.detect.traffic import DAY, UNKNOWN_TIME, Traffic
+from stillwatch.detect.trait import Tokens, TokenTrait
 from stillwatch.detect.traits._extract import account_tokens
 from stillwatch.records import Family
 

@@ -5,7 +5,7 @@ operator's own and the same for every tenant, so it is never an organisation: th
 Bodies that were too large for the log lie elsewhere in S3 and are missing here.
 
 >>> row = next(iter(rows({"schemaType": "ModelInvocationLog", "timestamp": "2026-11-24T04:14:50Z",
-...     "requestId": "r", "modelId": "anthropic.claude", "requestMetadata": {"tenant_id": "t"},
+...     "requestId": "r", "modelId": "anthropic.c", "requestMetadata": {"tenant_id": "t"},
 ...     "input": {"inputBodyJson": {"messages": [{"role": "user", "content": [{"text": "hi"}]}]}}})))
 >>> row["account_id"], row["prompt"]
 ('t', 'hi')

@@ -48,9 +48,11 @@ def build(world: World, spec: CampaignSpec, index: int, family: Family | None) -
     if dials.one_client:
         block.one_client(NUMBER["gatelite" if index % 2 else "tern-cli"])
         frozen = world.start - int(rng.integers(35, 160)) * DAY_US
-        block.device[:] = mix(block.org[0], 12)
+        if dials.cards and index % 2 == 0:  # relays can be told to claim one device for everybody
+            block.device[:] = mix(block.org[0], 12)
     bans = _bans(rng, block, size, spares, start, world.end, dials)
-    desks = _customers(world, rng, size, weight=(1 - share))
+    devices = 0.4 if dials.heartbeat_h and not block.device[0] else 0.0
+    desks = _customers(world, rng, size, weight=(1 - share), devices=devices)
     if family is not None:
         desks += _lines(world, rng, spec, dials, family, size, share)
     rules = Rules(
@@ -135,7 +137,9 @@ def _bans(
     return out
 
 
-def _customers(world: World, rng: np.random.Generator, size: int, weight: float) -> list[Desk]:
+def _customers(
+    world: World, rng: np.random.Generator, size: int, weight: float, devices: float
+) -> list[Desk]:
     if weight <= 0:
         return []
     count = max(4, min(size * 3, 3000))
@@ -152,7 +156,10 @@ def _customers(world: World, rng: np.random.Generator, size: int, weight: float)
             made = agent_stream(world, rng)
         else:
             made = api_stream(world, rng, country, 4.0)
-        desks.append(Desk(world.stream(made), weight=float(volume[k])))
+        device = (
+            int(world.fresh(rng, 1)[0]) if rng.random() < devices else 0
+        )  # customers' own ids shine through
+        desks.append(Desk(world.stream(made), weight=float(volume[k]), device=device))
     return desks
 
 

@@ -29,6 +29,7 @@ def stream(world: World, rng: np.random.Generator, voice: int, *, paraphrase: bo
         reply=world.library.get("solution"),
         length=(0.5, 0.4),
         out=(7.4, 0.7),
+        refusal=0.01,
         temperature=0.6,
         top_p=0.95,
         max_tokens=16384,

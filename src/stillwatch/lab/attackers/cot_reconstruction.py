@@ -28,6 +28,7 @@ def stream(world: World, rng: np.random.Generator, voice: int, *, paraphrase: bo
         reply=world.library.get("solution"),
         length=(0.5, 0.4),
         out=(7.0, 0.5),
+        refusal=0.04,
         temperature=0.7,
         max_tokens=8192,
     )

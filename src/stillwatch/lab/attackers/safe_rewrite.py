@@ -35,6 +35,7 @@ def stream(world: World, rng: np.random.Generator, voice: int, *, paraphrase: bo
         reply=world.library.get("reply:en"),
         length=(0.5, 0.4),
         out=(5.6, 0.4),
+        refusal=0.05,
         temperature=0.3,
         max_tokens=1024,
     )

@@ -22,6 +22,7 @@ from stillwatch.lab.honest import (
     reseller,
     synthetic_own_docs,
     translation,
+    twin_accounts,
 )
 from stillwatch.lab.scenario import LookAlike
 from stillwatch.lab.world import World
@@ -46,6 +47,7 @@ CLASSES: Mapping[str, Builder] = {
         reseller,
         synthetic_own_docs,
         translation,
+        twin_accounts,
     )
 }
 """Every look-alike class by name; ordinary accounts are :mod:`stillwatch.lab.honest.ordinary`."""

@@ -28,7 +28,7 @@ def build(world: World, rng: np.random.Generator, p: LookAlike, index: int) -> N
         out=(3.5, 0.6),
         temperature=1.0,
         max_tokens=256,
-        operation="chat",
+        refusal=0.45,
     )
     first, number = one_stream(world, block, stream)
     suite = world.fresh(rng, max(20, size * each // 3))

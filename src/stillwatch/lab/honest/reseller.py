@@ -40,6 +40,7 @@ def build(world: World, rng: np.random.Generator, p: LookAlike, index: int) -> N
                 world.stream(made),
                 weight=float(np.exp(rng.normal(0, 1.2))),
                 end_user=int(world.fresh(rng, 1)[0]) if index % 2 else 0,
+                device=int(world.fresh(rng, 1)[0]) if rng.random() < 0.4 else 0,
             )
         )
     run_relay(world, rng, block, desks, total=size * each, rules=Rules())

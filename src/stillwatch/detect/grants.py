@@ -1,0 +1,87 @@
+"""Grants: permission to distil, what it covers, and what goes beyond it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from stillwatch.detect.traffic import Traffic
+from stillwatch.records import Family, Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """Which exchanges are inside a grant's scope, and where use went beyond one."""
+
+    rows: np.ndarray
+    """bool[exchanges]."""
+    accounts: np.ndarray
+    """bool[accounts]: named by a grant and within it."""
+    beyond: tuple[Finding, ...]
+
+
+def apply_grants(traffic: Traffic, grants: pa.Table | None) -> Covered:
+    """Match exchanges with grants. Use inside a scope never raises a finding; use outside one does.
+
+    Volume limits cover the first exchanges in time; what comes after is outside.
+    """
+    rows = np.zeros(traffic.n_exchanges, np.bool_)
+    named = np.zeros(len(traffic.names.account.names), np.bool_)
+    broken = named.copy()
+    findings: list[Finding] = []
+    if grants is None or not len(grants):
+        return Covered(rows, named, ())
+    acct, ts, model = traffic.column("acct"), traffic.column("ts"), traffic.column("model")
+    tokens = np.maximum(traffic.column("output_tokens"), 0)
+    for grant in grants.cast(grants.schema).to_pylist():
+        mine = _accounts_of(traffic, grant)
+        if not mine.any():
+            continue
+        own = np.flatnonzero(mine[acct])
+        order = own[np.argsort(ts[own], kind="stable")]
+        since = _micro(grant["valid_from"], traffic.start)
+        until = _micro(grant["valid_until"], traffic.end)
+        models = grant.get("models")
+        inside = (ts[order] >= since) & (ts[order] < until)
+        if models and "*" not in models:
+            allowed = [traffic.names.model.index[m] for m in models if m in traffic.names.model.index]
+            inside &= np.isin(model[order], allowed)
+        used = np.cumsum(inside)
+        spent = np.cumsum(np.where(inside, tokens[order], 0))
+        within = inside.copy()
+        if grant.get("max_exchanges") is not None:
+            within &= used <= grant["max_exchanges"]
+        if grant.get("max_output_tokens") is not None:
+            within &= spent <= grant["max_output_tokens"]
+        rows[order[within]] = True
+        outside = int((~within).sum())
+        named |= mine
+        if outside:
+            broken |= mine
+            findings.append(
+                Finding(
+                    f"grant:{grant['grant_id']}", "grant_scope", Family.BEHAVIOUR, str(grant["grant_id"]),
+                    float(outside), "exchanges", "the grant's own terms", None, None,
+                    (f"{outside} of {len(order)} exchanges are outside the grant's models, time or volume",),
+                    ("a renewal that has not been recorded yet", "use of the account for something else"),
+                )
+            )  # fmt: skip
+    return Covered(rows, named & ~broken, tuple(findings))
+
+
+def _accounts_of(traffic: Traffic, grant: dict[str, object]) -> np.ndarray:
+    names = traffic.names
+    mine = np.zeros(len(names.account.names), np.bool_)
+    account, org = grant.get("account_id"), grant.get("org_id")
+    if isinstance(account, str) and account in names.account.index:
+        mine[names.account.index[account]] = True
+    if isinstance(org, str) and org in names.org.index:
+        mine |= traffic.accounts.org == names.org.index[org]
+    return mine
+
+
+def _micro(value: object, default: int) -> int:
+    stamp = getattr(value, "timestamp", None)
+    return int(stamp() * 1_000_000) if stamp else default

@@ -1,0 +1,530 @@
+"""Puts the rooms together: the only file besides ``settings`` and ``cli`` that knows them by name.
+
+Effects live here: files are read and written, the clock is read for timings, memory is measured. The rooms
+take arguments and return records.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+import tempfile
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from stillwatch import __version__
+from stillwatch.detect.baseline import dump_baseline, load_baseline
+from stillwatch.detect.digest import Key
+from stillwatch.detect.features import PORTABLE, Featurizer, from_portable, portable
+from stillwatch.detect.fit import fitted_baseline
+from stillwatch.detect.grants import apply_grants
+from stillwatch.detect.lexicon import load_lexicon
+from stillwatch.detect.nullcheck import check_null as run_null_check
+from stillwatch.detect.run import Detection, Options, detect, trusted_units
+from stillwatch.detect.traffic import Loader, Traffic, open_backend
+from stillwatch.detect.traits import builtin_traits, load_traits
+from stillwatch.detect.verdict import facts_of, judge
+from stillwatch.errors import ConfigError, SourceError, StillwatchError
+from stillwatch.ingest import FORMATS, Reader, read_accounts, read_client_releases, read_grants, read_releases
+from stillwatch.records import EXCHANGE_SCHEMA, Abstention, Rejected, ScanResult
+from stillwatch.report import explain_text, load_result, render_html, write_result
+from stillwatch.report.files import check_target
+from stillwatch.settings import Settings, load_key, settings_digest
+
+
+class Progress(Protocol):
+    """Where a long run says how far it is."""
+
+    def step(self, name: str, total: float | None = None) -> None:
+        """Begin a named phase."""
+
+    def advance(self, amount: float) -> None:
+        """Move on within it."""
+
+    def note(self, text: str) -> None:
+        """Say something once."""
+
+
+class _Clock:
+    """Seconds per phase."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress, self.name, self.since = progress, "", time.perf_counter()
+        self.begun = self.since
+        self.seconds: dict[str, float] = {}
+
+    def step(self, name: str, total: float | None = None) -> None:
+        now = time.perf_counter()
+        if self.name:
+            self.seconds[self.name] = round(self.seconds.get(self.name, 0.0) + now - self.since, 3)
+        self.name, self.since = name, now
+        if name:
+            self.progress.step(name, total)
+
+
+class _Intake:
+    """Reads every input into features, once, in order, with text work spread over threads."""
+
+    def __init__(
+        self, inputs: Sequence[str], settings: Settings, key: Key, *, format: str | None, mapping: Path | None,
+        stdin: BinaryIO | None, progress: Progress,
+    ) -> None:  # fmt: skip
+        self.settings, self.key, self.progress = settings, key, progress
+        self.feat = Featurizer(key, load_lexicon())
+        self.features = [i for i in inputs if _is_feature_folder(i)]
+        self.reader: Reader | None = None
+        rest = [i for i in inputs if i not in self.features]
+        if rest:
+            self.reader = Reader(
+                rest, format=format, mapping=mapping, batch_rows=settings.ingest.batch_rows,
+                max_record_bytes=settings.ingest.max_record_bytes,
+                **({"earliest": settings.ingest.earliest} if settings.ingest.earliest else {}),
+                latest=settings.ingest.latest, stdin=stdin, on_file=self._on_file,
+            )  # fmt: skip
+        self._file, self._done = "", 0
+
+    def _on_file(self, name: str, done: int, total: int) -> None:
+        if name != self._file:
+            self._file, self._done = name, 0
+            self.progress.step(f"reading {Path(name).name or name}", float(total) if total else None)
+        self.progress.advance(float(done - self._done))
+        self._done = done
+
+    def canonical(self) -> Iterator[pa.RecordBatch]:
+        """Batches of the contract."""
+        if self.reader is not None:
+            yield from self.reader.batches()
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Feature batches in input order."""
+        for folder in self.features:
+            yield from self._kept(folder)
+        threads = self.settings.run.threads or os.cpu_count() or 1
+        waiting: deque[tuple[pa.RecordBatch, Future[dict[str, Any]]]] = deque()
+        with ThreadPoolExecutor(threads) as pool:
+            for batch in self.canonical():
+                waiting.append((batch, pool.submit(self.feat.heavy, batch)))
+                if len(waiting) > threads:
+                    done, future = waiting.popleft()
+                    yield self.feat.finish(done, future.result())
+            while waiting:
+                done, future = waiting.popleft()
+                yield self.feat.finish(done, future.result())
+
+    def _kept(self, folder: str) -> Iterator[pa.RecordBatch]:
+        for path in sorted(Path(folder).glob("features-*.parquet")):
+            file = pq.ParquetFile(path)
+            made_with = (file.schema_arrow.metadata or {}).get(PORTABLE, b"").decode()
+            if made_with != self.key.key_id:
+                raise ConfigError(
+                    f"{path.name} was made with digest key {made_with or 'unknown'}, this run uses {self.key.key_id}",
+                    hint="use the key it was ingested with",
+                )
+            seen = (file.schema_arrow.metadata or {}).get(b"fields", b"").decode().split(",")
+            for name in filter(None, seen):
+                self.feat.seen_fields[name] = self.feat.seen_fields.get(name, 0) + file.metadata.num_rows
+            for batch in file.iter_batches(self.settings.ingest.batch_rows):
+                yield from_portable(batch, self.feat)
+
+
+def _is_feature_folder(name: str) -> bool:
+    return name != "-" and Path(name).is_dir() and any(Path(name).glob("features-*.parquet"))
+
+
+def _key(settings: Settings, env: Mapping[str, str]) -> Key:
+    return Key.derive(load_key(settings, env))
+
+
+def _options(settings: Settings) -> Options:
+    d = settings.detect
+    return Options(
+        kappa=d.kappa, alpha_controller=d.alpha_controller, alpha_shape=d.alpha_shape, alpha_review=d.alpha_review,
+        hub_min=d.hub_min, hub_max=d.hub_max, hub_sample=d.hub_sample, reference=d.reference, seed=d.seed,
+    )  # fmt: skip
+
+
+def _micro(value: datetime) -> int:
+    return int(value.timestamp() * 1_000_000)
+
+
+def _load(
+    intake: _Intake, settings: Settings, spill: str, *, accounts: Sequence[str], releases: str | None,
+    client_releases: str | None, clock: _Clock, keep: Callable[[pa.RecordBatch], None] = lambda _: None,
+) -> tuple[Traffic, list[Rejected], dict[str, Any]]:  # fmt: skip
+    """Everything a scan reads, as one `Traffic`."""
+    rejected: list[Rejected] = []
+    context: dict[str, Any] = {}
+    table = None
+    if accounts:
+        clock.step("reading accounts")
+        table, bad = read_accounts(list(accounts))
+        rejected += bad
+    model_rows: list[tuple[str, int]] = []
+    client_rows: list[tuple[str, str, int]] = []
+    if releases:
+        got, bad = read_releases(releases)
+        rejected += bad
+        model_rows = [(r["model"], _micro(r["released_at"])) for r in got.to_pylist()]
+        context["releases"] = [
+            {"model": r["model"], "released_at": r["released_at"].isoformat()} for r in got.to_pylist()
+        ]
+    if client_releases:
+        got, bad = read_client_releases(client_releases)
+        rejected += bad
+        client_rows = [(r["client"], r["version"], _micro(r["released_at"])) for r in got.to_pylist()]
+    clock.step("reading")
+    loader = Loader(open_backend(settings.run.threads, settings.run.memory_limit, spill), intake.feat)
+    for batch in intake.batches():
+        loader.add(batch)
+        keep(batch)
+    if intake.reader is not None:
+        rejected += intake.reader.rejected
+    clock.step("accounts and units")
+    return loader.finish(table, model_rows, client_rows), rejected, context
+
+
+def scan(
+    inputs: Sequence[str],
+    *,
+    settings: Settings,
+    out: Path | None,
+    accounts: Sequence[str] = (),
+    grants: str | None = None,
+    releases: str | None = None,
+    client_releases: str | None = None,
+    baseline: str | None = None,
+    format: str | None = None,
+    mapping: Path | None = None,
+    overwrite: bool = False,
+    check_null: int = 0,
+    progress: Progress,
+    stdin: BinaryIO | None = None,
+    env: Mapping[str, str] = os.environ,
+) -> ScanResult:
+    """Find pools and campaigns in logs; write the output folder when ``out`` is given.
+
+    Raises `StillwatchError` for unusable input or settings, before anything is written.
+    """
+    if out is not None:
+        check_target(out, overwrite=overwrite)
+    key = _key(settings, env)
+    reference = load_baseline(baseline, key.key_id)
+    traits = load_traits(disabled=tuple(settings.detect.disabled_traits))
+    options = _options(settings)
+    clock = _Clock(progress)
+    with tempfile.TemporaryDirectory(prefix="stillwatch-", dir=_spill_place(out)) as spill:
+        intake = _Intake(inputs, settings, key, format=format, mapping=mapping, stdin=stdin, progress=progress)
+        traffic, rejected, context = _load(
+            intake, settings, spill, accounts=accounts, releases=releases, client_releases=client_releases, clock=clock
+        )
+        if not traffic.n_exchanges:
+            return _empty(intake, rejected, settings, reference.about(), out, overwrite, clock)
+        permitted = None
+        if grants:
+            permitted, bad = read_grants(grants)
+            rejected += bad
+        detection = detect(traffic, traits, reference, options, clock.step)
+        covered = apply_grants(traffic, permitted)
+        null = {}
+        if check_null:
+            clock.step("null check", float(check_null))
+            null = run_null_check(traffic, detection, reference, options, check_null, progress.advance)
+        clock.step("verdict")
+        exemplars = {}
+        if settings.privacy.content == "retain" and "-" not in inputs and intake.reader is not None:
+            exemplars = _exemplars(inputs, settings, traffic, detection, format, mapping)
+        verdict = judge(traffic, detection, reference, options, covered, exemplars)
+        summary = _summary(intake, traffic, detection, rejected, settings, reference.about(), context, null)
+        summary["counts"] |= facts_of(verdict)
+        result = ScanResult(
+            verdict.campaigns, verdict.members, verdict.findings,
+            verdict.abstentions + _unseen(intake, traffic), verdict.accounts, summary,
+        )  # fmt: skip
+        return _hand_over(result, rejected, out, overwrite, clock)
+
+
+def _spill_place(out: Path | None) -> str | None:
+    if out is None:
+        return None
+    parent = out.absolute().parent
+    parent.mkdir(parents=True, exist_ok=True)
+    return str(parent)
+
+
+def _hand_over(
+    result: ScanResult, rejected: list[Rejected], out: Path | None, overwrite: bool, clock: _Clock
+) -> ScanResult:
+    clock.step("report")
+    html = render_html(result) if out is not None else ""
+    clock.step("")
+    seconds = clock.seconds | {"total": round(time.perf_counter() - clock.begun, 3)}
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    summary = result.summary | {"timings": seconds | {"peak_memory_bytes": peak}}
+    result = replace(result, summary=summary)
+    if out is not None:
+        write_result(result, out, rejected, html, overwrite=overwrite)
+    return result
+
+
+def _exemplars(
+    inputs: Sequence[str], settings: Settings, traffic: Traffic, detection: Detection, format: str | None,
+    mapping: Path | None,
+) -> dict[int, list[str]]:  # fmt: skip
+    """Prompts of the first linked exchanges of each group, by a second pass over the input."""
+    seq = traffic.column("seq")
+    wanted = {}
+    for index, stream in enumerate(detection.streams):
+        for row in stream.linked_rows[: settings.report.max_exemplars].tolist():
+            wanted[int(seq[row])] = index
+    out: dict[int, list[str]] = {}
+    reader = Reader(
+        [i for i in inputs if not _is_feature_folder(i)], format=format, mapping=mapping,
+        batch_rows=settings.ingest.batch_rows, max_record_bytes=settings.ingest.max_record_bytes,
+    )  # fmt: skip
+    at = 0
+    for batch in reader.batches():
+        for row in sorted(s - at for s in wanted if at <= s < at + len(batch)):
+            text = batch.column("prompt")[row].as_py()
+            if text:
+                out.setdefault(wanted[at + row], []).append(text[:2000])
+        at += len(batch)
+    return out
+
+
+def _unseen(intake: _Intake, traffic: Traffic) -> tuple[Abstention, ...]:
+    """Contract fields that no source ever gave, as one abstention."""
+    missing = tuple(f.name for f in EXCHANGE_SCHEMA if f.name not in intake.feat.seen_fields)
+    out = []
+    if missing:
+        out.append(Abstention("input", "no source gave these fields; nothing rests on them", missing))
+    if not any(name.startswith("account.") for name in traffic.present):
+        out.append(Abstention("input", "no account table: payment, sign-up and status were not judged"))
+    return tuple(out)
+
+
+def _summary(
+    intake: _Intake, traffic: Traffic, detection: Detection, rejected: list[Rejected], settings: Settings,
+    baseline: dict[str, Any], context: dict[str, Any], null: dict[str, Any],
+) -> dict[str, Any]:  # fmt: skip
+    reader = intake.reader
+    reasons = Counter(r.reason for r in rejected)
+    total = reader.total if reader is not None else None
+    refused = max(len(rejected), total.rejected if total is not None else 0)
+    return {
+        "counts": {
+            "exchanges": traffic.n_exchanges, "accounts": len(traffic.names.account.names),
+            "units": traffic.n_units, "duplicates": traffic.duplicates, "rejected": refused,
+            "skipped": total.skipped if total is not None else 0, "hubs": len(detection.hubs),
+            "hubs_discovered": int(detection.tests.discovered.sum()),
+            "groups_tested": len(detection.groups),
+        },
+        "rejected": dict(sorted(reasons.items())),
+        "time_range": {"start": _iso(traffic.start), "end": _iso(traffic.end)},
+        "false_discovery_rate": settings.detect.alpha_shape,
+        "baseline": baseline,
+        "formats": sorted({f"{r.format} ({r.compression})" for r in reader.recognised}) if reader is not None else ["features"],
+        "inputs": [
+            {"name": Path(name).name or name, "digest": digest, "rows": reader.counts[name].accepted if name in reader.counts else 0}
+            for name, digest in sorted(reader.digests.items())
+        ] if reader is not None else [],
+        "notes": list(reader.notes) if reader is not None else [],
+        "versions": {"stillwatch": __version__, "lexicon": traffic.lexicon.version, "traits": len(detection.traits)},
+        "settings_digest": settings_digest(settings),
+        "key_id": traffic.key.key_id,
+        "seed": settings.detect.seed,
+        "reference": "baseline+traffic" if detection.use_traffic else "baseline",
+        "incomplete": sorted({a.trait for a in detection.abstentions if a.reason.startswith("failed")}),
+        **context,
+        **({"null_check": null} if null else {}),
+    }  # fmt: skip
+
+
+def _iso(micro: int) -> str:
+    return datetime.fromtimestamp(micro / 1_000_000, tz=UTC).isoformat()
+
+
+def _empty(
+    intake: _Intake, rejected: list[Rejected], settings: Settings, baseline: dict[str, Any], out: Path | None,
+    overwrite: bool, clock: _Clock,
+) -> ScanResult:  # fmt: skip
+    """No usable exchange: an error when everything was refused, a quiet empty result when there was nothing."""
+    reader = intake.reader
+    if reader is not None and (reader.total.rejected or not reader.counts):
+        first = next(iter(reader.rejected), None)
+        why = f"; first: {first.source}:{first.line}: {first.reason}" if first else ""
+        raise SourceError(
+            ", ".join(sorted(reader.counts)) or "input", f"none of {reader.total.read} records could be used{why}",
+            hint="check the format (`--format`) and the required fields exchange_id, started_at, account_id, model",
+        )  # fmt: skip
+    accounts = pa.table(
+        {
+            "account_id": pa.array([], pa.string()), "exchange_count": pa.array([], pa.int64()),
+            "campaign_id": pa.array([], pa.string()), "disposition_hint": pa.array([], pa.string()),
+            "abstentions": pa.array([], pa.list_(pa.string())),
+        }
+    )  # fmt: skip
+    summary: dict[str, Any] = {
+        "counts": {"exchanges": 0, "accounts": 0, "rejected": 0}, "baseline": baseline,
+        "settings_digest": settings_digest(settings), "versions": {"stillwatch": __version__},
+        "notes": list(reader.notes) if reader is not None else [],
+    }  # fmt: skip
+    result = ScanResult((), (), (), (Abstention("input", "there was nothing to look at"),), accounts, summary)
+    return _hand_over(result, rejected, out, overwrite, clock)
+
+
+def ingest(
+    inputs: Sequence[str], *, settings: Settings, out: Path, format: str | None, mapping: Path | None,
+    overwrite: bool, progress: Progress, env: Mapping[str, str] = os.environ, stdin: BinaryIO | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Read logs and keep what a scan needs: features and digests, or the canonical form with ``retain``."""
+    if out.exists() and any(out.iterdir()) and not overwrite:
+        raise ConfigError(f"{out.name} is not empty", hint="choose another folder or pass --overwrite")
+    key = _key(settings, env)
+    intake = _Intake(inputs, settings, key, format=format, mapping=mapping, stdin=stdin, progress=progress)
+    progress.step("reading")
+    out.mkdir(parents=True, exist_ok=True)
+    kept = settings.privacy.content == "retain"
+    stem = "exchanges" if kept else "features"
+    rows = 0
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}.partial-", dir=out.absolute().parent) as place:
+        files = []
+        if kept:
+            source: Iterable[pa.Table] = (pa.Table.from_batches([b]) for b in intake.canonical())
+        else:
+            source = (portable(b, intake.feat.names, key.key_id) for b in intake.batches())
+        for number, table in enumerate(source):
+            rows += len(table)
+            path = Path(place) / f"{stem}-{number:05d}.parquet"
+            seen = ",".join(sorted(intake.feat.seen_fields)).encode()
+            table = table.replace_schema_metadata({**(table.schema.metadata or {}), b"fields": seen})
+            pq.write_table(table, path, compression="zstd")
+            files.append(path)
+        for old in [*out.glob("features-*.parquet"), *out.glob("exchanges-*.parquet")]:
+            old.unlink()
+        for path in files:
+            path.replace(out / path.name)
+    reader = intake.reader
+    assert reader is not None
+    return {
+        "rows": rows, "rejected": reader.total.rejected, "skipped": reader.total.skipped, "files": len(files),
+        "content": settings.privacy.content, "key_id": key.key_id,
+        "formats": sorted({f"{r.format} ({r.compression})" for r in reader.recognised}),
+        "reasons": dict(Counter(r.reason for r in reader.rejected)),
+    }  # fmt: skip
+
+
+def explain(run_dir: Path, subject: str) -> Any:
+    """What a run says about one campaign or account."""
+    return explain_text(load_result(run_dir), subject)
+
+
+def fit_baseline(
+    inputs: Sequence[str], *, settings: Settings, accounts: Sequence[str], out: Path, name: str, as_of: date | None,
+    format: str | None = None, mapping: Path | None = None, progress: Progress,
+    env: Mapping[str, str] = os.environ, stdin: BinaryIO | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Learn a baseline from traffic whose trusted accounts are known; writes one file."""
+    key = _key(settings, env)
+    clock = _Clock(progress)
+    shipped = load_baseline(None, key.key_id)
+    with tempfile.TemporaryDirectory(prefix="stillwatch-", dir=_spill_place(out)) as spill:
+        intake = _Intake(inputs, settings, key, format=format, mapping=mapping, stdin=stdin, progress=progress)
+        traffic, _, _ = _load(
+            intake, settings, spill, accounts=accounts, releases=None, client_releases=None, clock=clock
+        )
+        trusted = trusted_units(traffic)
+        if int(trusted.sum()) < 100:
+            raise SourceError(
+                "accounts", f"only {int(trusted.sum())} trusted units: a reference cohort needs at least 100",
+                hint="give --accounts with verification, created_at and org_id; trusted = verified by identity or "
+                "business, or declared and older than 90 days, and not suspended",
+            )  # fmt: skip
+        options = replace(_options(settings), reference="baseline+traffic")
+        detection = detect(traffic, load_traits(), shipped, options, clock.step)
+        day = as_of.isoformat() if as_of else _iso(traffic.end)[:10]
+        made = fitted_baseline(
+            traffic, detection, trusted, shipped, name=name, as_of=day,
+            source=f"stillwatch baseline fit, {traffic.n_exchanges} exchanges, {traffic.n_units} units",
+        )  # fmt: skip
+    raw = dump_baseline(made)
+    partial = out.with_name(f".{out.name}.partial-{os.getpid()}")
+    partial.write_bytes(raw)
+    partial.replace(out)
+    clock.step("")
+    return load_baseline(out, key.key_id).about() | {"file": out.name}
+
+
+def show_baseline(path: Path | None) -> dict[str, Any]:
+    """What a baseline says of itself; needs no key."""
+    try:
+        return load_baseline(path, "").about()
+    except ConfigError as error:
+        return {"name": error.message, "hint": error.hint}
+
+
+def generate(scenario: str, seed: int, scale: float, out: Path, progress: Progress) -> None:
+    """Write one simulated world."""
+    from stillwatch.lab import generate as write_world
+    from stillwatch.lab import load_scenario
+
+    said = 0
+
+    def told(done: int, total: int) -> None:
+        nonlocal said
+        if said == 0:
+            progress.step(f"writing {scenario}", float(total))
+        progress.advance(float(done - said))
+        said = done
+
+    write_world(load_scenario(scenario), seed=seed, scale=scale, out=out, progress=told)
+
+
+def list_scenarios() -> list[dict[str, Any]]:
+    """The lab's scenarios."""
+    from stillwatch.lab import scenarios
+
+    return [{"id": name, "title": text} for name, text in sorted(scenarios().items())]
+
+
+def lab_score(run_dir: Path, truth_dir: Path) -> dict[str, Any]:
+    """Compare a run with the sealed truth of a simulated world."""
+    from stillwatch.lab import score
+
+    for name in ("members.parquet", "accounts.parquet", "campaigns.parquet"):
+        if not (run_dir / name).exists():
+            raise SourceError(str(run_dir / name), "not there", hint="give the --out folder of a scan")
+    return score(
+        truth_dir, run_dir / "members.parquet", run_dir / "accounts.parquet", run_dir / "campaigns.parquet"
+    )
+
+
+def list_traits() -> list[dict[str, Any]]:
+    """The built-in traits."""
+    return [
+        {"id": t.id, "family": t.family.value, "title": t.title, "needs": sorted(t.needs), "page": f"docs/traits/{t.id}.md",
+         "what": t.what, "null": t.null, "looks_alike": list(t.looks_alike)}
+        for t in builtin_traits()
+    ]  # fmt: skip
+
+
+def list_formats() -> list[dict[str, Any]]:
+    """The log formats that are recognised."""
+    return [{"id": name, "title": f.title} for name, f in sorted(FORMATS.items())] + [
+        {"id": "mapping", "title": "anything else, through a TOML mapping (--mapping FILE)"}
+    ]
+
+
+__all__ = [
+    "Progress", "StillwatchError", "explain", "fit_baseline", "generate", "ingest", "lab_score", "list_formats",
+    "list_scenarios", "list_traits", "scan", "show_baseline",
+]  # fmt: skip
