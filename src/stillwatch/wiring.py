@@ -31,7 +31,7 @@ from stillwatch.detect.grants import apply_grants
 from stillwatch.detect.lexicon import load_lexicon
 from stillwatch.detect.nullcheck import check_null as run_null_check
 from stillwatch.detect.run import Detection, Options, detect, trusted_units
-from stillwatch.detect.traffic import Loader, Traffic, open_backend
+from stillwatch.detect.traffic import Loader, Traffic
 from stillwatch.detect.traits import builtin_traits, load_traits
 from stillwatch.detect.verdict import facts_of, judge
 from stillwatch.errors import ConfigError, SourceError, StillwatchError
@@ -40,6 +40,10 @@ from stillwatch.records import EXCHANGE_SCHEMA, Abstention, Rejected, ScanResult
 from stillwatch.report import explain_text, load_result, render_html, write_result
 from stillwatch.report.files import check_target
 from stillwatch.settings import Settings, load_key, settings_digest
+from stillwatch.store import open_backend
+
+EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)
+"""No log of a language model API is older."""
 
 
 class Progress(Protocol):
@@ -88,8 +92,8 @@ class _Intake:
             self.reader = Reader(
                 rest, format=format, mapping=mapping, batch_rows=settings.ingest.batch_rows,
                 max_record_bytes=settings.ingest.max_record_bytes,
-                **({"earliest": settings.ingest.earliest} if settings.ingest.earliest else {}),
-                latest=settings.ingest.latest, stdin=stdin, on_file=self._on_file,
+                earliest=settings.ingest.earliest or EARLIEST, latest=settings.ingest.latest, stdin=stdin,
+                on_file=self._on_file,
             )  # fmt: skip
         self._file, self._done = "", 0
 
@@ -223,9 +227,17 @@ def scan(
     options = _options(settings)
     clock = _Clock(progress)
     with tempfile.TemporaryDirectory(prefix="stillwatch-", dir=_spill_place(out)) as spill:
-        intake = _Intake(inputs, settings, key, format=format, mapping=mapping, stdin=stdin, progress=progress)
+        intake = _Intake(
+            inputs, settings, key, format=format, mapping=mapping, stdin=stdin, progress=progress
+        )
         traffic, rejected, context = _load(
-            intake, settings, spill, accounts=accounts, releases=releases, client_releases=client_releases, clock=clock
+            intake,
+            settings,
+            spill,
+            accounts=accounts,
+            releases=releases,
+            client_releases=client_releases,
+            clock=clock,
         )
         if not traffic.n_exchanges:
             return _empty(intake, rejected, settings, reference.about(), out, overwrite, clock)
@@ -332,11 +344,8 @@ def _summary(
         "time_range": {"start": _iso(traffic.start), "end": _iso(traffic.end)},
         "false_discovery_rate": settings.detect.alpha_shape,
         "baseline": baseline,
-        "formats": sorted({f"{r.format} ({r.compression})" for r in reader.recognised}) if reader is not None else ["features"],
-        "inputs": [
-            {"name": Path(name).name or name, "digest": digest, "rows": reader.counts[name].accepted if name in reader.counts else 0}
-            for name, digest in sorted(reader.digests.items())
-        ] if reader is not None else [],
+        "formats": _formats(reader),
+        "inputs": _inputs(reader),
         "notes": list(reader.notes) if reader is not None else [],
         "versions": {"stillwatch": __version__, "lexicon": traffic.lexicon.version, "traits": len(detection.traits)},
         "settings_digest": settings_digest(settings),
@@ -347,6 +356,24 @@ def _summary(
         **context,
         **({"null_check": null} if null else {}),
     }  # fmt: skip
+
+
+def _formats(reader: Reader | None) -> list[str]:
+    return (
+        ["features"]
+        if reader is None
+        else sorted({f"{r.format} ({r.compression})" for r in reader.recognised})
+    )
+
+
+def _inputs(reader: Reader | None) -> list[dict[str, Any]]:
+    if reader is None:
+        return []
+    rows = {name: counts.accepted for name, counts in reader.counts.items()}
+    return [
+        {"name": Path(name).name or name, "digest": digest, "rows": rows.get(name, 0)}
+        for name, digest in sorted(reader.digests.items())
+    ]
 
 
 def _iso(micro: int) -> str:
@@ -414,12 +441,11 @@ def ingest(
         for path in files:
             path.replace(out / path.name)
     reader = intake.reader
-    assert reader is not None
     return {
-        "rows": rows, "rejected": reader.total.rejected, "skipped": reader.total.skipped, "files": len(files),
-        "content": settings.privacy.content, "key_id": key.key_id,
-        "formats": sorted({f"{r.format} ({r.compression})" for r in reader.recognised}),
-        "reasons": dict(Counter(r.reason for r in reader.rejected)),
+        "rows": rows, "rejected": reader.total.rejected if reader else 0,
+        "skipped": reader.total.skipped if reader else 0, "files": len(files),
+        "content": settings.privacy.content, "key_id": key.key_id, "formats": _formats(reader),
+        "reasons": dict(Counter(r.reason for r in reader.rejected)) if reader else {},
     }  # fmt: skip
 
 
@@ -438,7 +464,9 @@ def fit_baseline(
     clock = _Clock(progress)
     shipped = load_baseline(None, key.key_id)
     with tempfile.TemporaryDirectory(prefix="stillwatch-", dir=_spill_place(out)) as spill:
-        intake = _Intake(inputs, settings, key, format=format, mapping=mapping, stdin=stdin, progress=progress)
+        intake = _Intake(
+            inputs, settings, key, format=format, mapping=mapping, stdin=stdin, progress=progress
+        )
         traffic, _, _ = _load(
             intake, settings, spill, accounts=accounts, releases=None, client_releases=None, clock=clock
         )
@@ -511,8 +539,8 @@ def lab_score(run_dir: Path, truth_dir: Path) -> dict[str, Any]:
 def list_traits() -> list[dict[str, Any]]:
     """The built-in traits."""
     return [
-        {"id": t.id, "family": t.family.value, "title": t.title, "needs": sorted(t.needs), "page": f"docs/traits/{t.id}.md",
-         "what": t.what, "null": t.null, "looks_alike": list(t.looks_alike)}
+        {"id": t.id, "family": t.family.value, "title": t.title, "needs": sorted(t.needs), 
+         "page": f"docs/traits/{t.id}.md", "what": t.what, "null": t.null, "looks_alike": list(t.looks_alike)}
         for t in builtin_traits()
     ]  # fmt: skip
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import ibis
 import numpy as np
 import orjson
 import pyarrow as pa
@@ -25,14 +26,22 @@ from stillwatch.detect.features import Featurizer
 from stillwatch.detect.hubs import Hubs, build_hubs, token_matrix
 from stillwatch.detect.lexicon import load_lexicon
 from stillwatch.detect.shape import group_rows, stream_of
-from stillwatch.detect.traffic import Loader, Traffic, open_backend
+from stillwatch.detect.traffic import Loader, Traffic
 from stillwatch.detect.trait import EventTrait, QueueTrait, ShapeTrait, TokenTrait, Trait
 from stillwatch.records import ACCOUNT_SCHEMA, EXCHANGE_SCHEMA
 
 KEY = Key.derive(b"contracts: no secret at all, 32b")
 START = datetime(2026, 9, 1, tzinfo=UTC)
 NOTHING = Baseline(
-    "contracts", "2026-09-01", "shipped", 0, None, {}, Calibration({}, {}, np.zeros(0), {}), "", "empty: tests only"
+    "contracts",
+    "2026-09-01",
+    "shipped",
+    0,
+    None,
+    {},
+    Calibration({}, {}, np.zeros(0), {}),
+    "",
+    "empty: tests only",
 )
 """A baseline that knows nothing: how common a value is comes from the traffic itself."""
 
@@ -47,7 +56,9 @@ def at(*, days: float = 0, hours: float = 0, seconds: float = 0) -> datetime:
 def babble(seed: object, words: int = 12) -> str:
     """Pseudo-words that no lexicon knows and no two seeds share."""
     rng = random.Random(f"babble {seed}")
-    return " ".join("".join(rng.choice("bdfgklmnprstvz") + rng.choice("aeiou") for _ in range(4)) for _ in range(words))
+    return " ".join(
+        "".join(rng.choice("bdfgklmnprstvz") + rng.choice("aeiou") for _ in range(4)) for _ in range(words)
+    )
 
 
 def chat(*turns: str) -> str:
@@ -72,28 +83,45 @@ class World:
     def send(self, account: str, when: datetime, **fields: Any) -> None:
         """One exchange; a prompt of its own unless one is given."""
         number = len(self.rows)
-        row = {"exchange_id": f"x{number}", "account_id": account, "started_at": when, "model": "m-1", "status": 200}
+        row = {
+            "exchange_id": f"x{number}",
+            "account_id": account,
+            "started_at": when,
+            "model": "m-1",
+            "status": 200,
+        }
         if "messages" not in fields:
             row["prompt"] = babble(f"{account} {number}")
         self.rows.append(row | fields)
 
-    def traffic(self, *, order: Iterable[int] | None = None, batch: int = 1000, sliced: bool = False) -> Traffic:
+    def traffic(
+        self, *, order: Iterable[int] | None = None, batch: int = 1000, sliced: bool = False
+    ) -> Traffic:
         """The story through the featuriser and the loader; rows in another order or in other batches if asked."""
         traffic = self.loaded(order=order, batch=batch, sliced=sliced, settled=True)
         traffic.con.con.execute("SELECT 1").fetchall()
         return traffic
 
     def loaded(
-        self, *, order: Iterable[int] | None = None, batch: int = 1000, sliced: bool = False, settled: bool = False
+        self,
+        *,
+        order: Iterable[int] | None = None,
+        batch: int = 1000,
+        sliced: bool = False,
+        settled: bool = False,
     ) -> Traffic:
         """As `traffic`; ``settled`` leads around the unread query results that the loader leaves behind."""
         rows = self.rows if order is None else [self.rows[i] for i in order]
         feat = Featurizer(KEY, load_lexicon())
-        loader = Loader(open_backend(1, "256MB", None), feat)
+        engine = ibis.duckdb.connect()
+        engine.con.execute("SET threads = 1")
+        loader = Loader(engine, feat)
         whole = pa.RecordBatch.from_pylist(rows, schema=EXCHANGE_SCHEMA)
         for i in range(0, len(rows), batch):
             part = whole.slice(i, batch)
-            loader.add(feat.batch(part if sliced else pa.RecordBatch.from_pylist(part.to_pylist(), EXCHANGE_SCHEMA)))
+            loader.add(
+                feat.batch(part if sliced else pa.RecordBatch.from_pylist(part.to_pylist(), EXCHANGE_SCHEMA))
+            )
         if settled:
             feat.seen_fields.setdefault("org_id", 0)
         accounts = pa.Table.from_pylist(list(self.accounts.values()), schema=ACCOUNT_SCHEMA)
@@ -143,7 +171,10 @@ def shared(trait: TokenTrait, traffic: Traffic) -> dict[int, frozenset[str]]:
 def joined(trait: EventTrait, traffic: Traffic) -> set[tuple[str, str]]:
     """Every (giver, taker) of an event trait by name."""
     who, got = names(traffic), trait.extract(traffic)
-    return {("+".join(sorted(who[g])), "+".join(sorted(who[t]))) for g, t in zip(got.giver, got.taker, strict=True)}
+    return {
+        ("+".join(sorted(who[g])), "+".join(sorted(who[t])))
+        for g, t in zip(got.giver, got.taker, strict=True)
+    }
 
 
 def hubs_of(traffic: Traffic, traits: Iterable[Trait], *, low: int = 5) -> Hubs:
@@ -153,6 +184,14 @@ def hubs_of(traffic: Traffic, traits: Iterable[Trait], *, low: int = 5) -> Hubs:
     chosen = tuple(t for t in traits if isinstance(t, TokenTrait))
     tokens = {t.id: t.extract(traffic) for t in chosen}
     return build_hubs(traffic, tokens, chosen, low=low, high=60_000, sample=5_000)
+
+
+def one_hub(units: np.ndarray) -> Hubs:
+    """Some units as a hub that no trait defines, as a group is tested."""
+    return Hubs(
+        np.array([0, len(units)]), units.astype(np.int32), np.array([-1], np.int16), np.zeros(1, np.int64),
+        np.array([len(units)]), (), 0,
+    )  # fmt: skip
 
 
 def queue_scores(
@@ -175,18 +214,17 @@ def shape_of(trait: ShapeTrait, traffic: Traffic, accounts: Iterable[str]) -> fl
 def bet_on(trait: TokenTrait, traffic: Traffic, accounts: Iterable[str], *, kappa: float = 3.0) -> float:
     """log10 e-value of betting on one trait over a hub of some accounts, against the rest of the traffic."""
     units = units_of(traffic, accounts)
-    units = units[np.argsort(traffic.unit_order[units], kind="stable")].astype(np.int32)
-    hub = Hubs(
-        np.array([0, len(units)]), units, np.array([-1], np.int16), np.zeros(1, np.int64), np.array([len(units)]), (), 0
-    )
+    hub = one_hub(units[np.argsort(traffic.unit_order[units], kind="stable")])
     matrices = {trait.id: token_matrix(traffic, trait, trait.extract(traffic))}
     tests = controller.test_hubs(
         traffic, hub, matrices, [], [], NOTHING, kappa=kappa, alpha=1e-4, use_traffic=True
-    )  # fmt: skip
+    )
     return float(np.nan_to_num(tests.log10[0, 0]))
 
 
-def seen(trait: Trait, traffic: Traffic, traits: Iterable[Trait], watched: Iterable[str]) -> set[tuple[object, ...]]:
+def seen(
+    trait: Trait, traffic: Traffic, traits: Iterable[Trait], watched: Iterable[str]
+) -> set[tuple[object, ...]]:
     """Everything a trait says of a traffic, in words that do not depend on codes or order."""
     who = names(traffic)
     if isinstance(trait, TokenTrait):
@@ -205,7 +243,14 @@ Maker = Callable[[int], Mapping[str, Any]]
 
 
 def crowd(
-    planted: Maker, others: Maker, *, k: int = 6, n: int = 8, sends: int = 2, account: bool = False, org: bool = False
+    planted: Maker,
+    others: Maker,
+    *,
+    k: int = 6,
+    n: int = 8,
+    sends: int = 2,
+    account: bool = False,
+    org: bool = False,
 ) -> World:
     """``k`` planted accounts ``p0``.. and ``n`` others ``o0``..; the makers give the fields of account i.
 

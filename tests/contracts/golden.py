@@ -23,7 +23,9 @@ QUESTION = babble("the question", 20)
 Builder = Callable[[bool], World]
 
 
-def per_exchange(planted: Callable[[int], dict[str, Any]], others: Callable[[int], dict[str, Any]]) -> Builder:
+def per_exchange(
+    planted: Callable[[int], dict[str, Any]], others: Callable[[int], dict[str, Any]]
+) -> Builder:
     """A trait of exchanges."""
     return lambda org: crowd(planted, others, org=org)
 
@@ -37,7 +39,9 @@ def prompts(planted: str, others: str, *, words: int = 12) -> Builder:
     """A trait of wording: a fixed phrase in front of words that are new every time."""
 
     def maker(phrase: str, who: str) -> Callable[[int], dict[str, Any]]:
-        return lambda i: {"prompt": lambda j: f"{babble((who, i, j), words)} {phrase} {babble((i, j, who), words)}"}
+        return lambda i: {
+            "prompt": lambda j: f"{babble((who, i, j), words)} {phrase} {babble((i, j, who), words)}"
+        }
 
     return lambda org: crowd(maker(planted, "p"), maker(others, "o"), sends=4, org=org)
 
@@ -49,13 +53,19 @@ def tools(*labels: str) -> str:
 
 def headers(version: str, system: str = "Linux") -> list[tuple[str, str]]:
     """SDK headers of one client."""
-    return [("x-stainless-lang", "python"), ("x-stainless-os", system), ("x-stainless-package-version", version)]
+    return [
+        ("x-stainless-lang", "python"),
+        ("x-stainless-os", system),
+        ("x-stainless-package-version", version),
+    ]
 
 
 def frozen_client(org: bool) -> World:
     """Six accounts stay on a version that was superseded two weeks ago; the others follow."""
     world = crowd(
-        lambda i: {"user_agent": "OpenAI/Python 1.0.0"}, lambda i: {"user_agent": "OpenAI/Python 1.1.0"}, org=org
+        lambda i: {"user_agent": "OpenAI/Python 1.0.0"},
+        lambda i: {"user_agent": "OpenAI/Python 1.1.0"},
+        org=org,
     )
     world.client_releases = [
         ("openai/python", "1.0.0", START - timedelta(days=90)),
@@ -88,9 +98,9 @@ def in_step(org: bool) -> World:
 
 
 def balanced(org: bool) -> World:
-    """Six accounts send ten a day; the others 16, 25, 40 and 63."""
+    """Six accounts send ten a day; the others 16, 25, 40 and 90."""
     world = crowd(lambda i: {"when": lambda j: at(hours=j + i / 10)}, lambda i: {}, sends=10, n=0, org=org)
-    for i, load in enumerate((16, 25, 40, 63)):
+    for i, load in enumerate((16, 25, 40, 90)):
         for j in range(load):
             world.send(f"o{i}", at(hours=j / 4))
     return world
@@ -107,7 +117,9 @@ def handed_over(org: bool) -> World:
     for i in (0, 2, 4):
         ask, answer = babble(("ask", i)), babble(("answer", i))
         world.send(f"p{i}", at(days=1), messages=chat(ask), completion=answer)
-        world.send(f"p{i + 1}", at(days=1, hours=1), messages=chat(ask, answer, "go on"), completion=babble(i))
+        world.send(
+            f"p{i + 1}", at(days=1, hours=1), messages=chat(ask, answer, "go on"), completion=babble(i)
+        )
     return world
 
 
@@ -136,7 +148,9 @@ def dealt(org: bool, *, repeats: int = 4, questions: int = 60) -> World:
         world.account(name, plan="pay", **({"org_id": "one house"} if org else {}))
         world.send(name, at(hours=i))
     for q in range(questions):
-        text = f"Take the exercise below and work it out in full for the record. {babble(('exercise', q), 20)}"
+        text = (
+            f"Take the exercise below and work it out in full for the record. {babble(('exercise', q), 20)}"
+        )
         for r in range(repeats):
             world.send(QUEUE[(q * 3 + r) % len(QUEUE)], at(hours=q, seconds=r), prompt=text)
     return world

@@ -53,7 +53,9 @@ def _pool(world: World) -> None:
     for i in (0, 2, 4):
         ask, answer = f"Opening question {babble(('o', i))}", f"Opening answer {babble(('a', i))}"
         give, take = POOL[i], POOL[i + 1]
-        world.send(give, at(days=3, seconds=i), messages=chat(ask), completion=answer, sealed_out=[f"sealed {i}"])
+        world.send(
+            give, at(days=3, seconds=i), messages=chat(ask), completion=answer, sealed_out=[f"sealed {i}"]
+        )
         world.send(take, at(days=3, hours=1, seconds=i), messages=chat(ask, answer, "go on"), completion="more",
                    sealed_in=[f"sealed {i}"])  # fmt: skip
         world.send(give, at(days=3, hours=2), prompt=babble(("refused", i)), status=429)
@@ -61,7 +63,9 @@ def _pool(world: World) -> None:
     for i in range(4):
         world.account(f"s{i}", created_at=at(days=1, hours=12 + i), country="US", status="active")
         world.send(f"s{i}", at(days=1, hours=13 + i), client_ip=f"203.0.113.{90 + i}", device_id=f"spare {i}")
-    world.send(POOL[0], at(hours=0.5), prompt="una respuesta de las que no se puede dar por buena para nosotros")
+    world.send(
+        POOL[0], at(hours=0.5), prompt="una respuesta de las que no se puede dar por buena para nosotros"
+    )
 
 
 def _citizen(world: World, i: int) -> None:
@@ -82,7 +86,11 @@ def _citizen(world: World, i: int) -> None:
             prompt=f"{babble((i, j), 7)} write a python function that returns only json {babble((j, i), 7)}",
             completion="fine", sealed_out=[f"own {i} {j}"], sealed_in=[f"own {i} {j - 1}"] if j else None,
         )  # fmt: skip
-    world.send(name, at(days=2, hours=i / 2), prompt=f"Sum up the newsletter of the day for me please. {babble(i, 9)}")
+    world.send(
+        name,
+        at(days=2, hours=i / 2),
+        prompt=f"Sum up the newsletter of the day for me please. {babble(i, 9)}",
+    )
 
 
 def _canary(world: World) -> None:
@@ -101,7 +109,9 @@ def _canary(world: World) -> None:
             sealed_in=[f"{CANARY} in"], sealed_out=[f"{CANARY} out"], prefix_digests=[f"{CANARY} {k}" for k in "abcd"],
             output_digests=[f"{CANARY} digest"],
         )  # fmt: skip
-        world.send(name, at(days=3, hours=4 + i), messages=chat(f"{CANARY} one", f"{CANARY} two", f"{CANARY} three"))
+        world.send(
+            name, at(days=3, hours=4 + i), messages=chat(f"{CANARY} one", f"{CANARY} two", f"{CANARY} three")
+        )
         world.account(
             name, payment_digest=f"{CANARY} card", phone_digest=f"{CANARY} phone", email_domain=f"{CANARY}.example",
             programme=f"{CANARY} programme", signup_ip=f"{CANARY} address",

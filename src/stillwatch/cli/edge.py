@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from stillwatch.errors import ConfigError
 
@@ -20,7 +20,7 @@ def read_settings(path: str | None, key_file: str | None = None) -> Settings:
     return settings.with_key_file(key_file) if key_file else settings
 
 
-def standard_input(inputs: tuple[str, ...]) -> IO[bytes] | None:
+def standard_input(inputs: tuple[str, ...]) -> BinaryIO | None:
     """Standard input when one of the inputs is ``-``, else nothing."""
     if inputs.count("-") > 1:
         raise ConfigError("standard input is named twice", hint="give `-` once")

@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from stillwatch.detect.controller import SOURCE_DECADES, HubTests, Pairs, share_of
 from stillwatch.detect.baseline import Baseline
+from stillwatch.detect.controller import SOURCE_DECADES, HubTests, Pairs, share_of
 from stillwatch.detect.hubs import Hubs, TokenMatrix
-from stillwatch.detect.trait import CONTROL_GROUPS, SOURCE_GROUPS
 from stillwatch.detect.traffic import Traffic
+from stillwatch.detect.trait import CONTROL_GROUPS, SOURCE_GROUPS
 
 JOIN_DECADES = 4.0
 """Weight at which a unit joins a group: one in 10,000 unlinked units would reach it by chance."""
@@ -147,7 +147,8 @@ class Attributor:
             mean = self.kappa * p.rate * np.maximum(p.exposure, 1)
             gain = np.clip(-np.log10(np.minimum(mean, 1.0)), 0.0, PAIR_CAP)
             out = np.maximum(out, np.where(partners > 0, gain, 0.0))
-        return out[units]
+        picked: np.ndarray = out[units]
+        return picked
 
     def qualifies(self, parts: np.ndarray, floor: float, *, controlled: bool) -> np.ndarray:
         """Enough weight, from two independent sources, or from one beside content that is the group's own.
@@ -207,7 +208,9 @@ def assemble(
     return groups
 
 
-def _claim(groups: list[Group], claimed: np.ndarray, units: np.ndarray, hub: int, low: int, *, thin: bool) -> None:
+def _claim(
+    groups: list[Group], claimed: np.ndarray, units: np.ndarray, hub: int, low: int, *, thin: bool
+) -> None:
     """Make a group of units, or add them to the group that most of them belong to already."""
     if len(units) < low:
         return
@@ -218,7 +221,9 @@ def _claim(groups: list[Group], claimed: np.ndarray, units: np.ndarray, hub: int
         overlap = np.bincount(owners[taken], minlength=len(groups))
         most = int(overlap.argmax())
         merge = ABSORB if not (thin and groups[most].thin) else THIN_MERGE
-        if overlap[most] >= merge * min(len(units), len(groups[most].units)) and (groups[most].thin or not thin):
+        if overlap[most] >= merge * min(len(units), len(groups[most].units)) and (
+            groups[most].thin or not thin
+        ):
             groups[most].hubs.append(hub)
             groups[most].units = np.union1d(groups[most].units, fresh).astype(np.int32)
             claimed[fresh] = most
@@ -267,7 +272,7 @@ def _grow(attributor: Attributor, seed: np.ndarray, low: int, *, controlled: boo
     members = np.sort(seed)
     for _ in range(MAX_ROUNDS):
         units, parts = attributor.score(members, outsiders=True)
-        fresh = units[attributor.qualifies(parts, JOIN_DECADES, controlled=controlled)]
+        fresh: np.ndarray = units[attributor.qualifies(parts, JOIN_DECADES, controlled=controlled)]
         if len(fresh) < low or np.array_equal(fresh, members):
             return fresh
         members = fresh

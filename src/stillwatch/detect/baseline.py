@@ -94,7 +94,9 @@ def load_baseline(path: str | Path | None, key_id: str) -> Baseline:
             raise SourceError(where, f"baseline format {data['format']} is not {FORMAT}", hint="fit it again")
         baseline = _parse(data, hashlib.sha256(raw).hexdigest())
     except (OSError, EOFError, KeyError, TypeError, ValueError) as error:
-        raise SourceError(where, "not a stillwatch baseline", hint="make one: stillwatch baseline fit") from error
+        raise SourceError(
+            where, "not a stillwatch baseline", hint="make one: stillwatch baseline fit"
+        ) from error
     if baseline.key_id is not None and baseline.key_id != key_id:
         raise ConfigError(
             f"baseline {baseline.name!r} was fitted with key {baseline.key_id}, this scan uses {key_id}",

@@ -23,7 +23,9 @@ RATES = np.array([10.0, 100.0, 1000.0])
 
 
 @nb.njit(cache=True, nogil=True)
-def bet_hubs(ptr, units, half, part, codes, n_codes, total, stratum, present, q_reference, q_floor, use_traffic, kappa):  # type: ignore[no-untyped-def]
+def bet_hubs(  # type: ignore[no-untyped-def]
+    ptr, units, half, part, codes, n_codes, total, stratum, present, q_reference, q_floor, use_traffic, kappa
+):
     """Bet, hub by hub, that the next unit shows a value an earlier unit of the hub showed.
 
     ``units[ptr[h]:ptr[h+1]]`` are the members of hub h in an order that does not depend on data. ``codes`` is
@@ -71,7 +73,9 @@ def bet_hubs(ptr, units, half, part, codes, n_codes, total, stratum, present, q_
                     x = codes[u, j]
                     q = max(q_reference[x], q_floor)
                     if use_traffic:
-                        q = max(q, (total[x] - inside[x] + 1.0) / (present[stratum[x]] - n_h[stratum[x]] + 1.0))
+                        q = max(
+                            q, (total[x] - inside[x] + 1.0) / (present[stratum[x]] - n_h[stratum[x]] + 1.0)
+                        )
                     gain += seen[x] / (prior * min(1.0, kappa * q)) / k
                 for e in range(3):
                     wealth[e] += np.log10(1.0 - EPSILONS[e] + EPSILONS[e] * gain)

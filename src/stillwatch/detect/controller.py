@@ -21,8 +21,8 @@ from stillwatch.detect.baseline import Baseline
 from stillwatch.detect.betting import bet_hubs, e_bh, log10_mean, poisson_log10_e
 from stillwatch.detect.families import look_up
 from stillwatch.detect.hubs import Hubs, TokenMatrix
-from stillwatch.detect.trait import CONTROL_GROUPS, SOURCE_GROUPS, Events, EventTrait, QueueTrait
 from stillwatch.detect.traffic import Traffic
+from stillwatch.detect.trait import CONTROL_GROUPS, SOURCE_GROUPS, Events, EventTrait, QueueTrait
 
 SPLIT_SIZE = 24
 SOURCE_DECADES = 3.0
@@ -71,7 +71,8 @@ def make_pairs(traffic: Traffic, trait: EventTrait, events: Events, trusted: np.
     """Reduce events to distinct pairs per half, and estimate the null rate from trusted units."""
     half = (events.ts >= traffic.middle).astype(np.int64)
     keys = np.unique(
-        np.stack([np.minimum(events.giver, events.taker), np.maximum(events.giver, events.taker), half]), axis=1
+        np.stack([np.minimum(events.giver, events.taker), np.maximum(events.giver, events.taker), half]),
+        axis=1,
     )
     calm = trusted[events.giver] & trusted[events.taker]
     exposed = float(events.exposure[trusted].sum())
@@ -116,7 +117,9 @@ def test_hubs(
     channels = [m.trait.id for m in bets] + [p.trait.id for p in pairs] + [q.id for q, _ in queues]
     groups = [m.trait.group for m in bets] + [p.trait.group for p in pairs] + [q.group for q, _ in queues]
     log10 = np.full((3, n, len(channels)), np.nan)
-    own_group = np.array([hubs.traits[t].group if t >= 0 else "" for t in hubs.trait]) if n else np.zeros(0, "U8")
+    own_group = (
+        np.array([hubs.traits[t].group if t >= 0 else "" for t in hubs.trait]) if n else np.zeros(0, "U8")
+    )
     size = np.diff(hubs.ptr)
     small = size < SPLIT_SIZE
     for c, matrix in enumerate(bets):

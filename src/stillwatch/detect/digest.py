@@ -146,7 +146,8 @@ def domain_key(key: Key, domain: str) -> tuple[np.uint64, np.uint64]:
 def digest_text(key: Key, domain: str, text: str) -> int:
     """Digest of one string as a signed 64-bit integer; 0 stands for "missing" and is never returned.
 
-    >>> digest_text(Key.derive(b"0" * 32), "ip", "203.0.113.9") != digest_text(Key.derive(b"1" * 32), "ip", "203.0.113.9")
+    >>> one, two = Key.derive(b"0" * 32), Key.derive(b"1" * 32)
+    >>> digest_text(one, "ip", "203.0.113.9") != digest_text(two, "ip", "203.0.113.9")
     True
     """
     k0, k1 = domain_key(key, domain)

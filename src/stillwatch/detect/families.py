@@ -18,7 +18,7 @@ MIN_UNITS = 3
 
 def _support(traffic: Traffic, column: str) -> tuple[np.ndarray, np.ndarray]:
     got = traffic.con.con.execute(
-        f'SELECT "{column}" AS value, count(DISTINCT unit) AS units FROM exchange WHERE "{column}" <> 0 '
+        f'SELECT "{column}" AS value, count(DISTINCT unit) AS units FROM exchange WHERE "{column}" <> 0 '  # noqa: S608
         f"GROUP BY value HAVING min(unit) <> max(unit) ORDER BY value"
     ).fetchnumpy()
     return got["value"], got["units"]

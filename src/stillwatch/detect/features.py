@@ -28,7 +28,10 @@ DIGEST_LIST = pa.list_(I64)
 FEATURE_SCHEMA = pa.schema(
     [("ts", I64), ("xid", I64), ("acct", pa.int32()), ("org", pa.int32())]
     + [(name, pa.int32()) for name in ("model", "channel", "operation", "country")]
-    + [(name, I64) for name in ("cred", "end_user", "ip", "net", "ua", "hdr", "tls", "device", "sys", "tools")]
+    + [
+        (name, I64)
+        for name in ("cred", "end_user", "ip", "net", "ua", "hdr", "tls", "device", "sys", "tools")
+    ]
     + [("asn", I64), ("client", pa.int32()), ("client_version", I64), ("hdr_flags", pa.int8())]
     + [(name, I64) for name in COLUMNS]
     + [("cues", I64), ("lang", pa.int8()), ("words", pa.int32()), ("text_flags", pa.uint8())]
@@ -52,7 +55,9 @@ KNOWN_CLIENTS = (
     "google-genai-sdk", "boto3", "botocore", "ruby", "faraday",
 )  # fmt: skip
 """Client names that may be shown; any other name is known by digest only."""
-_PRODUCT = re.compile(r"([A-Za-z][\w.+-]{0,40}(?:/[A-Za-z][\w+-]{0,20})?)[/ ]v?(\d{1,4})\.(\d{1,4})(?:\.(\d{1,5}))?")
+_PRODUCT = re.compile(
+    r"([A-Za-z][\w.+-]{0,40}(?:/[A-Za-z][\w+-]{0,20})?)[/ ]v?(\d{1,4})\.(\d{1,4})(?:\.(\d{1,5}))?"
+)
 _SDK_HEADERS = ("x-stainless-lang", "x-stainless-os", "x-stainless-arch", "x-stainless-runtime",
                 "x-stainless-runtime-version", "x-stainless-package-version", "anthropic-version",
                 "accept-language", "x-stainless-async")  # fmt: skip
@@ -111,7 +116,7 @@ def network_of(address: str) -> str:
     """
     if ":" in address:
         head = address.split("::")[0].split(":")
-        return ":".join(part.lstrip("0") or "0" for part in (head + ["0", "0", "0"])[:3])
+        return ":".join(part.lstrip("0") or "0" for part in [*head, "0", "0", "0"][:3])
     return address.rsplit(".", 1)[0] if address.count(".") == 3 else address
 
 
@@ -125,7 +130,9 @@ def client_of(agent: str) -> tuple[str, int]:
     if not found:
         return "other", MISSING
     name = found.group(1).lower()
-    version = int(found.group(2)) * 1_000_000 + int(found.group(3)) * 1_000 + min(int(found.group(4) or 0), 999)
+    version = (
+        int(found.group(2)) * 1_000_000 + int(found.group(3)) * 1_000 + min(int(found.group(4) or 0), 999)
+    )
     return (name if name in KNOWN_CLIENTS else "other"), version
 
 
@@ -149,7 +156,9 @@ def _flag(column: pa.Array) -> np.ndarray:
     return out
 
 
-def sampling_label(temperature: float, top_p: float, n: int, max_tokens: int, logprobs: int, seeded: int) -> str:
+def sampling_label(
+    temperature: float, top_p: float, n: int, max_tokens: int, logprobs: int, seeded: int
+) -> str:
     """Closed-vocabulary name of a sampling vector; ``-`` where a value was not sent.
 
     >>> sampling_label(0.6, 0.95, -1, 16384, -1, 0)
@@ -166,7 +175,11 @@ def sampling_label(temperature: float, top_p: float, n: int, max_tokens: int, lo
 def _sampling(columns: dict[str, np.ndarray], key: Key, known: dict[str, int]) -> np.ndarray:
     keys = ("temperature", "top_p", "n", "max_tokens", "logprobs", "seeded")
     stacked = np.stack(
-        [np.round(np.nan_to_num(columns[k].astype(np.float64), nan=-1.0) * 100).astype(np.int64) for k in keys], 1
+        [
+            np.round(np.nan_to_num(columns[k].astype(np.float64), nan=-1.0) * 100).astype(np.int64)
+            for k in keys
+        ],
+        1,
     )
     stacked = np.ascontiguousarray(stacked)
     rows, inverse = np.unique(stacked.view([("", np.int64)] * 6).ravel(), return_inverse=True)
@@ -274,7 +287,10 @@ class Featurizer:
                              ("conv", "conversation_id")):  # fmt: skip
             out[name] = digest_strings(batch.column(source), key, name)
         out["net"] = _by_unique(
-            batch.column("client_ip"), lambda v: digest_text(key, "net", network_of(v)) if v else 0, 0, np.int64
+            batch.column("client_ip"),
+            lambda v: digest_text(key, "net", network_of(v)) if v else 0,
+            0,
+            np.int64,
         )
         out["tools"] = _by_unique(batch.column("tools"), self._tools, 0, np.int64)
         out["hdr"], out["hdr_flags"] = self._headers(batch)
@@ -302,14 +318,23 @@ class Featurizer:
         out["client_version"] = _by_unique(agents, lambda v: client_of(v)[1], MISSING, np.int64)
         for name in ("temperature", "top_p"):
             out[name] = batch.column(name).cast(pa.float32(), safe=False).fill_null(-1.0).to_numpy()
-        for name in ("asn", "max_tokens", "input_tokens", "output_tokens", "reasoning_tokens", "cached_tokens"):
+        for name in (
+            "asn",
+            "max_tokens",
+            "input_tokens",
+            "output_tokens",
+            "reasoning_tokens",
+            "cached_tokens",
+        ):
             out[name] = _int(batch.column("client_asn" if name == "asn" else name))
         out["n"], out["turn"] = _int(batch.column("n"), np.int32), _int(batch.column("turn"), np.int32)
         out["status"] = _int(batch.column("status").fill_null(200), np.int32)
         for name in ("logprobs", "stream"):
             out[name] = _flag(batch.column(name))
         out["seeded"] = np.asarray(batch.column("seed").is_valid()).astype(np.int8)
-        out["finish"] = _by_unique(batch.column("finish_reason"), lambda v: FINISH.get(v, 4), MISSING, np.int8)
+        out["finish"] = _by_unique(
+            batch.column("finish_reason"), lambda v: FINISH.get(v, 4), MISSING, np.int8
+        )
         out["sampling"] = _sampling(out, self.key, self.sampling_labels)
         return pa.RecordBatch.from_arrays(
             [
@@ -393,9 +418,11 @@ class Featurizer:
             prompts, completions = batch.column("prompt"), answers
             lone = np.array([c is None for c in issued]) & np.asarray(completions.is_valid())
             if messages.null_count:
-                for i in np.flatnonzero(lone & np.asarray(messages.is_null()) & np.asarray(prompts.is_valid())):
-                    sent = conversation_chain([{"role": "user", "content": prompts[int(i)].as_py()}])[1]
-                    issued[i] = [chain_with_answer(sent, completions[int(i)].as_py())]
+                for at in np.flatnonzero(
+                    lone & np.asarray(messages.is_null()) & np.asarray(prompts.is_valid())
+                ):
+                    sent = conversation_chain([{"role": "user", "content": prompts[int(at)].as_py()}])[1]
+                    issued[int(at)] = [chain_with_answer(sent, completions[int(at)].as_py())]
         out = []
         for column in (issued, presented):
             out.append(_list_digests(pa.array(column, type=pa.list_(pa.string())), self.key, "chain"))
@@ -409,7 +436,7 @@ def _conflicts(agent: str | None, headers: Any) -> int:
     package = found.get("x-stainless-package-version")
     flags = 0
     if package and version != MISSING:
-        parts = re.findall(r"\d{1,5}", package)[:3] + ["0", "0", "0"]
+        parts = [*re.findall(r"\d{1,5}", package)[:3], "0", "0", "0"]
         if int(parts[0]) * 1_000_000 + int(parts[1]) * 1_000 + min(int(parts[2]), 999) != version:
             flags |= HDR_VERSION_CONFLICT
     language = (found.get("x-stainless-lang") or "").lower()

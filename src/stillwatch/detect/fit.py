@@ -16,7 +16,9 @@ MAX_VALUES = 200_000
 MIN_UNITS = 2
 
 
-def fit_shares(traffic: Traffic, detection: Detection, units: np.ndarray, *, public_only: bool) -> dict[str, Shares]:
+def fit_shares(
+    traffic: Traffic, detection: Detection, units: np.ndarray, *, public_only: bool
+) -> dict[str, Shares]:
     """How common each value is among reference units (bool[units]); values of one unit alone are left out."""
     out = {}
     for name, matrix in sorted(detection.matrices.items()):
@@ -37,7 +39,9 @@ def fit_shares(traffic: Traffic, detection: Detection, units: np.ndarray, *, pub
     return out
 
 
-def fit_weights(features: Sequence[dict[str, float]], campaign: Sequence[bool], *, ridge: float = 0.05, most: float = 4.0) -> dict[str, float]:
+def fit_weights(
+    features: Sequence[dict[str, float]], campaign: Sequence[bool], *, ridge: float = 0.05, most: float = 4.0
+) -> dict[str, float]:
     """Non-negative logistic weights that tell campaign streams from honest ones.
 
     Classes are balanced and weights cannot be negative, so more of a feature never clears anyone; none may
@@ -50,7 +54,9 @@ def fit_weights(features: Sequence[dict[str, float]], campaign: Sequence[bool], 
 
     def loss(theta: np.ndarray) -> tuple[float, np.ndarray]:
         z = x @ theta[1:] + theta[0]
-        value = float((w * (np.logaddexp(0.0, z) - y * z)).sum() + ridge * (theta[1:] ** 2).sum() / len(FEATURES))
+        value = float(
+            (w * (np.logaddexp(0.0, z) - y * z)).sum() + ridge * (theta[1:] ** 2).sum() / len(FEATURES)
+        )
         slope = w * (1.0 / (1.0 + np.exp(-z)) - y)
         gradient = np.concatenate([[slope.sum()], x.T @ slope + 2 * ridge * theta[1:] / len(FEATURES)])
         return value, gradient
@@ -61,7 +67,9 @@ def fit_weights(features: Sequence[dict[str, float]], campaign: Sequence[bool], 
     return {name: round(float(v), 4) for name, v in zip(FEATURES, found.x[1:], strict=True)}
 
 
-def calibrate(features: Sequence[dict[str, float]], classes: Sequence[str], weights: dict[str, float]) -> Calibration:
+def calibrate(
+    features: Sequence[dict[str, float]], classes: Sequence[str], weights: dict[str, float]
+) -> Calibration:
     """Scores of honest linked groups under given weights."""
     blank = Calibration(weights, {}, np.zeros(0), {})
     scores = np.sort(np.array([score(f, blank) for f in features])) if features else np.zeros(0)
@@ -75,7 +83,14 @@ def calibrate(features: Sequence[dict[str, float]], classes: Sequence[str], weig
 
 
 def fitted_baseline(
-    traffic: Traffic, detection: Detection, trusted: np.ndarray, shipped: Baseline, *, name: str, as_of: str, source: str
+    traffic: Traffic,
+    detection: Detection,
+    trusted: np.ndarray,
+    shipped: Baseline,
+    *,
+    name: str,
+    as_of: str,
+    source: str,
 ) -> Baseline:
     """A baseline of an installation's own traffic: frequencies from trusted units, calibration from its groups.
 
@@ -89,7 +104,9 @@ def fitted_baseline(
         if float(trusted[g.units].mean()) >= 0.5
     ]
     weights = shipped.calibration.weights
-    calibration = calibrate(honest, ["own"] * len(honest), weights) if len(honest) >= 100 else shipped.calibration
+    calibration = (
+        calibrate(honest, ["own"] * len(honest), weights) if len(honest) >= 100 else shipped.calibration
+    )
     return Baseline(
         name, as_of, "fitted", int(trusted.sum()), traffic.key.key_id, shares, calibration, "", source
     )

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stillwatch.detect.trait import Tokens, TokenTrait
 from stillwatch.detect.traffic import Traffic
+from stillwatch.detect.trait import Tokens, TokenTrait
 
 MAX_TOKENS = 4
 _MIX = np.uint64(0x9E3779B97F4A7C15)
@@ -103,11 +103,19 @@ def token_matrix(traffic: Traffic, trait: TokenTrait, tokens: Tokens) -> TokenMa
     present = np.bincount(stratum[shown], minlength=8).astype(float) if len(values) else np.zeros(8)
     order = np.argsort(codes[rows, cols], kind="stable")
     ptr = np.concatenate([[0], np.cumsum(having)]).astype(np.int64)
-    return TokenMatrix(trait, values, codes, total, having, stratum, present, ptr, rows[order].astype(np.int32))
+    return TokenMatrix(
+        trait, values, codes, total, having, stratum, present, ptr, rows[order].astype(np.int32)
+    )
 
 
 def build_hubs(
-    traffic: Traffic, tokens: dict[str, Tokens], traits: tuple[TokenTrait, ...], *, low: int, high: int, sample: int
+    traffic: Traffic,
+    tokens: dict[str, Tokens],
+    traits: tuple[TokenTrait, ...],
+    *,
+    low: int,
+    high: int,
+    sample: int,
 ) -> Hubs:
     """All values of hub-defining traits that ``low`` to ``high`` units share.
 

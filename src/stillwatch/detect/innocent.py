@@ -7,7 +7,9 @@ from stillwatch.detect.shape import Stream
 from stillwatch.records import Evidence
 
 
-def explanations(group: Group, stream: Stream, evidence: tuple[Evidence, ...], trusted_share: float) -> tuple[tuple[str, str], ...]:
+def explanations(
+    group: Group, stream: Stream, evidence: tuple[Evidence, ...], trusted_share: float
+) -> tuple[tuple[str, str], ...]:
     """(explanation, what the data say) pairs; none is dropped because it is unlikely."""
     by = {e.trait: e for e in evidence}
     f = stream.features

@@ -7,12 +7,12 @@ import math
 import numpy as np
 
 from stillwatch.detect.assemble import Group
-from stillwatch.detect.controller import share_of
 from stillwatch.detect.baseline import Baseline
+from stillwatch.detect.controller import share_of
 from stillwatch.detect.hubs import TokenMatrix
 from stillwatch.detect.run import Detection
-from stillwatch.detect.trait import CONTROL_GROUPS, EventTrait, QueueTrait, TokenTrait
 from stillwatch.detect.traffic import Traffic
+from stillwatch.detect.trait import CONTROL_GROUPS, EventTrait, QueueTrait, TokenTrait
 from stillwatch.records import Evidence, Family
 
 GROUP_FAMILY = {
@@ -44,7 +44,9 @@ def top_value(matrix: TokenMatrix, units: np.ndarray) -> tuple[int, int, int]:
     return code, int(counts[code]), int((codes[:, 0] >= 0).sum())
 
 
-def evidence_of(traffic: Traffic, detection: Detection, group: Group, baseline: Baseline, kappa: float) -> tuple[Evidence, ...]:
+def evidence_of(
+    traffic: Traffic, detection: Detection, group: Group, baseline: Baseline, kappa: float
+) -> tuple[Evidence, ...]:
     """Channels that spoke, strongest first."""
     by_id = {t.id: t for t in detection.traits}
     values = {k: v for k, v in group.channels.items() if not math.isnan(v)}
@@ -74,11 +76,13 @@ def evidence_of(traffic: Traffic, detection: Detection, group: Group, baseline: 
             both = inside[pairs.giver] & inside[pairs.taker]
             touched = np.unique(np.concatenate([pairs.giver[both], pairs.taker[both]]))
             members, share = len(touched), min(pairs.rate, 1.0)
-            note = f"{int(both.sum())} distinct pairs of accounts, {int(pairs.exposure[group.units].sum())} opportunities"
+            chances = int(pairs.exposure[group.units].sum())
+            note = f"{int(both.sum())} distinct pairs of accounts, {chances} opportunities"
             value = "between members"
-        else:
-            assert isinstance(trait, QueueTrait)
+        elif isinstance(trait, QueueTrait):
             members, share, note, value = len(group.units), 0.0, trait.title.lower(), "over the whole group"
+        else:
+            continue
         out.append(
             Evidence(trait_id, trait.family, value, members, min(share, 1.0), kappa, round(log10, 3),
                      trait.group in CONTROL_GROUPS, round(without, 3), note)

@@ -11,6 +11,7 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
+from typing import Any
 
 import numba as nb
 import numpy as np
@@ -47,7 +48,7 @@ def word_hash(token: str) -> np.uint64:
     >>> word_hash("#") == NUMBER
     np.True_
     """
-    if token == "#":
+    if token == "#":  # noqa: S105
         return NUMBER
     h = int(WORD_SEED)
     for ch in token:
@@ -154,8 +155,7 @@ def compile_lexicon(raw: dict[str, object]) -> Lexicon:
     owner: list[int] = []
     weight: list[int] = []
     chain: list[int] = []
-    table = raw["family"]
-    assert isinstance(table, dict)
+    table: Any = raw["family"]
     for bit, (name, spec) in enumerate(table.items()):
         families.append(CueFamily(name, spec["title"], spec["kind"], int(spec.get("threshold", 2)), bit))
         for strength, points in (("strong", 2), ("weak", 1)):
@@ -173,8 +173,7 @@ def compile_lexicon(raw: dict[str, object]) -> Lexicon:
                     weight.append(points)
     languages: list[str] = []
     masks: dict[int, int] = {}
-    spoken = raw.get("language", {})
-    assert isinstance(spoken, dict)
+    spoken: Any = raw.get("language", {})
     for index, (code, spec) in enumerate(spoken.items()):
         languages.append(code)
         for word in spec["words"]:

@@ -31,7 +31,8 @@ def check_null(
     share of runs with any discovery with its 95% Clopper-Pearson upper bound, and the stated rate.
     """
     rng = np.random.default_rng(options.seed)
-    found, per_channel = 0, {}
+    found = 0
+    per_channel: dict[str, tuple[float, int, int]] = {}
     total, high, n = 0.0, 0, 0
     for _ in range(runs):
         shuffled = {}

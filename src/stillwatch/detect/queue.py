@@ -33,7 +33,10 @@ def log10_ceiling(units: int) -> np.ndarray:
     grid = np.concatenate([np.logspace(-6, -0.001, 400), [1.0 - 1e-9]])
     top = min(units, MAX_REPEATS)
     m = np.arange(1, top + 1)
-    pmf = stats.binom.logpmf(m[:, None], units, grid[None, :]) - np.log(-np.expm1(units * np.log1p(-grid)))[None, :]
+    pmf = (
+        stats.binom.logpmf(m[:, None], units, grid[None, :])
+        - np.log(-np.expm1(units * np.log1p(-grid)))[None, :]
+    )
     out = np.zeros(MAX_REPEATS + 1)
     out[1 : top + 1] = np.minimum(pmf.max(axis=1) / np.log(10.0), 0.0)
     out[1] = 0.0
@@ -71,7 +74,7 @@ def multiplicities(traffic: Traffic, where: str) -> dict[int, tuple[np.ndarray, 
         size AS (SELECT key, count(DISTINCT unit) AS units FROM source GROUP BY key)
         SELECT spread.key AS key, m, count(*) AS payloads, any_value(units) AS units
         FROM spread JOIN size USING (key) GROUP BY spread.key, m ORDER BY key, m
-        """
+        """  # noqa: S608  (the sources are the two below)
     ).fetchnumpy()
     out: dict[int, tuple[np.ndarray, np.ndarray, int]] = {}
     key = rows["key"]

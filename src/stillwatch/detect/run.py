@@ -15,13 +15,16 @@ from stillwatch.detect.families import assign_families
 from stillwatch.detect.hubs import Hubs, TokenMatrix, build_hubs, token_matrix
 from stillwatch.detect.shape import Stream, group_rows, stream_of
 from stillwatch.detect.split import parts_of
-from stillwatch.detect.trait import CONTROL_GROUPS, EventTrait, QueueTrait, Tokens, TokenTrait, Trait
 from stillwatch.detect.traffic import DAY, UNKNOWN_TIME, Traffic
+from stillwatch.detect.trait import CONTROL_GROUPS, EventTrait, QueueTrait, Tokens, TokenTrait, Trait
 from stillwatch.errors import StillwatchError
 from stillwatch.records import Abstention
 
 TENURE = 90 * DAY
-DERIVED = {"prompt": frozenset({"prompt", "messages"}), "system_prompt": frozenset({"system_prompt", "messages"})}
+DERIVED = {
+    "prompt": frozenset({"prompt", "messages"}),
+    "system_prompt": frozenset({"system_prompt", "messages"}),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,13 +150,26 @@ def detect(
     step("groups")
     attributor = Attributor(traffic, matrices, pairs, baseline, kappa=options.kappa, use_traffic=use_traffic)
     groups = assemble(traffic, hubs, tests, attributor, trusted, low=options.hub_min)
-    groups, again = _split(traffic, groups, tests, attributor, matrices, pairs, queues, baseline, options, use_traffic)
+    groups, again = _split(
+        traffic, groups, tests, attributor, matrices, pairs, queues, baseline, options, use_traffic
+    )
     retested = e_bh(again, options.alpha_controller) if len(groups) else np.zeros(0, np.bool_)
     step("shape")
     rows = group_rows(traffic, groups)
     streams = [stream_of(traffic, g, r) for g, r in zip(groups, rows, strict=True)]
     return Detection(
-        traits, tokens, matrices, pairs, hubs, tests, groups, streams, retested, attributor, abstentions, use_traffic
+        traits,
+        tokens,
+        matrices,
+        pairs,
+        hubs,
+        tests,
+        groups,
+        streams,
+        retested,
+        attributor,
+        abstentions,
+        use_traffic,
     )
 
 
@@ -177,8 +193,10 @@ def _split(
     out: list[Group] = []
     whole: list[float] = []
     for group in groups:
-        parts = [group.units] if group.thin else parts_of(
-            group.units, options.hub_min, attributor, controlled=_spoken(tests, group.hubs)
+        parts = (
+            [group.units]
+            if group.thin
+            else parts_of(group.units, options.hub_min, attributor, controlled=_spoken(tests, group.hubs))
         )
         for units in parts:
             out.append(Group(np.sort(units), group.seed, list(group.hubs), group.thin))

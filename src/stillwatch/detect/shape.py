@@ -70,10 +70,12 @@ def group_rows(traffic: Traffic, groups: list[Group]) -> list[np.ndarray]:
 
 
 def linked_families(traffic: Traffic, group: Group, rows: np.ndarray) -> np.ndarray:
-    """Families that at least three units and one in twenty of the group show, with a lift of ten."""
+    """Families that at least three units and one in a hundred of the group show, with a lift of ten."""
     family, unit = traffic.column("family"), traffic.column("unit")
     if "family_units" not in traffic.cache:
-        pairs = np.unique(np.stack([family, unit.astype(np.int64)]), axis=1) if len(family) else np.zeros((2, 0))
+        pairs = (
+            np.unique(np.stack([family, unit.astype(np.int64)]), axis=1) if len(family) else np.zeros((2, 0))
+        )
         values, units = np.unique(pairs[0], return_counts=True)
         traffic.cache["family_units"] = (values, units)
     values, units = traffic.cache["family_units"]
@@ -83,7 +85,7 @@ def linked_families(traffic: Traffic, group: Group, rows: np.ndarray) -> np.ndar
     outside = units[at] - count
     size, rest = len(group.units), max(traffic.n_units - len(group.units), 1)
     lift = (count / size) / ((outside + 1.0) / (rest + 1.0))
-    keep = (mine != 0) & (count >= max(3, 0.05 * size)) & (lift >= LIFT)
+    keep = (mine != 0) & (count >= max(3, 0.01 * size)) & (lift >= LIFT)
     picked: np.ndarray = mine[keep]
     return picked
 
@@ -95,7 +97,9 @@ def stream_of(traffic: Traffic, group: Group, rows: np.ndarray) -> Stream:
     linked = rows[np.isin(family[rows], families)]
     use = linked if len(linked) >= max(MIN_LINKED, 0.02 * len(rows)) else rows
     cues = traffic.column("cues")[use]
-    features = {name: float(((cues & mask) != 0).mean()) if mask else 0.0 for name, mask in _masks(traffic).items()}
+    features = {
+        name: float(((cues & mask) != 0).mean()) if mask else 0.0 for name, mask in _masks(traffic).items()
+    }
     features["template"] = len(linked) / len(rows) if len(rows) else 0.0
     payload = traffic.column("payload")[use]
     payload = payload[payload != 0]
@@ -109,7 +113,9 @@ def stream_of(traffic: Traffic, group: Group, rows: np.ndarray) -> Stream:
     turn, presented = traffic.column("turn")[use], _has_history(traffic)[use]
     features["single_turn"] = float(((turn <= 1) & ~presented).mean())
     features["hunger"] = _hunger(traffic, use)
-    features["logits"] = float(((traffic.column("n")[use] > 1) | (traffic.column("logprobs")[use] == 1)).mean())
+    features["logits"] = float(
+        ((traffic.column("n")[use] > 1) | (traffic.column("logprobs")[use] == 1)).mean()
+    )
     hours = np.bincount((traffic.column("ts")[use] // HOUR) % 24, minlength=24) / len(use)
     with np.errstate(divide="ignore", invalid="ignore"):
         entropy = -np.nansum(np.where(hours > 0, hours * np.log(hours), 0.0))
@@ -202,7 +208,9 @@ def extraction_share(traffic: Traffic, stream: Stream, seed: int) -> tuple[float
 
     point = estimate(np.ones(n_units))
     rng = np.random.default_rng(seed)
-    draws = [estimate(rng.multinomial(n_units, np.full(n_units, 1.0 / n_units)).astype(float)) for _ in range(200)]
+    draws = [
+        estimate(rng.multinomial(n_units, np.full(n_units, 1.0 / n_units)).astype(float)) for _ in range(200)
+    ]
     low, high = np.quantile(draws, [0.025, 0.975])
     return point, float(min(low, point)), float(max(high, point))
 

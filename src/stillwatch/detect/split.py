@@ -1,9 +1,10 @@
 """Splits a group in which two controllers met: at one proxy seller, in one cloud block, over one question set.
 
 A group is cut along the leading co-clustering directions of its unit-by-value matrix (all traits, rarer
-values weigh more), and a cut stands when nothing ties the two sides: neither two independent sources, nor one
-source together with the group's own content and software (where control events show a controller). A controller may run several templates and card
-pools, but its exits, hand-offs or clients run across them. Cuts are tried until every part is of a piece.
+values weigh more), and a cut stands when nothing ties the two sides: no control events across, no two
+independent sources, nor, where control events show a controller, one source together with the group's own
+content and software. A controller may run several templates and card pools, but its exits, hand-offs or
+clients run across them. Cuts are tried until every part is of a piece.
 
 References
 ----------
@@ -17,6 +18,8 @@ from scipy.sparse import coo_matrix, csr_matrix, diags, hstack
 from scipy.sparse.linalg import svds
 
 from stillwatch.detect.assemble import OWN_CONTENT, Attributor
+from stillwatch.detect.betting import poisson_log10_e
+from stillwatch.detect.controller import SOURCE_DECADES
 from stillwatch.detect.trait import CONTROL_GROUPS, SOURCE_GROUPS
 
 DIRECTIONS = 4
@@ -27,7 +30,8 @@ TIED_DECADES = 0.7
 
 def parts_of(units: np.ndarray, low: int, attributor: Attributor, *, controlled: bool) -> list[np.ndarray]:
     """Units of each part, each of at least ``low`` units; one part when the group is of a piece."""
-    waiting, done = [np.sort(units)], []
+    waiting: list[np.ndarray] = [np.sort(units)]
+    done: list[np.ndarray] = []
     while waiting:
         part = waiting.pop()
         cut = None if len(waiting) + len(done) >= MAX_PARTS else _cut(part, low, attributor, controlled)
@@ -49,6 +53,8 @@ def _cut(units: np.ndarray, low: int, attributor: Attributor, controlled: bool) 
 
 
 def _tied(a: np.ndarray, b: np.ndarray, attributor: Attributor, controlled: bool) -> bool:
+    if _pairs_across(a, b, attributor) >= SOURCE_DECADES:
+        return True
     names = np.array(attributor.trait_groups)
     hard = np.isin(names, sorted(SOURCE_GROUPS | CONTROL_GROUPS))
     for whole, part in ((a, b), (b, a)):
@@ -56,9 +62,23 @@ def _tied(a: np.ndarray, b: np.ndarray, attributor: Attributor, controlled: bool
         sources = int((typical[hard] >= TIED_DECADES).sum())
         content = float(typical[names == "content"].sum())
         software = float(typical[names == "software"].sum())
-        if sources >= 2 or (controlled and sources >= 1 and content >= OWN_CONTENT and software >= TIED_DECADES):
+        if sources >= 2 or (
+            controlled and sources >= 1 and content >= OWN_CONTENT and software >= TIED_DECADES
+        ):
             return True
     return False
+
+
+def _pairs_across(a: np.ndarray, b: np.ndarray, attributor: Attributor) -> float:
+    """log10 e-value of control events between the two sides, the strongest event trait."""
+    side = np.zeros(attributor.traffic.n_units, np.int8)
+    side[a], side[b] = 1, 2
+    best = 0.0
+    for p in attributor.pairs:
+        across = float((side[p.giver] * side[p.taker] == 2).sum())
+        mean = attributor.kappa * p.rate * float(p.exposure[np.concatenate([a, b])].sum())
+        best = max(best, float(poisson_log10_e(np.array([across]), np.array([mean]))[0]))
+    return best
 
 
 def _habits(units: np.ndarray, attributor: Attributor) -> list[np.ndarray]:
@@ -99,9 +119,10 @@ def _matrix(units: np.ndarray, attributor: Attributor) -> csr_matrix:
         if both.any():
             at = np.arange(int(both.sum()))
             ones = np.ones(len(at))
-            block = coo_matrix((ones, (a[both], at)), shape=(len(units), len(at))).tocsr() + coo_matrix(
-                (ones, (b[both], at)), shape=(len(units), len(at))
-            ).tocsr()
+            block = (
+                coo_matrix((ones, (a[both], at)), shape=(len(units), len(at))).tocsr()
+                + coo_matrix((ones, (b[both], at)), shape=(len(units), len(at))).tocsr()
+            )
             blocks.append(block / max(float(np.sqrt(block.multiply(block).sum() / len(units))), 1e-9))
     return csr_matrix(hstack(blocks)) if blocks else csr_matrix((len(units), 1))
 
@@ -112,7 +133,9 @@ def _sides(matrix: csr_matrix) -> list[np.ndarray]:
         return []
     rows = np.asarray(matrix.sum(1)).ravel()
     cols = np.asarray(matrix.sum(0)).ravel()
-    scaled = diags(1.0 / np.sqrt(np.maximum(rows, 1e-9))) @ matrix @ diags(1.0 / np.sqrt(np.maximum(cols, 1e-9)))
+    scaled = (
+        diags(1.0 / np.sqrt(np.maximum(rows, 1e-9))) @ matrix @ diags(1.0 / np.sqrt(np.maximum(cols, 1e-9)))
+    )
     k = min(DIRECTIONS + 1, min(scaled.shape) - 1)
     left, values, _ = svds(scaled, k=k, v0=np.ones(min(scaled.shape)), solver="arpack")
     order = np.argsort(-values)

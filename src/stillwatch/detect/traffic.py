@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-import ibis
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -102,7 +101,7 @@ class Traffic:
     def column(self, name: str) -> np.ndarray:
         """One column of the exchange table in row order, kept after the first use."""
         if name not in self.columns:
-            reader = self.con.con.sql(f"SELECT \"{name}\" FROM exchange ORDER BY seq").to_arrow_table()
+            reader = self.con.con.sql(f'SELECT "{name}" FROM exchange ORDER BY seq').to_arrow_table()  # noqa: S608
             self.columns[name] = reader.column(0).to_numpy()
         return self.columns[name]
 
@@ -112,19 +111,6 @@ class Traffic:
             self.cache["unit_counts"] = np.bincount(self.column("unit"), minlength=self.n_units)
         got: np.ndarray = self.cache["unit_counts"]
         return got
-
-
-def open_backend(threads: int, memory_limit: str, spill: str | None) -> Any:
-    """An in-memory DuckDB behind Ibis, with bounded memory and a folder to spill to."""
-    con = ibis.duckdb.connect()
-    if threads:
-        con.con.execute(f"SET threads = {int(threads)}")
-    con.con.execute(f"SET memory_limit = '{memory_limit}'")
-    if spill:
-        con.con.execute("SET temp_directory = ?", [spill])
-    con.con.execute("SET preserve_insertion_order = true")
-    con.con.execute("SET TimeZone = 'UTC'")
-    return con
 
 
 class Loader:
@@ -174,10 +160,12 @@ class Loader:
             missing = org[codes] < 0
             org[codes[missing]] = values[missing]
         frame.org = org
-        unit_label = np.where(org >= 0, org.astype(np.int64), len(feat.names.org.names) + np.arange(n_accounts))
+        unit_label = np.where(
+            org >= 0, org.astype(np.int64), len(feat.names.org.names) + np.arange(n_accounts)
+        )
         unit_label = _households(unit_label, org, frame.payment)
-        _, first, unit = np.unique(unit_label, return_index=True, return_inverse=True)
-        unit = unit.astype(np.int32).ravel()
+        _, first, inverse = np.unique(unit_label, return_index=True, return_inverse=True)
+        unit = inverse.astype(np.int32).ravel()
         n_units = len(first)
         names = [
             ("o:" + feat.names.org.names[org[a]]) if org[a] >= 0 else "a:" + feat.names.account.names[a]
@@ -196,7 +184,11 @@ class Loader:
         region[unit] = frame.region
         versions: dict[str, list[tuple[int, int]]] = {}
         for client, version, at in client_releases:
-            parts = [int("".join(c for c in p if c.isdigit()) or 0) for p in version.split(".")[:3]] + [0, 0, 0]
+            parts = [int("".join(c for c in p if c.isdigit()) or 0) for p in version.split(".")[:3]] + [
+                0,
+                0,
+                0,
+            ]
             packed = parts[0] * 1_000_000 + parts[1] * 1_000 + min(parts[2], 999)
             versions.setdefault(client.lower(), []).append((packed, at))
         return Traffic(
@@ -237,7 +229,9 @@ def _account_fields(accounts: pa.Table | None) -> frozenset[str]:
     if accounts is None or not len(accounts):
         return frozenset()
     return frozenset(
-        f"account.{name}" for name in accounts.schema.names if accounts.column(name).null_count < len(accounts)
+        f"account.{name}"
+        for name in accounts.schema.names
+        if accounts.column(name).null_count < len(accounts)
     )
 
 
@@ -272,7 +266,9 @@ def account_frame(accounts: pa.Table | None, feat: Featurizer) -> AccountFrame:
             out[name][at] = digest_strings(column(source), key, source)
         domains = pc.utf8_lower(column("email_domain"))
         out["email_domain"][at] = digest_strings(domains, key, "email_domain")
-        out["free_mail"][at] = pc.is_in(domains, value_set=pa.array(sorted(FREE_MAIL))).to_numpy(zero_copy_only=False)
+        out["free_mail"][at] = pc.is_in(domains, value_set=pa.array(sorted(FREE_MAIL))).to_numpy(
+            zero_copy_only=False
+        )
         nets = pa.array([network_of(v) if v else None for v in column("signup_ip").to_pylist()], pa.string())
         out["signup_net"][at] = digest_strings(nets, key, "net")
         out["programme"][at] = digest_strings(column("programme"), key, "programme")

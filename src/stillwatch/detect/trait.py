@@ -81,7 +81,8 @@ class TokenTrait(_About):
     extract: Callable[[Traffic], Tokens]
     group: str
     """Traits of one group are one source: their evidence is never added. ``payment``, ``identity``,
-    ``egress`` and ``device`` are independent; ``schedule`` adds weight and is no source; ``software`` and ``content`` never suffice."""
+    ``egress`` and ``device`` are independent; ``schedule`` adds weight and is no source;
+    ``software`` and ``content`` never suffice."""
     defines_hubs: bool = False
     bets: bool = False
     """True when sharing it speaks of control, not of shared software: it may be bet on."""

@@ -26,10 +26,20 @@ from stillwatch.detect.innocent import explanations
 from stillwatch.detect.ledger import GROUP_FAMILY, edges_of, evidence_of, family_bits
 from stillwatch.detect.run import Detection, Options, trusted_units
 from stillwatch.detect.shape import FEATURES, Stream, capability_rows, extraction_share, p_value, score
-from stillwatch.detect.trait import CONTROL_GROUPS, SOURCE_GROUPS, ShapeTrait
 from stillwatch.detect.traffic import HOUR, Traffic
+from stillwatch.detect.trait import CONTROL_GROUPS, SOURCE_GROUPS, ShapeTrait
 from stillwatch.records import (
-    Abstention, Campaign, Confidence, Disposition, Evidence, Family, Finding, Kind, Member, Shape, Tier,
+    Abstention,
+    Campaign,
+    Confidence,
+    Disposition,
+    Evidence,
+    Family,
+    Finding,
+    Kind,
+    Member,
+    Shape,
+    Tier,
 )  # fmt: skip
 
 LOG2_10 = 3.321928094887362
@@ -92,7 +102,11 @@ def judge(
         book.enter(case, campaign, rows)
     order = sorted(
         range(len(campaigns)),
-        key=lambda k: (campaigns[k].kind != Kind.CAMPAIGN, -campaigns[k].exchange_count, campaigns[k].campaign_id),
+        key=lambda k: (
+            campaigns[k].kind != Kind.CAMPAIGN,
+            -campaigns[k].exchange_count,
+            campaigns[k].campaign_id,
+        ),
     )
     members.sort(key=lambda m: (m.campaign_id, -m.membership_bits, m.account_id))
     return Verdict(
@@ -126,7 +140,7 @@ class _Case:
         self.weak = adjusted is not None and not self.firm and adjusted <= options.alpha_review
         self.kind = Kind.CAMPAIGN if self.firm or self.weak else Kind.POOL
         acct = traffic.column("acct")[stream.rows]
-        self.codes, first_at, count = np.unique(acct, return_index=True, return_counts=True)
+        self.codes, count = np.unique(acct, return_counts=True)
         linked = np.bincount(
             np.searchsorted(self.codes, traffic.column("acct")[stream.linked_rows]), minlength=len(self.codes)
         )
@@ -146,6 +160,8 @@ class _Case:
         evidence = evidence_of(traffic, self.detection, group, self.baseline, self.options.kappa)
         self.evidence = evidence
         share, low, high = extraction_share(traffic, stream, self.options.seed)
+        if self.kind is Kind.POOL:
+            share, low = 0.0, 0.0  # use unknown: the estimate is only an upper bound on what could be extraction
         ts = traffic.column("ts")[stream.rows]
         shape = self._shape()
         rate = min(1.0, (self.adjusted if self.adjusted is not None else 0.0) + self.options.alpha_controller)
@@ -159,7 +175,8 @@ class _Case:
         return Campaign(
             campaign_id=self.id, kind=self.kind, first_seen=_when(int(ts.min())), last_seen=_when(int(ts.max())),
             account_count=len(self.codes), exchange_count=stream.exchanges, output_tokens=stream.output_tokens,
-            log10_e_value=round(group.log10, 3), p_value=self.p, calibration_count=len(self.baseline.calibration.scores),
+            log10_e_value=round(group.log10, 3), p_value=self.p,
+            calibration_count=len(self.baseline.calibration.scores),
             false_discovery_rate=round(rate, 6), bits=family_bits(evidence, self.p),
             extraction_share=round(share, 4), extraction_share_low=round(low, 4), extraction_share_high=round(high, 4),
             capabilities=tuple(name for name, _, _ in taken[:6]), techniques=self._techniques(evidence),
@@ -188,7 +205,9 @@ class _Case:
             value = self.stream.features[name]
             rank = float((honest <= value).mean()) if len(honest) else 0.5
             median = float(np.median(honest)) if len(honest) else 0.0
-            out.append(Shape(name, round(value, 4), round(rank, 4), round(median, 4), meaning.get(name, name)))
+            out.append(
+                Shape(name, round(value, 4), round(rank, 4), round(median, 4), meaning.get(name, name))
+            )
         return tuple(out)
 
     def _confidence(self, evidence: tuple[Evidence, ...]) -> Confidence:
@@ -198,13 +217,23 @@ class _Case:
             return Confidence.LOW
         families = {e.family for e in evidence if e.log10_e_value >= 3.0}
         shipped = self.baseline.kind == "shipped"
-        return Confidence.HIGH if len(families) >= 2 and self.group.log10 >= 12 and not shipped else Confidence.MEDIUM
+        return (
+            Confidence.HIGH
+            if len(families) >= 2 and self.group.log10 >= 12 and not shipped
+            else Confidence.MEDIUM
+        )
 
     def _techniques(self, evidence: tuple[Evidence, ...]) -> tuple[str, ...]:
         out = ["AML.T0008.005", "AML.T0040"]
         if self.kind is Kind.CAMPAIGN:
             out += ["AML.T0024.002", "AML.T0065"]
-        if {e.trait for e in evidence} & {"signup_burst", "signup_address", "payment", "email_domain", "phone"}:
+        if {e.trait for e in evidence} & {
+            "signup_burst",
+            "signup_address",
+            "payment",
+            "email_domain",
+            "phone",
+        }:
             out.append("AML.T0021")
         if self.stream.features["jailbreak"] >= 0.05:
             out.append("AML.T0054")
@@ -245,17 +274,24 @@ class _Case:
                 f"Without {top.trait.replace('_', ' ')} the weight falls from 10^{self.group.log10:.0f} to "
                 f"10^{top.without_log10_e_value:.0f}."
             )
-        out.append("A record that these accounts belong to one declared organisation makes them one unit: no evidence.")
+        out.append(
+            "A record that these accounts belong to one declared organisation makes them one unit: no evidence."
+        )
         out.append("A grant that covers the accounts, models and volume ends every action inside its scope.")
         if self.kind is Kind.CAMPAIGN:
+            honest = len(self.baseline.calibration.scores)
+            most = max(int(self.options.alpha_shape * (honest + 1)) - 1, 0)
             out.append(
-                f"If more than {max(int(self.options.alpha_shape * (len(self.baseline.calibration.scores) + 1)) - 1, 0)} of "
-                f"{len(self.baseline.calibration.scores)} honest linked groups scored as high, this would be a pool."
+                f"If more than {most} of {honest} honest linked groups scored as high, this would be a pool."
             )
             if self.baseline.kind == "shipped":
-                out.append("A baseline fitted on your own honest customers may rank this traffic differently.")
+                out.append(
+                    "A baseline fitted on your own honest customers may rank this traffic differently."
+                )
         else:
-            out.append("More traffic in few templates that ask for parseable, written-out answers would raise its rank.")
+            out.append(
+                "More traffic in few templates that ask for parseable, written-out answers would raise its rank."
+            )
         return tuple(out)
 
     def members(self, campaign: Campaign) -> list[Member]:
@@ -304,8 +340,14 @@ class _Case:
         if member.tier is Tier.ASSOCIATED:
             heavy = self.group.thin and self.firm and member.extraction_share >= THIN_SHARE
             return Disposition.REVIEW if heavy else Disposition.WATCH
-        unit = int(np.searchsorted(self.group.units, self.traffic.unit[self.traffic.names.account.index[member.account_id]]))
-        families = {GROUP_FAMILY[n] for n, p in self.group.parts.items() if p[unit] >= 1.0 and n in GROUP_FAMILY}
+        unit = int(
+            np.searchsorted(
+                self.group.units, self.traffic.unit[self.traffic.names.account.index[member.account_id]]
+            )
+        )
+        families = {
+            GROUP_FAMILY[n] for n, p in self.group.parts.items() if p[unit] >= 1.0 and n in GROUP_FAMILY
+        }
         families.discard(Family.CONTENT)
         firm = self.firm and not self.group.thin and len(families) >= 1 and self._two_families()
         return Disposition.ACT if firm else Disposition.REVIEW
@@ -325,12 +367,16 @@ class _Case:
             for e in campaign.evidence
         ]  # fmt: skip
         for s in campaign.shape:
-            trait = next((t for t in self.detection.traits if isinstance(t, ShapeTrait) and t.column == s.feature), None)
+            trait = next(
+                (t for t in self.detection.traits if isinstance(t, ShapeTrait) and t.column == s.feature),
+                None,
+            )
             if trait is not None and s.percentile >= 0.95:
                 out.append(
                     Finding(f"{campaign.campaign_id}:{trait.id}", trait.id, trait.family, campaign.campaign_id, s.value,
                             "share", base, round(1.0 - s.percentile, 4), None,
-                            (f"{s.meaning}: {s.value:.0%}, honest groups' median {s.honest_median:.0%}",), trait.looks_alike)
+                            (f"{s.meaning}: {s.value:.0%}, honest groups' median {s.honest_median:.0%}",),
+                            trait.looks_alike)
                 )  # fmt: skip
         return out
 

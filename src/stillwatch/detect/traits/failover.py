@@ -47,7 +47,11 @@ TRAIT = EventTrait(
     what="A prompt refused with 401, 403, 429 or 5xx under one account that succeeds under another within 15 min.",
     null="Poisson at 1e-4 per refusal or the rate outside the hub, times kappa; payloads known to more than "
     "eight units are left out.",
-    looks_alike=("a reseller's own fail-over", "a user with two accounts", "a class that repeats one question"),
+    looks_alike=(
+        "a reseller's own fail-over",
+        "a user with two accounts",
+        "a class that repeats one question",
+    ),
     source="Relays rest an account for 60 to 1,800 s after an error and send the request to the next one.",
     extract=extract,
     rate=1e-4,

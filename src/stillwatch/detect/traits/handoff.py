@@ -13,7 +13,12 @@ TRAIT = EventTrait(
     "the same conversation (a chain of digests; system messages are left out because relays rewrite them).",
     null="Poisson, at most kappa times the larger of 1e-5 per presented history and the rate outside the hub; "
     "each pair of accounts counts once in each half of the time.",
-    looks_alike=("key rotation", "a merger of organisations", "a shared account migration", "pasted transcripts"),
+    looks_alike=(
+        "key rotation",
+        "a merger of organisations",
+        "a shared account migration",
+        "pasted transcripts",
+    ),
     source="claude-relay-service and sub2api move sessions to the next account on error.",
     extract=lambda traffic: cross_unit(traffic, "issued", "presented"),
     rate=1e-5,

@@ -12,7 +12,9 @@ def extract(traffic: Traffic) -> Tokens:
     """Language of each prompt, plus one so that 0 stays free."""
     t = traffic.table()
     t = t.filter(t.lang >= 0)
-    return fetch(traffic, t.group_by("unit", value=(t.lang.cast("int64") + ibis.literal(1))).agg(count=t.count()))
+    return fetch(
+        traffic, t.group_by("unit", value=(t.lang.cast("int64") + ibis.literal(1))).agg(count=t.count())
+    )
 
 
 def label(traffic: Traffic, value: int) -> str:

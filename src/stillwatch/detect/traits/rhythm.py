@@ -24,7 +24,9 @@ def extract(traffic: Traffic) -> Tokens:
 
 def label(traffic: Traffic, value: int) -> str:
     """Start of the slot in UTC."""
-    start = np.datetime64(traffic.start + (value % REGION_STEP - 1) * (HOUR // 2), "us").astype("datetime64[m]")
+    start = np.datetime64(traffic.start + (value % REGION_STEP - 1) * (HOUR // 2), "us").astype(
+        "datetime64[m]"
+    )
     return f"active in the half hour from {start} UTC"
 
 

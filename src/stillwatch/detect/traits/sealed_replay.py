@@ -11,7 +11,10 @@ TRAIT = EventTrait(
     needs=frozenset({"sealed_in", "sealed_out"}),
     what="A digest of an encrypted reasoning or compaction block issued to one account and presented by another.",
     null="Poisson at 1e-6 per presented block or the rate outside the hub, times kappa.",
-    looks_alike=("key rotation inside an undeclared organisation", "a client that syncs history between accounts"),
+    looks_alike=(
+        "key rotation inside an undeclared organisation",
+        "a client that syncs history between accounts",
+    ),
     source="arXiv 2608.09867: sealed blocks replayed into a weaker sibling print the trace.",
     extract=lambda traffic: cross_unit(traffic, "sealed_out", "sealed_in"),
     rate=1e-6,

@@ -13,7 +13,10 @@ TRAIT = QueueTrait(
     "before.",
     null="A unit's first appearance is as likely just before a ban as just after it, up to kappa: a binomial "
     "bet. Only days that lie wholly inside the window count.",
-    looks_alike=("a customer who opens a new account after a mistaken ban", "a launch that happens to follow a ban"),
+    looks_alike=(
+        "a customer who opens a new account after a mistaken ban",
+        "a launch that happens to follow a ban",
+    ),
     source="Replacement of banned accounts was reported by the labs; ban evasion, WWW 2022.",
     extract=succession,
 )

@@ -15,7 +15,11 @@ TRAIT = QueueTrait(
     "popularities. The e-value divides by the largest probability any popularity could give (universal "
     "inference), so popular and rare questions explain themselves. One pass without repeats cannot be tested "
     "this way and gives no evidence.",
-    looks_alike=("a benchmark that every member runs once", "homework", "double annotation in a labelling firm"),
+    looks_alike=(
+        "a benchmark that every member runs once",
+        "homework",
+        "double annotation in a labelling firm",
+    ),
     source="OpenR1 sends each problem four times; Wasserman, Ramdas and Balakrishnan, Universal inference (PNAS 2020).",
     extract=extract,
 )
