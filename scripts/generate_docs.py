@@ -1,4 +1,4 @@
-"""Write the generated parts of the documentation: the settings tables and the help of every verb.
+"""Write the generated parts of the documentation: settings tables, help of every verb, trait pages.
 
 Run it through ``make docs-generate``. ``tests/test_docs.py`` fails when what is committed differs.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from scripts import trait_pages
 from stillwatch.cli import main
 from stillwatch.settings import settings_table
 
@@ -62,6 +63,7 @@ def write() -> None:
         if page.read_text(encoding="utf-8") != text:
             page.write_text(text, encoding="utf-8")
             print(f"wrote docs/{name}")
+    trait_pages.write()
 
 
 if __name__ == "__main__":

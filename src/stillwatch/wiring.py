@@ -6,14 +6,19 @@ take arguments and return records.
 
 from __future__ import annotations
 
+import gzip
+import hashlib
+import json
 import os
 import resource
 import sys
 import tempfile
 import time
+import zlib
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -23,7 +28,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stillwatch import __version__
-from stillwatch.detect.baseline import dump_baseline, load_baseline
+from stillwatch.detect.baseline import Baseline, dump_baseline, load_baseline
 from stillwatch.detect.digest import Key
 from stillwatch.detect.features import PORTABLE, Featurizer, from_portable, portable
 from stillwatch.detect.fit import fitted_baseline
@@ -39,6 +44,7 @@ from stillwatch.ingest import FORMATS, Reader, read_accounts, read_client_releas
 from stillwatch.records import EXCHANGE_SCHEMA, Abstention, Rejected, ScanResult
 from stillwatch.report import explain_text, load_result, render_html, write_result
 from stillwatch.report.files import check_target
+from stillwatch.report.swap import new_folder, put_in_place, sweep
 from stillwatch.settings import Settings, load_key, settings_digest
 from stillwatch.store import open_backend
 
@@ -89,13 +95,15 @@ class _Intake:
         self.reader: Reader | None = None
         rest = [i for i in inputs if i not in self.features]
         if rest:
-            self.reader = Reader(
-                rest, format=format, mapping=mapping, batch_rows=settings.ingest.batch_rows,
-                max_record_bytes=settings.ingest.max_record_bytes,
-                earliest=settings.ingest.earliest or EARLIEST, latest=settings.ingest.latest, stdin=stdin,
-                on_file=self._on_file,
-            )  # fmt: skip
+            self.reader = _reader(rest, settings, format, mapping, stdin=stdin, on_file=self._on_file)
+        self.kept: dict[str, tuple[str, int]] = {}
+        """Feature files that were read: digest and rows."""
         self._file, self._done = "", 0
+
+    @property
+    def kept_rows(self) -> int:
+        """Rows that came from feature files; they precede those of logs."""
+        return sum(rows for _, rows in self.kept.values())
 
     def _on_file(self, name: str, done: int, total: int) -> None:
         if name != self._file:
@@ -127,7 +135,17 @@ class _Intake:
 
     def _kept(self, folder: str) -> Iterator[pa.RecordBatch]:
         for path in sorted(Path(folder).glob("features-*.parquet")):
-            file = pq.ParquetFile(path)
+            try:
+                yield from self._kept_file(path)
+            except (pa.ArrowException, KeyError, OSError) as error:
+                raise SourceError(
+                    str(path), "not a readable feature file", hint="ingest the logs again"
+                ) from error
+
+    def _kept_file(self, path: Path) -> Iterator[pa.RecordBatch]:
+        with path.open("rb") as raw:
+            digest = hashlib.file_digest(raw, "sha256").hexdigest()
+            file = pq.ParquetFile(raw)
             made_with = (file.schema_arrow.metadata or {}).get(PORTABLE, b"").decode()
             if made_with != self.key.key_id:
                 raise ConfigError(
@@ -137,8 +155,19 @@ class _Intake:
             seen = (file.schema_arrow.metadata or {}).get(b"fields", b"").decode().split(",")
             for name in filter(None, seen):
                 self.feat.seen_fields[name] = self.feat.seen_fields.get(name, 0) + file.metadata.num_rows
+            self.kept[str(path)] = (digest, file.metadata.num_rows)
             for batch in file.iter_batches(self.settings.ingest.batch_rows):
                 yield from_portable(batch, self.feat)
+
+
+def _reader(
+    inputs: Sequence[str], settings: Settings, format: str | None, mapping: Path | None, **more: Any
+) -> Reader:
+    return Reader(
+        inputs, format=format, mapping=mapping, batch_rows=settings.ingest.batch_rows,
+        max_record_bytes=settings.ingest.max_record_bytes, earliest=settings.ingest.earliest or EARLIEST,
+        latest=settings.ingest.latest, **more,
+    )  # fmt: skip
 
 
 def _is_feature_folder(name: str) -> bool:
@@ -222,11 +251,11 @@ def scan(
     if out is not None:
         check_target(out, overwrite=overwrite)
     key = _key(settings, env)
-    reference = load_baseline(baseline, key.key_id)
+    reference = _reference(baseline, key.key_id)
     traits = load_traits(disabled=tuple(settings.detect.disabled_traits))
     options = _options(settings)
     clock = _Clock(progress)
-    with tempfile.TemporaryDirectory(prefix="stillwatch-", dir=_spill_place(out)) as spill:
+    with _place(out) as spill:
         intake = _Intake(
             inputs, settings, key, format=format, mapping=mapping, stdin=stdin, progress=progress
         )
@@ -254,7 +283,7 @@ def scan(
         clock.step("verdict")
         exemplars = {}
         if settings.privacy.content == "retain" and "-" not in inputs and intake.reader is not None:
-            exemplars = _exemplars(inputs, settings, traffic, detection, format, mapping)
+            exemplars = _exemplars(inputs, settings, traffic, detection, format, mapping, intake.kept_rows)
         verdict = judge(traffic, detection, reference, options, covered, exemplars)
         summary = _summary(intake, traffic, detection, rejected, settings, reference.about(), context, null)
         summary["counts"] |= facts_of(verdict)
@@ -265,19 +294,44 @@ def scan(
         return _hand_over(result, rejected, out, overwrite, clock)
 
 
-def _spill_place(out: Path | None) -> str | None:
-    if out is None:
-        return None
-    parent = out.absolute().parent
-    parent.mkdir(parents=True, exist_ok=True)
-    return str(parent)
+@contextmanager
+def _place(out: Path | None) -> Iterator[str]:
+    """A locked, hidden folder beside ``out`` for what is on the way; what killed runs left there goes.
+
+    Without ``out``, a temporary folder.
+    """
+    with ExitStack() as stack:
+        if out is None:
+            yield stack.enter_context(tempfile.TemporaryDirectory(prefix="stillwatch-"))
+            return
+        out = out.resolve()
+        try:
+            sweep(out)
+            folder = stack.enter_context(new_folder(out))
+        except OSError as error:
+            reason = (error.strerror or "cannot be used").lower()
+            raise ConfigError(
+                f"{out.name} cannot be written: {reason}",
+                hint="name an output in a folder that you can write to",
+            ) from error
+        yield str(folder)
+
+
+def _reference(path: str | Path | None, key_id: str) -> Baseline:
+    try:
+        return load_baseline(path, key_id)
+    except (AttributeError, zlib.error) as error:
+        raise SourceError(
+            str(path), "not a stillwatch baseline", hint="make one: stillwatch baseline fit"
+        ) from error
 
 
 def _hand_over(
     result: ScanResult, rejected: list[Rejected], out: Path | None, overwrite: bool, clock: _Clock
 ) -> ScanResult:
     clock.step("report")
-    html = render_html(result) if out is not None else ""
+    so_far = replace(result, summary=result.summary | {"timings": dict(clock.seconds)})
+    html = render_html(so_far) if out is not None else ""
     clock.step("")
     seconds = clock.seconds | {"total": round(time.perf_counter() - clock.begun, 3)}
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
@@ -290,21 +344,22 @@ def _hand_over(
 
 def _exemplars(
     inputs: Sequence[str], settings: Settings, traffic: Traffic, detection: Detection, format: str | None,
-    mapping: Path | None,
+    mapping: Path | None, before: int,
 ) -> dict[int, list[str]]:  # fmt: skip
-    """Prompts of the first linked exchanges of each group, by a second pass over the input."""
+    """Prompts of the first linked exchanges of each group, by a second pass over the logs.
+
+    ``before`` rows came from feature files, which hold no text. The pass refuses what the first one refused,
+    so that both number the rows alike.
+    """
     seq = traffic.column("seq")
     wanted = {}
     for index, stream in enumerate(detection.streams):
         for row in stream.linked_rows[: settings.report.max_exemplars].tolist():
             wanted[int(seq[row])] = index
     out: dict[int, list[str]] = {}
-    reader = Reader(
-        [i for i in inputs if not _is_feature_folder(i)], format=format, mapping=mapping,
-        batch_rows=settings.ingest.batch_rows, max_record_bytes=settings.ingest.max_record_bytes,
-    )  # fmt: skip
-    at = 0
-    for batch in reader.batches():
+    at = before
+    logs = [i for i in inputs if not _is_feature_folder(i)]
+    for batch in _reader(logs, settings, format, mapping).batches():
         for row in sorted(s - at for s in wanted if at <= s < at + len(batch)):
             text = batch.column("prompt")[row].as_py()
             if text:
@@ -344,8 +399,8 @@ def _summary(
         "time_range": {"start": _iso(traffic.start), "end": _iso(traffic.end)},
         "false_discovery_rate": settings.detect.alpha_shape,
         "baseline": baseline,
-        "formats": _formats(reader),
-        "inputs": _inputs(reader),
+        "formats": _formats(intake),
+        "inputs": _inputs(intake),
         "notes": list(reader.notes) if reader is not None else [],
         "versions": {"stillwatch": __version__, "lexicon": traffic.lexicon.version, "traits": len(detection.traits)},
         "settings_digest": settings_digest(settings),
@@ -358,26 +413,36 @@ def _summary(
     }  # fmt: skip
 
 
-def _formats(reader: Reader | None) -> list[str]:
-    return (
-        ["features"]
-        if reader is None
-        else sorted({f"{r.format} ({r.compression})" for r in reader.recognised})
-    )
+def _formats(intake: _Intake) -> list[str]:
+    seen = {f"{r.format} ({r.compression})" for r in intake.reader.recognised} if intake.reader else set()
+    return sorted(seen | ({"features"} if intake.features else set()))
 
 
-def _inputs(reader: Reader | None) -> list[dict[str, Any]]:
-    if reader is None:
-        return []
-    rows = {name: counts.accepted for name, counts in reader.counts.items()}
+def _inputs(intake: _Intake) -> list[dict[str, Any]]:
+    found = dict(intake.kept)
+    if intake.reader is not None:
+        rows = {name: counts.accepted for name, counts in intake.reader.counts.items()}
+        found |= {name: (digest, rows.get(name, 0)) for name, digest in intake.reader.digests.items()}
     return [
-        {"name": Path(name).name or name, "digest": digest, "rows": rows.get(name, 0)}
-        for name, digest in sorted(reader.digests.items())
+        {"name": Path(name).name or name, "digest": digest, "rows": n}
+        for name, (digest, n) in sorted(found.items())
     ]
 
 
 def _iso(micro: int) -> str:
     return datetime.fromtimestamp(micro / 1_000_000, tz=UTC).isoformat()
+
+
+def _something_usable(reader: Reader) -> None:
+    """Raise when records were found and every one of them was refused."""
+    if reader.counts and not reader.total.rejected:
+        return
+    first = next(iter(reader.rejected), None)
+    why = f"; first: {first.source}:{first.line}: {first.reason}" if first else ""
+    raise SourceError(
+        ", ".join(sorted(reader.counts)) or "input", f"none of {reader.total.read} records could be used{why}",
+        hint="check the format (`--format`) and the required fields exchange_id, started_at, account_id, model",
+    )  # fmt: skip
 
 
 def _empty(
@@ -386,13 +451,8 @@ def _empty(
 ) -> ScanResult:  # fmt: skip
     """No usable exchange: an error when everything was refused, a quiet empty result when there was nothing."""
     reader = intake.reader
-    if reader is not None and (reader.total.rejected or not reader.counts):
-        first = next(iter(reader.rejected), None)
-        why = f"; first: {first.source}:{first.line}: {first.reason}" if first else ""
-        raise SourceError(
-            ", ".join(sorted(reader.counts)) or "input", f"none of {reader.total.read} records could be used{why}",
-            hint="check the format (`--format`) and the required fields exchange_id, started_at, account_id, model",
-        )  # fmt: skip
+    if reader is not None:
+        _something_usable(reader)
     accounts = pa.table(
         {
             "account_id": pa.array([], pa.string()), "exchange_count": pa.array([], pa.int64()),
@@ -414,39 +474,49 @@ def ingest(
     overwrite: bool, progress: Progress, env: Mapping[str, str] = os.environ, stdin: BinaryIO | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Read logs and keep what a scan needs: features and digests, or the canonical form with ``retain``."""
-    if out.exists() and any(out.iterdir()) and not overwrite:
-        raise ConfigError(f"{out.name} is not empty", hint="choose another folder or pass --overwrite")
+    _check_kept(out, overwrite)
     key = _key(settings, env)
     intake = _Intake(inputs, settings, key, format=format, mapping=mapping, stdin=stdin, progress=progress)
     progress.step("reading")
-    out.mkdir(parents=True, exist_ok=True)
-    kept = settings.privacy.content == "retain"
-    stem = "exchanges" if kept else "features"
-    rows = 0
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}.partial-", dir=out.absolute().parent) as place:
-        files = []
-        if kept:
+    retain = settings.privacy.content == "retain"
+    stem = "exchanges" if retain else "features"
+    rows = files = 0
+    with _place(out) as place:
+        if retain:
             source: Iterable[pa.Table] = (pa.Table.from_batches([b]) for b in intake.canonical())
         else:
             source = (portable(b, intake.feat.names, key.key_id) for b in intake.batches())
-        for number, table in enumerate(source):
-            rows += len(table)
-            path = Path(place) / f"{stem}-{number:05d}.parquet"
+        for table in source:
             seen = ",".join(sorted(intake.feat.seen_fields)).encode()
             table = table.replace_schema_metadata({**(table.schema.metadata or {}), b"fields": seen})
-            pq.write_table(table, path, compression="zstd")
-            files.append(path)
-        for old in [*out.glob("features-*.parquet"), *out.glob("exchanges-*.parquet")]:
-            old.unlink()
-        for path in files:
-            path.replace(out / path.name)
+            pq.write_table(table, Path(place) / f"{stem}-{files:05d}.parquet", compression="zstd")
+            rows, files = rows + len(table), files + 1
+        if not rows and intake.reader is not None:
+            _something_usable(intake.reader)
+        _check_kept(out, overwrite)
+        put_in_place(Path(place), out.resolve())
     reader = intake.reader
     return {
         "rows": rows, "rejected": reader.total.rejected if reader else 0,
-        "skipped": reader.total.skipped if reader else 0, "files": len(files),
-        "content": settings.privacy.content, "key_id": key.key_id, "formats": _formats(reader),
+        "skipped": reader.total.skipped if reader else 0, "files": files,
+        "content": settings.privacy.content, "key_id": key.key_id, "formats": _formats(intake),
         "reasons": dict(Counter(r.reason for r in reader.rejected)) if reader else {},
     }  # fmt: skip
+
+
+def _check_kept(out: Path, overwrite: bool) -> None:
+    """Raise when an ingest may not write there: no folder, not empty, or not an ingest's."""
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"{out.name} is not a folder", hint="name a folder that does not exist yet")
+    present = list(out.iterdir()) if out.exists() else []
+    if present and not overwrite:
+        raise ConfigError(f"{out.name} is not empty", hint="choose another folder or pass --overwrite")
+    foreign = [p for p in present if not p.match("features-*.parquet") and not p.match("exchanges-*.parquet")]
+    if foreign:
+        raise ConfigError(
+            f"{out.name} holds {foreign[0].name!r}, which no ingest wrote; it is left as it is",
+            hint="name another folder",
+        )
 
 
 def explain(run_dir: Path, subject: str) -> Any:
@@ -462,8 +532,15 @@ def fit_baseline(
     """Learn a baseline from traffic whose trusted accounts are known; writes one file."""
     key = _key(settings, env)
     clock = _Clock(progress)
+    if out.exists():
+        try:
+            _reference(out, _made_with(out))
+        except SourceError as error:
+            raise ConfigError(
+                f"{out.name} exists and is not a baseline; it is left as it is", hint="name another file"
+            ) from error
     shipped = load_baseline(None, key.key_id)
-    with tempfile.TemporaryDirectory(prefix="stillwatch-", dir=_spill_place(out)) as spill:
+    with _place(out) as spill:
         intake = _Intake(
             inputs, settings, key, format=format, mapping=mapping, stdin=stdin, progress=progress
         )
@@ -484,20 +561,27 @@ def fit_baseline(
             traffic, detection, trusted, shipped, name=name, as_of=day,
             source=f"stillwatch baseline fit, {traffic.n_exchanges} exchanges, {traffic.n_units} units",
         )  # fmt: skip
-    raw = dump_baseline(made)
-    partial = out.with_name(f".{out.name}.partial-{os.getpid()}")
-    partial.write_bytes(raw)
-    partial.replace(out)
+        partial = Path(spill) / "baseline"
+        partial.write_bytes(dump_baseline(made))
+        partial.replace(out)
     clock.step("")
     return load_baseline(out, key.key_id).about() | {"file": out.name}
 
 
 def show_baseline(path: Path | None) -> dict[str, Any]:
     """What a baseline says of itself; needs no key."""
+    return _reference(path, _made_with(path)).about()
+
+
+def _made_with(path: Path | None) -> str:
+    """The key id that a baseline file names; empty when it names none."""
+    if path is None:
+        return ""
     try:
-        return load_baseline(path, "").about()
-    except ConfigError as error:
-        return {"name": error.message, "hint": error.hint}
+        data = json.loads(gzip.decompress(path.read_bytes()))
+    except (OSError, EOFError, ValueError, zlib.error):
+        return ""
+    return str(data.get("key_id") or "") if isinstance(data, dict) else ""
 
 
 def generate(scenario: str, seed: int, scale: float, out: Path, progress: Progress) -> None:

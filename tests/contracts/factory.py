@@ -98,19 +98,6 @@ class World:
         self, *, order: Iterable[int] | None = None, batch: int = 1000, sliced: bool = False
     ) -> Traffic:
         """The story through the featuriser and the loader; rows in another order or in other batches if asked."""
-        traffic = self.loaded(order=order, batch=batch, sliced=sliced, settled=True)
-        traffic.con.con.execute("SELECT 1").fetchall()
-        return traffic
-
-    def loaded(
-        self,
-        *,
-        order: Iterable[int] | None = None,
-        batch: int = 1000,
-        sliced: bool = False,
-        settled: bool = False,
-    ) -> Traffic:
-        """As `traffic`; ``settled`` leads around the unread query results that the loader leaves behind."""
         rows = self.rows if order is None else [self.rows[i] for i in order]
         feat = Featurizer(KEY, load_lexicon())
         engine = ibis.duckdb.connect()
@@ -122,8 +109,6 @@ class World:
             loader.add(
                 feat.batch(part if sliced else pa.RecordBatch.from_pylist(part.to_pylist(), EXCHANGE_SCHEMA))
             )
-        if settled:
-            feat.seen_fields.setdefault("org_id", 0)
         accounts = pa.Table.from_pylist(list(self.accounts.values()), schema=ACCOUNT_SCHEMA)
         return loader.finish(
             accounts,

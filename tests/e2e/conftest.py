@@ -12,9 +12,19 @@ import pyarrow.parquet as pq
 import pytest
 
 from stillwatch.lab import generate, load_scenario
-from tests.e2e.driving import ONE_THREAD, Ended, cli
+from tests.e2e.driving import ONE_THREAD, Ended, cli, summary
 
 SEED, SCALE = 7, 0.15
+
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The table library calls a method that the engine is about to drop; nobody here can change that."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +91,19 @@ def first(world: World, quick: Path, tmp_path_factory: pytest.TempPathFactory) -
     ended = cli("scan", world.logs, "--accounts", world.accounts, "--out", out, "--settings", quick, "--json")
     assert ended.status in (0, 10), ended.err
     assert json.loads(ended.out)["counts"]["exchanges"] > 10_000
+    assert summary(out)["incomplete"] == []
     return Run(out, ended)
 
 
 @pytest.fixture
 def scan(tmp_path: Path, quick: Path) -> Scan:
-    """Scan into a fresh folder; any ending but 0 and 10 fails the test."""
+    """Scan into a fresh folder; any ending but 0 and 10 fails the test, and so does a trait that failed."""
     number = 0
 
-    def run(*args: object, key: str | None = None, settings: str = "", stdin: bytes | None = None) -> Run:
+    def run(
+        *args: object, key: str | None = None, settings: str = "", stdin: bytes | None = None,
+        incomplete: tuple[str, ...] = (),
+    ) -> Run:  # fmt: skip
         nonlocal number
         number += 1
         out = tmp_path / f"scan-{number}" / "report"
@@ -100,6 +114,7 @@ def scan(tmp_path: Path, quick: Path) -> Scan:
         more = {"key": key} if key else {}
         ended = cli("scan", *args, "--out", out, "--settings", chosen, stdin=stdin, **more)
         assert ended.status in (0, 10), ended.err
+        assert summary(out).get("incomplete", []) == list(incomplete)
         return Run(out, ended)
 
     return run

@@ -36,12 +36,9 @@ def _same_bytes(one: Path, other: Path, names: tuple[str, ...] = TABLES) -> None
         assert (one / name).read_bytes() == (other / name).read_bytes(), name
 
 
-def _untimed(html: str, out: Path) -> str:
-    """The page without its timings and the figures of the machine."""
-    timings = summary(out)["timings"]
-    for name in timings:
-        html = re.sub(rf"(<t[hd][^>]*>\s*{re.escape(name.replace('_', ' '))}\s*</t[hd]>\s*<td[^>]*>)[^<]*", r"\1", html)
-    return re.sub(r"(?s)<table[^>]*data-timings.*?</table>", "", html)
+def _untimed(page: str) -> str:
+    """The page without the figures that its own foot says may differ."""
+    return re.sub(r"<dt>(Time, |Peak memory)[^<]*</dt><dd>[^<]*</dd>", "", page)
 
 
 def test_a_campaign_of_the_world_is_found(first: Run, world: World) -> None:
@@ -61,7 +58,8 @@ def test_two_runs_write_the_same_bytes(first: Run, world: World, scan: Scan) -> 
     assert one.pop("timings").keys() == other.pop("timings").keys()
     assert one == other
     pages = [(run.out / "report.html").read_text("utf-8") for run in (first, again)]
-    assert _untimed(pages[0], first.out) == _untimed(pages[1], again.out)
+    assert all("<dt>Time, " in page for page in pages)
+    assert _untimed(pages[0]) == _untimed(pages[1])
     assert {p.name for p in again.out.iterdir()} == FILES
 
 
@@ -95,7 +93,7 @@ def test_features_made_elsewhere_scan_as_the_logs_do(
     again = scan(place, "--accounts", world.accounts)
     _same_bytes(first.out, again.out)
     told = summary(again.out)
-    assert [i["rows"] for i in told["inputs"]] == [len(world.table())]
+    assert sum(i["rows"] for i in told["inputs"]) == len(world.table())
     assert all(re.fullmatch(r"[0-9a-f]{64}", i["digest"]) for i in told["inputs"])
     refused = cli("scan", place, "--out", tmp_path / "no", "--settings", quick, key=OTHER_KEY)
     assert refused.status == 2
@@ -109,7 +107,9 @@ def lesser(world: World, tmp_path_factory: pytest.TempPathFactory) -> tuple[pa.T
     table = world.table()
     loud = where(table, world.campaigns["agentic"])
     busy = table.filter(pa.array(~loud.to_numpy()))
-    counts = dict(zip(*np.unique(busy["account_id"].to_numpy(zero_copy_only=False), return_counts=True), strict=True))
+    counts = dict(
+        zip(*np.unique(busy["account_id"].to_numpy(zero_copy_only=False), return_counts=True), strict=True)
+    )
     few = {a for a, n in counts.items() if n <= 150}
     kept = busy.filter(where(busy, few))
     return kept, exchanges(kept, tmp_path_factory.mktemp("lesser") / "lesser.parquet")
@@ -169,7 +169,9 @@ def test_formats_do_not_matter(
     for name in ("day.jsonl.gz", "day.jsonl.zst"):
         other = scan(tmp_path / name, "--accounts", world.accounts)
         _same_bytes(base.out, other.out)
-        assert any(f.endswith(f"({'gzip' if 'gz' in name else 'zstd'})") for f in summary(other.out)["formats"])
+        assert any(
+            f.endswith(f"({'gzip' if 'gz' in name else 'zstd'})") for f in summary(other.out)["formats"]
+        )
 
 
 def test_a_mapping_finds_the_same_campaign(

@@ -63,6 +63,14 @@ class Group:
     """Evidence of one controller, the larger of the group's and its seed hub's."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Table:
+    codes: np.ndarray
+    count: np.ndarray
+    shown: float
+    q: np.ndarray
+
+
 class Attributor:
     """Scores units against a group's profile."""
 
@@ -96,25 +104,13 @@ class Attributor:
         inside[members] = True
         tables = []
         candidates = [members]
+        others_too = np.setdiff1d(chosen, members) if chosen is not None else np.zeros(0, np.int32)
         for matrix, (reference, floor) in zip(self.matrices, self.reference, strict=True):
-            got = matrix.codes[members]
-            count = np.bincount(got[got >= 0], minlength=len(matrix.values)).astype(float)
-            shown = float((got[:, 0] >= 0).sum())
-            q = np.maximum(reference, floor)
-            if self.use_traffic:
-                present = matrix.present[matrix.stratum] if len(matrix.values) else np.zeros(0)
-                mine, more = count, shown
-                if chosen is not None:
-                    theirs = matrix.codes[np.setdiff1d(chosen, members)]
-                    mine = count + np.bincount(theirs[theirs >= 0], minlength=len(matrix.values))
-                    more = shown + float((theirs[:, 0] >= 0).sum())
-                outside = np.maximum(present - more, 0.0)
-                q = np.maximum(q, (matrix.having - mine + 1.0) / (outside + 1.0))
-            q = np.minimum(self.kappa * q, 1.0)
-            tables.append((matrix, count, shown, q))
-            if outsiders and shown >= 2 and matrix.trait.group != "language":
-                ratio = count / shown / q
-                for code in np.flatnonzero((ratio >= 10.0) & (count >= 2)):
+            table = self._table(matrix, members, others_too, reference, floor)
+            tables.append((matrix, table))
+            if outsiders and table.shown >= 2 and matrix.trait.group != "language":
+                ratio = table.count / table.shown / table.q
+                for code in table.codes[(ratio >= 10.0) & (table.count >= 2)]:
                     candidates.append(matrix.owners[matrix.ptr[code] : matrix.ptr[code + 1]])
         if outsiders:
             for p in self.pairs:
@@ -122,21 +118,41 @@ class Attributor:
         units = np.unique(np.concatenate(candidates)).astype(np.int32) if chosen is None else chosen
         own = inside[units].astype(float)
         parts = np.zeros((len(self.trait_groups), len(units)))
-        for matrix, count, shown, q in tables:
+        for matrix, table in tables:
+            if not len(table.codes):
+                continue
             row = self.trait_groups.index(matrix.trait.group)
             codes = matrix.codes[units]
             valid = codes >= 0
-            safe = np.where(valid, codes, 0)
-            if not len(count):
-                continue
-            others = np.maximum(count[safe] - own[:, None], 0.0)
-            base = np.maximum(shown - own, 1.0)[:, None]
-            value = np.log10(0.5 + 0.5 * others / base / q[safe])
+            at = np.minimum(np.searchsorted(table.codes, codes), len(table.codes) - 1)
+            known = table.codes[at] == codes
+            others = np.maximum(np.where(known, table.count[at], 0.0) - own[:, None], 0.0)
+            base = np.maximum(table.shown - own, 1.0)[:, None]
+            value = np.log10(0.5 + 0.5 * others / base / table.q[at])
             best = np.where(valid, value, -9.0).max(axis=1)
             parts[row] = np.maximum(parts[row], np.where(valid.any(1), best, 0.0))
         if self.pairs:
             parts[-1] = self._pairs(units, inside)
         return units, parts
+
+    def _table(
+        self, matrix: TokenMatrix, members: np.ndarray, more: np.ndarray, reference: np.ndarray, floor: float
+    ) -> _Table:
+        """What the members show of one trait: codes, counts, and kappa times the share among the others."""
+        got = matrix.codes[members]
+        codes, count = np.unique(got[got >= 0], return_counts=True)
+        shown = float((got[:, 0] >= 0).sum())
+        q = np.maximum(reference[codes], floor)
+        if self.use_traffic and len(codes):
+            theirs = matrix.codes[more]
+            extra_codes, extra = np.unique(theirs[theirs >= 0], return_counts=True)
+            mine = count.astype(float)
+            if len(extra_codes):
+                at = np.minimum(np.searchsorted(extra_codes, codes), len(extra_codes) - 1)
+                mine = mine + np.where(extra_codes[at] == codes, extra[at], 0)
+            present = matrix.present[matrix.stratum[codes]] - shown - float((theirs[:, 0] >= 0).sum())
+            q = np.maximum(q, (matrix.having[codes] - mine + 1.0) / (np.maximum(present, 0.0) + 1.0))
+        return _Table(codes, count.astype(float), shown, np.minimum(self.kappa * q, 1.0))
 
     def _pairs(self, units: np.ndarray, inside: np.ndarray) -> np.ndarray:
         out = np.zeros(self.traffic.n_units)

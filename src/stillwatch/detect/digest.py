@@ -128,7 +128,7 @@ def sip_word(x, k0, k1):  # type: ignore[no-untyped-def]
 @nb.njit(cache=True, nogil=True)
 def _digest_column(data, offsets, valid, k0, k1, out):  # type: ignore[no-untyped-def]
     for i in range(out.shape[0]):
-        if valid[i]:
+        if valid[i] and offsets[i + 1] > offsets[i]:
             out[i] = np.int64(sip_bytes(data, offsets[i], offsets[i + 1], k0, k1))
         else:
             out[i] = 0
@@ -181,7 +181,7 @@ def string_buffers(array: pa.Array) -> tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def digest_strings(array: pa.Array, key: Key, domain: str) -> np.ndarray:
-    """Digest every string of an Arrow array; missing stays 0. Returns int64[n]."""
+    """Digest every string of an Arrow array; missing and empty stay 0. Returns int64[n]."""
     k0, k1 = domain_key(key, domain)
     data, offsets, valid = string_buffers(array)
     out = np.zeros(len(array), dtype=np.int64)

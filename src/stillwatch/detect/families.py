@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from stillwatch.detect.kernel import TEMPLATE_KEYS
 from stillwatch.detect.traffic import Traffic
@@ -19,7 +20,7 @@ MIN_UNITS = 3
 def _support(traffic: Traffic, column: str) -> tuple[np.ndarray, np.ndarray]:
     got = traffic.con.con.execute(
         f'SELECT "{column}" AS value, count(DISTINCT unit) AS units FROM exchange WHERE "{column}" <> 0 '  # noqa: S608
-        f"GROUP BY value HAVING min(unit) <> max(unit) ORDER BY value"
+        f"GROUP BY value HAVING count(*) >= 3 AND min(unit) <> max(unit) ORDER BY value"
     ).fetchnumpy()
     return got["value"], got["units"]
 
@@ -28,8 +29,8 @@ def look_up(values: np.ndarray, table: np.ndarray, weights: np.ndarray) -> np.nd
     """Weight of each value in a sorted table; 0 when absent."""
     if not len(table):
         return np.zeros(len(values), weights.dtype)
-    at = np.minimum(np.searchsorted(table, values), len(table) - 1)
-    return np.where(table[at] == values, weights[at], 0)
+    at = pc.index_in(pa.array(values), value_set=pa.array(table)).fill_null(-1).to_numpy()
+    return np.where(at >= 0, weights[at], 0)
 
 
 def assign_families(traffic: Traffic) -> None:

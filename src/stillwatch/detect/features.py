@@ -172,12 +172,15 @@ def sampling_label(
     )
 
 
+_SENT = ("temperature", "top_p", "n", "max_tokens", "logprobs", "seeded")
+"""Columns that make up a sampling vector."""
+
+
 def _sampling(columns: dict[str, np.ndarray], key: Key, known: dict[str, int]) -> np.ndarray:
-    keys = ("temperature", "top_p", "n", "max_tokens", "logprobs", "seeded")
     stacked = np.stack(
         [
             np.round(np.nan_to_num(columns[k].astype(np.float64), nan=-1.0) * 100).astype(np.int64)
-            for k in keys
+            for k in _SENT
         ],
         1,
     )
@@ -371,10 +374,11 @@ class Featurizer:
         kept = pc.is_in(keys, value_set=pa.array(_SDK_HEADERS)).to_numpy(zero_copy_only=False)
         hashed = np.where(kept, hashed, 0)
         offsets = np.asarray(column.offsets)
-        base = int(offsets[0])
-        total = np.concatenate([[0], np.cumsum(hashed.astype(np.uint64))]).astype(np.uint64)
-        low = np.clip(offsets[:-1] - base, 0, len(hashed))
-        high = np.clip(offsets[1:] - base, 0, len(hashed))
+        total = np.concatenate(
+            [np.zeros(1, np.uint64), np.cumsum(hashed.astype(np.uint64), dtype=np.uint64)]
+        )
+        low = np.clip(offsets[:-1], 0, len(hashed))
+        high = np.clip(offsets[1:], 0, len(hashed))
         digest = (total[high] - total[low]).astype(np.int64)
         agents = _by_unique(batch.column("user_agent"), lambda v: digest_text(self.key, "ua", v), 0, np.int64)
         combined = np.ascontiguousarray(np.stack([digest, agents], 1)).view([("", np.int64)] * 2).ravel()
@@ -470,6 +474,8 @@ def portable(batch: pa.RecordBatch, names: Names, key_id: str) -> pa.Table:
 
 def from_portable(batch: pa.RecordBatch, feat: Featurizer) -> pa.RecordBatch:
     """The way back: names to codes of this scan."""
+    sent = {name: batch.column(name).to_numpy() for name in _SENT}
+    _sampling(sent, feat.key, feat.sampling_labels)  # a file holds digests; their labels are made again
     columns = []
     for f in FEATURE_SCHEMA:
         column = batch.column(f.name)

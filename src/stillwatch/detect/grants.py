@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -23,9 +24,10 @@ class Covered:
 
 
 def apply_grants(traffic: Traffic, grants: pa.Table | None) -> Covered:
-    """Match exchanges with grants. Use inside a scope never raises a finding; use outside one does.
+    """Match exchanges with grants. Use inside a scope never raises a finding; use outside every one does.
 
-    Volume limits cover the first exchanges in time; what comes after is outside.
+    Volume limits cover the first exchanges in time; what comes after is outside. What one grant covers does
+    not draw on another, so that a renewal or an extension adds to it; grants are spent in order of their end.
     """
     rows = np.zeros(traffic.n_exchanges, np.bool_)
     named = np.zeros(len(traffic.names.account.names), np.bool_)
@@ -35,7 +37,8 @@ def apply_grants(traffic: Traffic, grants: pa.Table | None) -> Covered:
         return Covered(rows, named, ())
     acct, ts, model = traffic.column("acct"), traffic.column("ts"), traffic.column("model")
     tokens = np.maximum(traffic.column("output_tokens"), 0)
-    for grant in grants.cast(grants.schema).to_pylist():
+    holders: list[tuple[dict[str, Any], np.ndarray]] = []
+    for grant in sorted(grants.to_pylist(), key=lambda g: (str(g["valid_until"]), str(g["grant_id"]))):
         mine = _accounts_of(traffic, grant)
         if not mine.any():
             continue
@@ -44,27 +47,28 @@ def apply_grants(traffic: Traffic, grants: pa.Table | None) -> Covered:
         since = _micro(grant["valid_from"], traffic.start)
         until = _micro(grant["valid_until"], traffic.end)
         models = grant.get("models")
-        inside = (ts[order] >= since) & (ts[order] < until)
+        inside = (ts[order] >= since) & (ts[order] < until) & ~rows[order]
         if models and "*" not in models:
             allowed = [traffic.names.model.index[m] for m in models if m in traffic.names.model.index]
             inside &= np.isin(model[order], allowed)
         used = np.cumsum(inside)
         spent = np.cumsum(np.where(inside, tokens[order], 0))
-        within = inside.copy()
         if grant.get("max_exchanges") is not None:
-            within &= used <= grant["max_exchanges"]
+            inside &= used <= grant["max_exchanges"]
         if grant.get("max_output_tokens") is not None:
-            within &= spent <= grant["max_output_tokens"]
-        rows[order[within]] = True
-        outside = int((~within).sum())
+            inside &= spent <= grant["max_output_tokens"]
+        rows[order[inside]] = True
         named |= mine
-        if outside:
-            broken |= mine
+        holders.append((grant, own))
+    for grant, own in holders:
+        outside = own[~rows[own]]
+        if len(outside):
+            broken[acct[outside]] = True
             findings.append(
                 Finding(
                     f"grant:{grant['grant_id']}", "grant_scope", Family.BEHAVIOUR, str(grant["grant_id"]),
-                    float(outside), "exchanges", "the grant's own terms", None, None,
-                    (f"{outside} of {len(order)} exchanges are outside the grant's models, time or volume",),
+                    float(len(outside)), "exchanges", "the grant's own terms", None, None,
+                    (f"{len(outside)} of {len(own)} exchanges are outside the grant's models, time or volume",),
                     ("a renewal that has not been recorded yet", "use of the account for something else"),
                 )
             )  # fmt: skip

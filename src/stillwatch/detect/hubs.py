@@ -6,7 +6,7 @@ group-by: linear in memberships.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -69,6 +69,8 @@ class Hubs:
     traits: tuple[TokenTrait, ...]
     dropped_large: int
     """Values shared by more units than ``hub_max``: too common to say anything."""
+    alias: dict[int, int] = field(default_factory=dict)
+    """Hub index of every value, also of those whose hub has the same members as an earlier one."""
 
     def __len__(self) -> int:
         return len(self.value)
@@ -131,18 +133,20 @@ def build_hubs(
         found, large = _rows_of(tokens[trait.id], index, rank, signature_of, low, high, sample)
         rows += found
         dropped += large
-    seen: set[int] = set()
+    seen: dict[int, int] = {}
     kept: list[_Row] = []
+    alias: dict[int, int] = {}
     for row in rows:
         if row.signature not in seen:
-            seen.add(row.signature)
+            seen[row.signature] = len(kept)
             kept.append(row)
+        alias[row.value] = seen[row.signature]
     lengths = np.array([len(r.members) for r in kept], np.int64)
     return Hubs(
         np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
         np.concatenate([r.members for r in kept]) if kept else np.zeros(0, np.int32),
         np.array([r.trait for r in kept], np.int16), np.array([r.value for r in kept], np.int64),
-        np.array([r.size for r in kept], np.int64), chosen, dropped,
+        np.array([r.size for r in kept], np.int64), chosen, dropped, alias,
     )  # fmt: skip
 
 

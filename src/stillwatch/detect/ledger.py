@@ -17,7 +17,7 @@ from stillwatch.records import Evidence, Family
 
 GROUP_FAMILY = {
     "payment": Family.IDENTITY, "identity": Family.IDENTITY, "programme": Family.IDENTITY,
-    "egress": Family.INFRASTRUCTURE, "device": Family.INFRASTRUCTURE, "software": Family.INFRASTRUCTURE,
+    "egress": Family.INFRASTRUCTURE, "network": Family.INFRASTRUCTURE, "device": Family.INFRASTRUCTURE, "software": Family.INFRASTRUCTURE,
     "schedule": Family.TIMING, "pivot": Family.TIMING, "control": Family.BEHAVIOUR, "queue": Family.BEHAVIOUR,
     "content": Family.CONTENT, "language": Family.CONTENT,
 }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,7 @@ SUCCESSION_NULL = 0.6
 """Null probability that a first appearance near a ban falls after it: one half, inflated."""
 
 
+@lru_cache(maxsize=4096)
 def log10_ceiling(units: int) -> np.ndarray:
     """log10 of the largest probability that any popularity gives to "exactly m of ``units`` accounts".
 
@@ -88,16 +90,17 @@ def extract(traffic: Traffic, hubs: Hubs) -> dict[int, float]:
     """Work-queue evidence of the hubs that are template families."""
     if len(hubs) and (hubs.trait < 0).all():
         return _of_groups(traffic, hubs)
-    wanted = {int(v): h for h, v in enumerate(hubs.value) if hubs.traits[hubs.trait[h]].group == "content"}
+    content = {h for h, t in enumerate(hubs.trait) if hubs.traits[t].group == "content"}
+    wanted = {value: hub for value, hub in hubs.alias.items() if hub in content}
     by_family = multiplicities(
         traffic,
         "SELECT family AS key, unit, payload FROM exchange WHERE family <> 0 AND payload <> 0 "
         "AND status < 300 AND family IN (SELECT family FROM exchange WHERE family <> 0 GROUP BY family "
         "HAVING count(*) >= 40 AND min(unit) <> max(unit))",
     )
-    out = {}
-    for family, (m, payloads, units) in by_family.items():
-        if family in wanted:
+    out: dict[int, float] = {}
+    for family, (m, payloads, units) in sorted(by_family.items()):
+        if family in wanted and wanted[family] not in out:
             out[wanted[family]] = exact_repeat_log10_e(m, payloads, units)[0]
     return out
 

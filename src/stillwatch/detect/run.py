@@ -24,7 +24,10 @@ TENURE = 90 * DAY
 DERIVED = {
     "prompt": frozenset({"prompt", "messages"}),
     "system_prompt": frozenset({"system_prompt", "messages"}),
+    "messages": frozenset({"messages", "prefix_digests"}),
+    "completion": frozenset({"completion", "output_digests", "prefix_digests"}),
 }
+"""Fields that another field can stand in for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,7 +147,7 @@ class Loader:
         )
         before = self.rows
         db.execute("DELETE FROM raw USING twice WHERE raw.xid = twice.xid AND raw.seq <> twice.keep")
-        rows = int(db.execute("SELECT count(*) FROM raw").fetchone()[0])
+        rows = int(db.execute("SELECT count(*) FROM raw").fetchall()[0][0])
         feat = self.featurizer
         frame = account_frame(accounts, feat)
         n_accounts = len(feat.names.account.names)
@@ -167,10 +167,12 @@ class Loader:
         _, first, inverse = np.unique(unit_label, return_index=True, return_inverse=True)
         unit = inverse.astype(np.int32).ravel()
         n_units = len(first)
-        names = [
-            ("o:" + feat.names.org.names[org[a]]) if org[a] >= 0 else "a:" + feat.names.account.names[a]
-            for a in first
-        ]
+        by_name = sorted(range(n_accounts), key=lambda a: feat.names.account.names[a], reverse=True)
+        names = [""] * n_units
+        for a in by_name:
+            names[unit[a]] = "a:" + feat.names.account.names[a]
+        for a in np.flatnonzero(org >= 0):
+            names[unit[a]] = "o:" + feat.names.org.names[org[a]]
         order = digest_strings(pa.array(names, pa.string()), feat.key, "unit-order").astype(np.uint64)
         db.register("_unit", pa.table({"acct": np.arange(n_accounts, dtype=np.int32), "unit": unit}))
         db.execute(
@@ -178,10 +180,10 @@ class Loader:
         )
         db.unregister("_unit")
         db.execute("DROP TABLE raw")
-        span = db.execute("SELECT min(ts), max(ts) FROM exchange").fetchone()
+        span = db.execute("SELECT min(ts), max(ts) FROM exchange").fetchall()[0]
         start, end = (int(span[0]), int(span[1]) + 1) if rows else (0, 1)
         region = np.full(n_units, -1, np.int8)
-        region[unit] = frame.region
+        np.maximum.at(region, unit, frame.region)
         versions: dict[str, list[tuple[int, int]]] = {}
         for client, version, at in client_releases:
             parts = [int("".join(c for c in p if c.isdigit()) or 0) for p in version.split(".")[:3]] + [

@@ -47,6 +47,10 @@ OWN_SHARE = 0.05
 """A member of a campaign sends at least this share of its own traffic into the linked stream."""
 THIN_SHARE = 0.5
 MAX_EDGES = 400
+DERIVED_MEANING = {
+    "harvest": "templates times new payloads times single turns",
+    "ask": "the commonest of reasoning, grading, task and format asks",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,12 +202,13 @@ class _Case:
         )  # fmt: skip
 
     def _shape(self) -> tuple[Shape, ...]:
-        meaning = {t.column: t.meaning for t in self.detection.traits if isinstance(t, ShapeTrait)}
+        meaning = {t.column: t.meaning for t in self.detection.traits if isinstance(t, ShapeTrait)} | DERIVED_MEANING
         out = []
         for name in FEATURES:
             honest = self.baseline.calibration.features.get(name, np.zeros(0))
             value = self.stream.features[name]
-            rank = float((honest <= value).mean()) if len(honest) else 0.5
+            below, ties = float((honest < value).sum()), float((honest == value).sum())
+            rank = (below + ties / 2.0) / len(honest) if len(honest) else 0.5
             median = float(np.median(honest)) if len(honest) else 0.0
             out.append(
                 Shape(name, round(value, 4), round(rank, 4), round(median, 4), meaning.get(name, name))

@@ -30,6 +30,7 @@ TECHNIQUE_NAMES: Final = {
     "AML.T0024": "Exfiltration via AI Inference API",
     "AML.T0024.002": "Extract AI Model",
     "AML.T0040": "AI Model Inference API Access",
+    "AML.T0065": "LLM Prompt Crafting",
     "AML.T0048.004": "AI Intellectual Property Theft",
     "AML.CS0056": "Model Distillation Campaigns (case study)",
 }

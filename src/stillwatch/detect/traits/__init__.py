@@ -20,7 +20,7 @@ def builtin_traits() -> tuple[Trait, ...]:
     """The built-in traits, sorted by id.
 
     >>> [t.id for t in builtin_traits()][:2]
-    ['address_block', 'capability_mix']
+    ['address_block', 'capability_concentration']
     """
     found = []
     for module in pkgutil.iter_modules(__path__):

@@ -27,7 +27,7 @@ TRAIT = TokenTrait(
     looks_alike=("all customers of one cloud or carrier",),
     source="Public registries; hosting operators are a short list of AS numbers.",
     extract=lambda traffic: column_tokens(traffic, "asn", where=lambda t: t.asn > 0),
-    group="egress",
+    group="network",
     label=label,
     public=True,
 )

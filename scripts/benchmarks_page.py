@@ -1,0 +1,172 @@
+"""Writes docs/benchmarks.md from docs/data/study.json and docs/data/bench.json."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from scipy import stats
+
+DATA = Path("docs/data")
+PAGE = Path("docs/benchmarks.md")
+INTRO = """# Benchmarks
+
+Figures of the scan on simulated worlds with held-out seeds, and its speed. Made by `make study` and
+`make bench`; the data lie beside this page in `data/`. Development seeds (11 to 26) are never reported on.
+
+**Read them as what they are.** The worlds come from `stillwatch lab`: their honest population follows
+published per-tenant statistics, their attackers follow public reports, and both were written by people who
+also wrote the detector. They show that the statistics hold and how fast they run; accuracy in the field is
+for the field to show. A scan of real text with real activity statistics is in `tests/real/`.
+
+*member* = tier `member` of a pool or campaign. Intervals are 95 % (Wilson for shares, Clopper-Pearson
+upper bounds for rates near zero).
+"""
+
+
+def wilson(hit: int, total: int) -> str:
+    """Share with its Wilson interval, in words."""
+    if not total:
+        return "n/a"
+    low, high = stats.binomtest(hit, total).proportion_ci(method="wilson")
+    return f"{hit / total:.3f} ({low:.3f} to {high:.3f}; n = {total:,})"
+
+
+def upper(hit: int, total: int) -> float:
+    """One-sided 95% Clopper-Pearson upper bound."""
+    return float(stats.beta.ppf(0.95, hit + 1, total - hit)) if hit < total else 1.0
+
+
+def ladder(rows: list[dict[str, Any]]) -> list[str]:
+    """Recall, purity and fragments by rung, and the false positive rate of ordinary accounts."""
+    out = [
+        "## Attacker ladder",
+        "",
+        "Two worlds a rung (seeds 101, 102; scale 0.5, so campaigns of 6 to 500 accounts among about 10,000 ordinary ones).",
+        "",
+        "| rung | recall, campaigns of 50 accounts or more | recall, smaller campaigns | found in any tier |"
+        " campaigns called campaign | purity | fragments | ordinary accounts called member |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for level in range(7):
+        mine = [r for r in rows if r["scenario"] == f"ladder_L{level}"]
+        if not mine:
+            continue
+        sums: dict[str, int] = defaultdict(int)
+        purity, fragments = [], []
+        for r in mine:
+            s = r["score"]
+            for c in s["campaigns"]:
+                if c["kind"] != "campaign":
+                    continue
+                size = "big" if c["accounts"] >= 50 else "small"
+                sums[f"{size}_hit"] += c["extractors_found"]
+                sums[f"{size}_all"] += c["extractors"]
+                sums["tier_hit"] += c["any_tier"]
+                sums["tier_all"] += c["accounts"]
+                sums["named"] += c["review_or_act"] > 0
+                sums["campaigns"] += 1
+            o = s["classes"]["ordinary"]
+            sums["fp"] += o["member"]
+            sums["ordinary"] += o["accounts"]
+            purity.append(s["purity"] or 0.0)
+            fragments.append(s["fragments_mean"] or 0.0)
+        out.append(
+            f"| L{level} | {wilson(sums['big_hit'], sums['big_all'])} | {wilson(sums['small_hit'], sums['small_all'])}"
+            f" | {wilson(sums['tier_hit'], sums['tier_all'])} | {sums['named']} of {sums['campaigns']}"
+            f" | {sum(purity) / len(purity):.3f} | {sum(fragments) / len(fragments):.2f}"
+            f" | {sums['fp']} of {sums['ordinary']:,} (at most {upper(sums['fp'], sums['ordinary']):.1e}) |"
+        )
+    return out
+
+
+def extremes(rows: list[dict[str, Any]]) -> list[str]:
+    """The two ends of load per account."""
+    out = ["", "## Extremes of load", "", "| campaign | accounts | exchanges | member | any tier | groups |", "|---|---|---|---|---|---|"]
+    for r in rows:
+        if r["scenario"] == "extremes":
+            out += [
+                f"| {c['variant']} (L{c['level']}) | {c['accounts']:,} | {c['exchanges']:,} | {c['extractors_found']:,}"
+                f" | {c['any_tier']:,} | {c['fragments']} |"
+                for c in r["score"]["campaigns"]
+            ]
+    return out
+
+
+def lookalikes(rows: list[dict[str, Any]]) -> list[str]:
+    """Honest organisations by class: how many had an account hinted for review or action."""
+    sums: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for r in rows:
+        if r["scenario"] in ("lookalikes", "benign"):
+            for name, c in r["score"]["classes"].items():
+                for key in ("orgs", "orgs_member", "orgs_review_or_act", "orgs_act"):
+                    sums[name][key] += c[key]
+    out = [
+        "", "## Honest look-alikes", "",
+        "Worlds without attackers (`lookalikes` at scale 1, `benign` at scale 0.5, two seeds each).", "",
+        "| class | organisations | in a pool as member | review or act | act | upper bound of act |", "|---|---|---|---|---|---|",
+    ]  # fmt: skip
+    for name, c in sorted(sums.items()):
+        out.append(
+            f"| {name} | {c['orgs']:,} | {c['orgs_member']:,} | {c['orgs_review_or_act']:,}"
+            f" ({c['orgs_review_or_act'] / max(c['orgs'], 1):.2%}) | {c['orgs_act']:,} | {upper(c['orgs_act'], c['orgs']):.2%} |"
+        )
+    return out
+
+
+def null(rows: list[dict[str, Any]]) -> list[str]:
+    """The shuffled-label check."""
+    found = [r["null_check"] for r in rows if r["scenario"] == "null"]
+    if not found:
+        return []
+    n = found[0]
+    out = [
+        "", "## Null check", "",
+        f"`scan --check-null {n['runs']}` on one day (demo_day, seed 101): {n['hubs']:,} hubs, labels permuted within each"
+        f" channel. Mean e-value **{n['mean_e_value']}** (should be at most 1), share of e-values at 100 or more"
+        f" **{n['share_at_100']}** (at most 0.01), runs with any discovery **{n['runs_with_discovery']} of {n['runs']}**"
+        f" (95 % upper bound {n['upper_95']}; stated rate {n['stated_rate']}).", "",
+        "| channel | mean e-value | share at 100 or more |", "|---|---|---|",
+    ]  # fmt: skip
+    out += [f"| {c} | {v['mean_e_value']} | {v['share_at_100']} |" for c, v in n["by_channel"].items()]
+    return out
+
+
+def speed(rows: list[dict[str, Any]], machine: str) -> list[str]:
+    """Wall time and memory by size."""
+    out = ["", "## Speed", "", machine, "", "| exchanges | accounts | wall s | exchanges/s | peak memory |", "|---|---|---|---|---|"]
+    for r in rows:
+        n = r["counts"]["exchanges"]
+        out.append(
+            f"| {n:,} | {r['counts']['accounts']:,} | {r['wall_s']:.1f} | {n / r['wall_s']:,.0f}"
+            f" | {r['peak_memory_bytes'] / 2**30:.2f} GiB |"
+        )
+    last = rows[-1]["timings"]
+    out += ["", f"Where the time of the largest run goes ({rows[-1]['scenario']}):", "", "| phase | s |", "|---|---|"]
+    out += [f"| {k} | {v} |" for k, v in last.items() if k != "peak_memory_bytes"]
+    return out
+
+
+def main() -> None:
+    """Write the page."""
+    lines = [INTRO]
+    study = DATA / "study.json"
+    if study.exists():
+        rows = json.loads(study.read_text("utf-8"))
+        lines += ladder(rows) + extremes(rows) + lookalikes(rows) + null(rows)
+        lines += ["", "Command: `make study` (seeds 101 and 102)."]
+    bench = DATA / "bench.json"
+    if bench.exists():
+        data = json.loads(bench.read_text("utf-8"))
+        lines += speed(data["rows"], data["machine"])
+        lines += ["", "Command: `make bench`.", ""]
+        extra = Path("docs/_speed.md")
+        if extra.exists():
+            lines += [extra.read_text("utf-8")]
+    PAGE.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
