@@ -14,7 +14,7 @@ PAGE = Path("docs/benchmarks.md")
 INTRO = """# Benchmarks
 
 Figures of the scan on simulated worlds with held-out seeds, and its speed. Made by `make study` and
-`make bench`; the data lie beside this page in `data/`. Development seeds (11 to 26) are never reported on.
+`make bench`; the data lie beside this page in `data/`. Development seeds (11 to 22) are never reported on.
 
 **Read them as what they are.** The worlds come from `stillwatch lab`: their honest population follows
 published per-tenant statistics, their attackers follow public reports, and both were written by people who

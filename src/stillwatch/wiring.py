@@ -249,7 +249,8 @@ def scan(
     Raises `StillwatchError` for unusable input or settings, before anything is written.
     """
     if out is not None:
-        check_target(out, overwrite=overwrite)
+        with _writable(out):
+            check_target(out, overwrite=overwrite)
     key = _key(settings, env)
     reference = _reference(baseline, key.key_id)
     traits = load_traits(disabled=tuple(settings.detect.disabled_traits))
@@ -295,6 +296,19 @@ def scan(
 
 
 @contextmanager
+def _writable(out: Path) -> Iterator[None]:
+    """What the system says of an output is the user's to mend, not a failure of ours."""
+    try:
+        yield
+    except OSError as error:
+        reason = (error.strerror or "cannot be used").lower()
+        raise ConfigError(
+            f"{out.name} cannot be written: {reason}",
+            hint="name an output in a folder that you can write to",
+        ) from error
+
+
+@contextmanager
 def _place(out: Path | None) -> Iterator[str]:
     """A locked, hidden folder beside ``out`` for what is on the way; what killed runs left there goes.
 
@@ -304,16 +318,10 @@ def _place(out: Path | None) -> Iterator[str]:
         if out is None:
             yield stack.enter_context(tempfile.TemporaryDirectory(prefix="stillwatch-"))
             return
-        out = out.resolve()
-        try:
+        with _writable(out):
+            out = out.resolve()
             sweep(out)
             folder = stack.enter_context(new_folder(out))
-        except OSError as error:
-            reason = (error.strerror or "cannot be used").lower()
-            raise ConfigError(
-                f"{out.name} cannot be written: {reason}",
-                hint="name an output in a folder that you can write to",
-            ) from error
         yield str(folder)
 
 
@@ -474,7 +482,8 @@ def ingest(
     overwrite: bool, progress: Progress, env: Mapping[str, str] = os.environ, stdin: BinaryIO | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Read logs and keep what a scan needs: features and digests, or the canonical form with ``retain``."""
-    _check_kept(out, overwrite)
+    with _writable(out):
+        _check_kept(out, overwrite)
     key = _key(settings, env)
     intake = _Intake(inputs, settings, key, format=format, mapping=mapping, stdin=stdin, progress=progress)
     progress.step("reading")
@@ -532,13 +541,7 @@ def fit_baseline(
     """Learn a baseline from traffic whose trusted accounts are known; writes one file."""
     key = _key(settings, env)
     clock = _Clock(progress)
-    if out.exists():
-        try:
-            _reference(out, _made_with(out))
-        except SourceError as error:
-            raise ConfigError(
-                f"{out.name} exists and is not a baseline; it is left as it is", hint="name another file"
-            ) from error
+    _check_baseline(out)
     shipped = load_baseline(None, key.key_id)
     with _place(out) as spill:
         intake = _Intake(
@@ -566,6 +569,19 @@ def fit_baseline(
         partial.replace(out)
     clock.step("")
     return load_baseline(out, key.key_id).about() | {"file": out.name}
+
+
+def _check_baseline(out: Path) -> None:
+    """Raise when something that is no baseline is in the way."""
+    with _writable(out):
+        if not out.exists():
+            return
+    try:
+        _reference(out, _made_with(out))
+    except SourceError as error:
+        raise ConfigError(
+            f"{out.name} exists and is not a baseline; it is left as it is", hint="name another file"
+        ) from error
 
 
 def show_baseline(path: Path | None) -> dict[str, Any]:

@@ -20,11 +20,19 @@ SEED, SCALE = 7, 0.15
 HERE = Path(__file__).parent
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The table library calls a method that the engine is about to drop; nobody here can change that."""
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning"))
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave slow tests out unless ``-m`` asks for them, and one warning aside.
+
+    The table library calls a method that the engine is about to drop; nobody here can change that.
+    """
+    ours = [item for item in items if HERE in item.path.parents]
+    for item in ours:
+        item.add_marker(pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning"))
+    if "slow" not in str(config.getoption("markexpr")):
+        left_out = [item for item in ours if item.get_closest_marker("slow")]
+        if left_out:
+            config.hook.pytest_deselected(items=left_out)
+            items[:] = [item for item in items if item not in left_out]
 
 
 @dataclass(frozen=True, slots=True)

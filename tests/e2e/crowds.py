@@ -20,7 +20,9 @@ def crowd(path: Path, exchanges: int, accounts: int, *, seed: int = 1, chunk: in
     thousands of networks, one client."""
     rng = np.random.default_rng(seed)
     path.parent.mkdir(parents=True, exist_ok=True)
-    prompts = pa.array([f"Please check paragraph {i} of our letter, it has {i * 7} words." for i in range(400)])
+    prompts = pa.array(
+        [f"Please check paragraph {i} of our letter, it has {i * 7} words." for i in range(400)]
+    )
     networks = pa.array([f"10.{i >> 8}.{i & 255}.{1 + i % 250}" for i in range(60_000)])
     names = [f.name for f in EXCHANGE_SCHEMA]
     with pq.ParquetWriter(path, EXCHANGE_SCHEMA, compression="zstd", compression_level=1) as sink:
@@ -29,7 +31,9 @@ def crowd(path: Path, exchanges: int, accounts: int, *, seed: int = 1, chunk: in
             size = len(number)
             given = {
                 "exchange_id": _named("x", number),
-                "started_at": pa.array(START_US + rng.integers(0, DAY_US, size)).cast(pa.timestamp("us", "UTC")),
+                "started_at": pa.array(START_US + rng.integers(0, DAY_US, size)).cast(
+                    pa.timestamp("us", "UTC")
+                ),
                 "account_id": _named("a", number % accounts),
                 "model": pa.array(["larch-4"] * size),
                 "prompt": prompts.take(pa.array(rng.integers(0, 400, size))),

@@ -27,15 +27,15 @@ def spellings(word: str) -> Iterator[bytes]:
         coded = base64.b64encode(b"\0" * shift + raw)
         yield coded[(4 if shift else 0) : -4]
     for digest in (hashlib.md5, hashlib.sha1, hashlib.sha256, hashlib.blake2b):
-        yield digest(raw).hexdigest()[:24].encode()  # type: ignore[operator]
-        yield digest(raw).digest()[:12]  # type: ignore[operator]
+        yield digest(raw).hexdigest()[:24].encode()
+        yield digest(raw).digest()[:12]
 
 
 def numbers(word: str) -> Iterator[int]:
     """The unkeyed digests of a word as 64-bit integers, which is how features keep digests."""
     for digest in (hashlib.md5, hashlib.sha1, hashlib.sha256, hashlib.blake2b):
-        start = digest(word.encode()).digest()[:8]  # type: ignore[operator]
-        yield from (int.from_bytes(start, order, signed=True) for order in ("little", "big"))  # type: ignore[arg-type]
+        start = digest(word.encode()).digest()[:8]
+        yield from (int.from_bytes(start, order, signed=True) for order in ("little", "big"))
 
 
 class Words:

@@ -12,7 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from stillwatch.detect.trait import TokenTrait
+from stillwatch.detect.traffic import Traffic
+from stillwatch.detect.trait import Tokens, TokenTrait
+from stillwatch.detect.traits import load_traits
 from tests.e2e.conftest import Run, Scan, World
 from tests.e2e.driving import FILES, cli, findings, hints, members, process, summary
 
@@ -238,12 +240,12 @@ def test_a_failing_trait_is_named_and_the_others_go_on(
     """The run says that it is incomplete."""
     from stillwatch import wiring
 
-    def fails(*_: object) -> None:
+    def fails(_: Traffic) -> Tokens:
         raise ZeroDivisionError("customer words")
 
     traits = tuple(
         replace(t, extract=fails) if isinstance(t, TokenTrait) and t.id == "exit_address" else t
-        for t in wiring.load_traits()
+        for t in load_traits()
     )
     monkeypatch.setattr(wiring, "load_traits", lambda **_: traits)
     run = scan(world.logs, "--accounts", world.accounts, incomplete=("exit_address",))

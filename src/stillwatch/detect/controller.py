@@ -4,7 +4,8 @@ For every hub and every channel that does not define it, an e-value: betting on 
 on hand-offs between units, universal inference on how work is dealt out. A hub's e-value is their average,
 which is valid under any dependence. Hubs are selected on one half of the evidence and tested again on the
 other: units are halved by a keyed hash in hubs of `SPLIT_SIZE` or more; smaller hubs are split by channel
-block, and events by time.
+block, and events by time. Events are compared with the honest rate and with chance: a hub that holds a share s of
+all units holds s squared of all event pairs if events fall anywhere.
 
 A hub stands only with sources: one control channel, or two independent ones of payment, identity, egress and
 device. Shared software and shared content name hubs and never count.
@@ -140,10 +141,16 @@ def test_hubs(
             counts = np.zeros((n, 2), np.int64)
             _count_pairs(unit_ptr, unit_hubs, p.giver, p.taker, p.half, counts)
             exposed = np.add.reduceat(p.exposure[hubs.units], hubs.ptr[:-1]).astype(float)
-            mean = kappa * p.rate * exposed
-            log10[0, :, c] = poisson_log10_e(counts.sum(1).astype(float), mean)
+            rate = p.rate * exposed
+            mixed = (size / traffic.n_units) ** 2
+            log10[0, :, c] = poisson_log10_e(
+                counts.sum(1).astype(float), kappa * np.maximum(rate, mixed * len(p.giver))
+            )
             for part in (1, 2):
-                log10[part, :, c] = poisson_log10_e(counts[:, part - 1].astype(float), mean / 2 + 1e-12)
+                in_half = int((p.half == part - 1).sum())
+                log10[part, :, c] = poisson_log10_e(
+                    counts[:, part - 1].astype(float), kappa * np.maximum(rate / 2, mixed * in_half) + 1e-12
+                )
     for c, (_, found) in enumerate(queues, start=len(bets) + len(pairs)):
         for hub, value in found.items():
             log10[0, hub, c] = log10[2, hub, c] = value

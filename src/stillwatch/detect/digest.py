@@ -128,10 +128,11 @@ def sip_word(x, k0, k1):  # type: ignore[no-untyped-def]
 @nb.njit(cache=True, nogil=True)
 def _digest_column(data, offsets, valid, k0, k1, out):  # type: ignore[no-untyped-def]
     for i in range(out.shape[0]):
+        out[i] = 0
         if valid[i] and offsets[i + 1] > offsets[i]:
             out[i] = np.int64(sip_bytes(data, offsets[i], offsets[i + 1], k0, k1))
-        else:
-            out[i] = 0
+            if out[i] == 0:
+                out[i] = 1
 
 
 @lru_cache(maxsize=256)
@@ -144,14 +145,18 @@ def domain_key(key: Key, domain: str) -> tuple[np.uint64, np.uint64]:
 
 
 def digest_text(key: Key, domain: str, text: str) -> int:
-    """Digest of one string as a signed 64-bit integer; 0 stands for "missing" and is never returned.
+    """Digest of one string as a signed 64-bit integer; 0 stands for "missing", which an empty string is too.
 
     >>> one, two = Key.derive(b"0" * 32), Key.derive(b"1" * 32)
     >>> digest_text(one, "ip", "203.0.113.9") != digest_text(two, "ip", "203.0.113.9")
     True
+    >>> digest_text(one, "ip", "")
+    0
     """
+    if not text:
+        return 0
     k0, k1 = domain_key(key, domain)
-    data = np.frombuffer(text.encode("utf-8", "surrogatepass") or b"\0", dtype=np.uint8)
+    data = np.frombuffer(text.encode("utf-8", "surrogatepass"), dtype=np.uint8)
     value = int(sip_bytes(data, 0, len(data), k0, k1))
     return (value - 2**64 if value >= 2**63 else value) or 1
 
@@ -181,7 +186,7 @@ def string_buffers(array: pa.Array) -> tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def digest_strings(array: pa.Array, key: Key, domain: str) -> np.ndarray:
-    """Digest every string of an Arrow array; missing and empty stay 0. Returns int64[n]."""
+    """Digest every string of an Arrow array; missing and empty ones are 0. Returns int64[n]."""
     k0, k1 = domain_key(key, domain)
     data, offsets, valid = string_buffers(array)
     out = np.zeros(len(array), dtype=np.int64)

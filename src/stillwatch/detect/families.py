@@ -49,7 +49,8 @@ def assign_families(traffic: Traffic) -> None:
     values, units = _support(traffic, "longest")
     longest, full = traffic.column("longest"), traffic.column("full")
     shared = look_up(longest, values, units.astype(np.int64))
-    in_template = (shared * 5 >= best) & (best >= 10) & (shared > 2)
+    most = np.where(best >= 10, shared * 5 >= best, shared * 2 > best)
+    in_template = most & (shared > 2)
     payload = np.where((longest == 0) | in_template, full, longest)
     seq = traffic.con.con.execute("SELECT seq FROM exchange ORDER BY seq").fetchnumpy()["seq"]
     table = pa.table({"seq": seq, "family": family, "payload": payload})

@@ -55,9 +55,12 @@ KNOWN_CLIENTS = (
     "google-genai-sdk", "boto3", "botocore", "ruby", "faraday",
 )  # fmt: skip
 """Client names that may be shown; any other name is known by digest only."""
+LONGEST_AGENT = 512
+"""Characters of a user agent that are read for a client name; its digest covers all."""
 _PRODUCT = re.compile(
     r"([A-Za-z][\w.+-]{0,40}(?:/[A-Za-z][\w+-]{0,20})?)[/ ]v?(\d{1,4})\.(\d{1,4})(?:\.(\d{1,5}))?"
 )
+_V6 = re.compile(r"[0-9a-f:.]{2,45}")
 _SDK_HEADERS = ("x-stainless-lang", "x-stainless-os", "x-stainless-arch", "x-stainless-runtime",
                 "x-stainless-runtime-version", "x-stainless-package-version", "anthropic-version",
                 "accept-language", "x-stainless-async")  # fmt: skip
@@ -90,8 +93,7 @@ class Interner:
             [self.code(name) if name else MISSING for name in encoded.dictionary.to_pylist()] + [MISSING],
             dtype=np.int32,
         )
-        raw = encoded.indices.fill_null(len(encoded.dictionary)).to_numpy(zero_copy_only=False)
-        picked: np.ndarray = table[raw]
+        picked: np.ndarray = table[_indices(encoded)]
         return picked
 
 
@@ -111,13 +113,25 @@ class Names:
 def network_of(address: str) -> str:
     """The /24 of an IPv4 or the /48 of an IPv6 address; anything else stands for itself.
 
-    >>> network_of("203.0.113.9"), network_of("2001:db8:1:2::9")
-    ('203.0.113', '2001:db8:1')
+    An IPv4 address in IPv6 dress (``::ffff:203.0.113.9``) is the IPv4 address.
+
+    >>> network_of("203.0.113.9"), network_of("2001:db8:1:2::9"), network_of("not.an.ip.address")
+    ('203.0.113', '2001:db8:1', 'not.an.ip.address')
     """
-    if ":" in address:
-        head = address.split("::")[0].split(":")
-        return ":".join(part.lstrip("0") or "0" for part in [*head, "0", "0", "0"][:3])
-    return address.rsplit(".", 1)[0] if address.count(".") == 3 else address
+    text = address.strip().lower()
+    if text.startswith("::ffff:") and "." in text:
+        text = text[7:]
+    if ":" not in text:
+        parts = text.split(".")
+        v4 = len(parts) == 4 and all(p.isascii() and p.isdigit() for p in parts)
+        return ".".join(parts[:3]) if v4 else address
+    if not _V6.fullmatch(text.partition("%")[0]):
+        return address
+    before, _, after = text.partition("%")[0].partition("::")
+    head = before.split(":") if before else []
+    tail = after.split(":") if after else []
+    groups = head + ["0"] * (8 - len(head) - len(tail)) + tail if "::" in text else head
+    return ":".join(part.lstrip("0") or "0" for part in groups[:3])
 
 
 def client_of(agent: str) -> tuple[str, int]:
@@ -126,7 +140,7 @@ def client_of(agent: str) -> tuple[str, int]:
     >>> client_of("OpenAI/Python 3.54.0"), client_of("evil\\x1b[31m/1.0")[0]
     (('openai/python', 3054000), 'other')
     """
-    found = _PRODUCT.search(agent)
+    found = _PRODUCT.search(agent[:LONGEST_AGENT])
     if not found:
         return "other", MISSING
     name = found.group(1).lower()
@@ -139,9 +153,15 @@ def client_of(agent: str) -> tuple[str, int]:
 def _by_unique(column: pa.Array, function: Callable[[str], Any], missing: Any, dtype: Any) -> np.ndarray:
     encoded = column.dictionary_encode()
     table = np.array([function(v) for v in encoded.dictionary.to_pylist()] + [missing], dtype=dtype)
-    raw = encoded.indices.fill_null(len(encoded.dictionary)).to_numpy(zero_copy_only=False)
-    picked: np.ndarray = table[raw]
+    picked: np.ndarray = table[_indices(encoded)]
     return picked
+
+
+def _indices(encoded: pa.DictionaryArray) -> np.ndarray:
+    """Index of each value in the dictionary; its length where missing."""
+    raw = encoded.indices.cast(pa.int64()).fill_null(len(encoded.dictionary))
+    out: np.ndarray = raw.to_numpy(zero_copy_only=False)
+    return out
 
 
 def _int(column: pa.Array, dtype: Any = np.int64) -> np.ndarray:
@@ -176,14 +196,15 @@ _SENT = ("temperature", "top_p", "n", "max_tokens", "logprobs", "seeded")
 """Columns that make up a sampling vector."""
 
 
+def _hundredths(values: np.ndarray) -> np.ndarray:
+    """Values times 100 as int64; what no sampler takes (not a number, beyond 10^15) is brought into range."""
+    safe = np.nan_to_num(values.astype(np.float64), nan=-1.0, posinf=1e15, neginf=-1.0)
+    out: np.ndarray = np.round(np.clip(safe, -1.0, 1e15) * 100).astype(np.int64)
+    return out
+
+
 def _sampling(columns: dict[str, np.ndarray], key: Key, known: dict[str, int]) -> np.ndarray:
-    stacked = np.stack(
-        [
-            np.round(np.nan_to_num(columns[k].astype(np.float64), nan=-1.0) * 100).astype(np.int64)
-            for k in _SENT
-        ],
-        1,
-    )
+    stacked = np.stack([_hundredths(columns[k]) for k in _SENT], 1)
     stacked = np.ascontiguousarray(stacked)
     rows, inverse = np.unique(stacked.view([("", np.int64)] * 6).ravel(), return_inverse=True)
     values = np.zeros(len(rows), dtype=np.int64)
@@ -204,8 +225,9 @@ def _list_digests(column: pa.Array, key: Key, domain: str) -> pa.Array:
         return pa.nulls(len(column), DIGEST_LIST)
     flat = digest_strings(column.flatten(), key, domain)
     lengths = pc.list_value_length(column).fill_null(0).to_numpy(zero_copy_only=False)
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
-    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat))
+    kept = np.concatenate([[0], np.cumsum(flat != 0)])
+    offsets = kept[np.concatenate([[0], np.cumsum(lengths)])].astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat[flat != 0]))
 
 
 def _message_text(message: Any) -> str:
@@ -268,7 +290,7 @@ class Featurizer:
         if system.null_count < len(system):
             encoded = system.dictionary_encode()
             unique = text_features(encoded.dictionary, key, self.lexicon)
-            at = encoded.indices.fill_null(len(encoded.dictionary)).to_numpy(zero_copy_only=False)
+            at = _indices(encoded)
             digest = unique.digests[0].copy()
             with np.errstate(over="ignore"):
                 for i in (2, 3, 4, 5):
@@ -368,17 +390,17 @@ class Featurizer:
         digest, flags = np.zeros(n, np.int64), np.zeros(n, np.int8)
         if column.null_count == n:
             return digest, flags
-        keys, items = column.keys, column.items
+        offsets = np.asarray(column.offsets)
+        base = int(offsets[0])
+        keys, items = column.keys[base : int(offsets[-1])], column.items[base : int(offsets[-1])]
         pairs = pc.binary_join_element_wise(keys, items.fill_null(""), "=")
         hashed = digest_strings(pairs, self.key, "header")
         kept = pc.is_in(keys, value_set=pa.array(_SDK_HEADERS)).to_numpy(zero_copy_only=False)
         hashed = np.where(kept, hashed, 0)
-        offsets = np.asarray(column.offsets)
-        total = np.concatenate(
-            [np.zeros(1, np.uint64), np.cumsum(hashed.astype(np.uint64), dtype=np.uint64)]
-        )
-        low = np.clip(offsets[:-1], 0, len(hashed))
-        high = np.clip(offsets[1:], 0, len(hashed))
+        total = np.zeros(len(hashed) + 1, np.uint64)
+        np.cumsum(hashed.astype(np.uint64), out=total[1:])
+        low = np.clip(offsets[:-1] - base, 0, len(hashed))
+        high = np.clip(offsets[1:] - base, 0, len(hashed))
         digest = (total[high] - total[low]).astype(np.int64)
         agents = _by_unique(batch.column("user_agent"), lambda v: digest_text(self.key, "ua", v), 0, np.int64)
         combined = np.ascontiguousarray(np.stack([digest, agents], 1)).view([("", np.int64)] * 2).ravel()

@@ -26,13 +26,12 @@ import numpy as np
 import pyarrow as pa
 
 from stillwatch.detect.digest import Key, domain_key, sip_bytes, sip_word, string_buffers
-from stillwatch.detect.lexicon import FNV, GRAM, MAX_PHRASE, NUMBER, WORD_SEED, Lexicon, finish
+from stillwatch.detect.lexicon import FNV, FOLDS, GRAM, KINDS, MAX_PHRASE, NUMBER, WORD_SEED, Lexicon, finish
 
 U64 = np.uint64
 HEAD_BYTES = 2000
 TAIL_BYTES = 600
 MAX_WORDS = 1400
-MAX_SENTENCES = 400
 
 TEMPLATE_KEYS = ("head", "tail", "s1", "s2", "s3", "t1", "b0", "b1", "b2", "b3")
 """Digest columns that may name a template, in order of preference."""
@@ -40,51 +39,6 @@ COLUMNS = (*TEMPLATE_KEYS, "full", "longest")
 _FLAG_CODE, _FLAG_URL, _FLAG_CJK = 1, 2, 4
 _SLOT = U64(0xA0761D6478BD642F)
 _KANA, _HANGUL, _HAN = 0, 1, 2
-
-
-@nb.njit(cache=True, nogil=True)
-def _lower(cp):  # type: ignore[no-untyped-def]
-    if 65 <= cp <= 90:
-        return cp + 32
-    if cp < 0xC0:
-        return cp
-    if cp <= 0xDE:
-        return cp if cp == 0xD7 else cp + 32
-    if 0x100 <= cp <= 0x17F:
-        if (0x139 <= cp <= 0x148) or (0x179 <= cp <= 0x17E):
-            return cp + 1 if cp & 1 else cp
-        return cp if cp & 1 else cp + 1
-    if 0x391 <= cp <= 0x3A9:
-        return cp + 32
-    if 0x410 <= cp <= 0x42F:
-        return cp + 32
-    if 0x400 <= cp <= 0x40F:
-        return cp + 80
-    return cp
-
-
-@nb.njit(cache=True, nogil=True)
-def _kind(cp):  # type: ignore[no-untyped-def]
-    """0 separator, 1 letter, 2 digit, 3 ideograph, 4 sentence end of a script without spaces."""
-    if cp < 128:
-        if 48 <= cp <= 57:
-            return 2
-        if (65 <= cp <= 90) or (97 <= cp <= 122):
-            return 1
-        return 0
-    if cp < 0xC0:
-        return 1 if cp == 0xAA or cp == 0xB5 or cp == 0xBA else 0
-    if cp == 0xD7 or cp == 0xF7:
-        return 0
-    if cp == 0x3002 or cp == 0xFF01 or cp == 0xFF1F or cp == 0xFF1B or cp == 0xFF1A or cp == 0x0964:
-        return 4
-    if (0x2000 <= cp <= 0x2BFF) or (0x3000 <= cp <= 0x303F) or (0xFE00 <= cp <= 0xFFEF):
-        return 0
-    if (0x3040 <= cp <= 0x30FF) or (0x3400 <= cp <= 0x9FFF) or (0xAC00 <= cp <= 0xD7A3) or cp >= 0x20000:
-        return 3
-    if cp >= 0x1F000:
-        return 0
-    return 1
 
 
 @nb.njit(inline="always", cache=True)
@@ -108,8 +62,13 @@ def _decode(data, i, end):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True, nogil=True)
-def _tokenise(data, start, end, words, exact, masked, sentence, count, sent, scripts):  # type: ignore[no-untyped-def]
-    """Fill the word arrays from ``data[start:end]``; returns (count, sentence index, flags)."""
+def _tokenise(  # type: ignore[no-untyped-def]
+    data, start, end, kinds, folds, words, exact, masked, sentence, count, sent, scripts
+):
+    """Fill the word arrays from ``data[start:end]``; returns (count, sentence index, flags).
+
+    Characters are judged as `stillwatch.detect.lexicon.kind_of` does, from its table.
+    """
     flags = 0
     h = WORD_SEED
     x = WORD_SEED
@@ -123,11 +82,17 @@ def _tokenise(data, start, end, words, exact, masked, sentence, count, sent, scr
     while i <= end:
         if i < end:
             cp, width = _decode(data, i, end)
-            kind = _kind(cp)
+            low = U64(cp)
+            if cp < 0x10000:
+                kind = np.int64(kinds[cp])
+                low = U64(folds[cp])
+            elif cp < 0x1F000:
+                kind = np.int64(1)
+            else:
+                kind = np.int64(3 if 0x20000 <= cp <= 0x3FFFF else 0)
         else:
-            cp, width, kind = np.int64(10), 1, 0
+            cp, width, kind, low = np.int64(10), 1, np.int64(0), U64(10)
         if kind == 1 or kind == 2:
-            low = U64(_lower(cp))
             h = (h ^ low) * FNV
             length += 1
             if kind == 2:
@@ -145,6 +110,8 @@ def _tokenise(data, start, end, words, exact, masked, sentence, count, sent, scr
             h = WORD_SEED
             length = 0
             digits = 0
+        if kind >= 3:
+            in_url = False
         if kind == 3:
             if count < words.shape[0]:
                 x = finish((WORD_SEED ^ U64(cp)) * FNV)
@@ -191,10 +158,12 @@ def _tokenise(data, start, end, words, exact, masked, sentence, count, sent, scr
             if i + 2 < end and data[i + 1] == 47 and data[i + 2] == 47:
                 in_url = True
                 flags |= _FLAG_URL
-            elif i + 1 >= end or data[i + 1] == 32 or data[i + 1] == 10 or data[i + 1] == 13:
+            elif not in_quote and (
+                i + 1 >= end or data[i + 1] == 32 or data[i + 1] == 10 or data[i + 1] == 13
+            ):
                 sent += 1
         elif cp == 46 or cp == 33 or cp == 63 or cp == 59:
-            if i + 1 >= end or data[i + 1] == 32 or data[i + 1] == 10 or data[i + 1] == 13:
+            if not in_quote and (i + 1 >= end or data[i + 1] == 32 or data[i + 1] == 10 or data[i + 1] == 13):
                 sent += 1
         if in_quote and i - quote_from > 400:
             in_quote = False
@@ -331,7 +300,7 @@ def _sentences(words, exact, masked, sentence, count, k0, k1, p0, p1, out, row):
 
 @nb.njit(cache=True, nogil=True)
 def _kernel(  # type: ignore[no-untyped-def]
-    data, offsets, valid, k0, k1, p0, p1, keys, values, owner, weight, following, lang_keys,
+    data, offsets, valid, kinds, folds, k0, k1, p0, p1, keys, values, owner, weight, following, lang_keys,
     lang_masks, n_latin, n_families, out, scores, lang, n_words, flags,
 ):  # fmt: skip
     words = np.zeros(MAX_WORDS, dtype=np.uint64)
@@ -348,21 +317,24 @@ def _kernel(  # type: ignore[no-untyped-def]
         start, end = offsets[row], offsets[row + 1]
         scripts[:] = 0
         if end - start <= HEAD_BYTES + TAIL_BYTES:
-            count, sent, flag = _tokenise(data, start, end, words, exact, masked, sentence, 0, 0, scripts)
+            count, sent, flag = _tokenise(
+                data, start, end, kinds, folds, words, exact, masked, sentence, 0, 0, scripts
+            )
         else:
             count, sent, flag = _tokenise(
-                data, start, start + HEAD_BYTES, words, exact, masked, sentence, 0, 0, scripts
+                data, start, start + HEAD_BYTES, kinds, folds, words, exact, masked, sentence, 0, 0, scripts
             )
             resume = end - TAIL_BYTES
             while resume < end and data[resume] != 32 and (data[resume] & 0xC0) != 0xC0:
                 resume += 1
             count, sent, more = _tokenise(
-                data, resume, end, words, exact, masked, sentence, count, sent, scripts
+                data, resume, end, kinds, folds, words, exact, masked, sentence, count, sent, scripts
             )
             flag |= more
         flags[row] = flag
         n_words[row] = count
-        out[10, row] = np.int64(sip_bytes(data, start, end, p0, p1))
+        if end > start:
+            out[10, row] = np.int64(sip_bytes(data, start, end, p0, p1))
         if count == 0:
             continue
         h, taken = _skeleton(words, masked, 0, count, 1, 8)
@@ -412,7 +384,7 @@ def text_features(texts: pa.Array, key: Key, lexicon: Lexicon) -> TextFeatures:
     words = np.zeros(n, dtype=np.int32)
     flags = np.zeros(n, dtype=np.uint8)
     _kernel(
-        data, offsets, valid, k0, k1, p0, p1, lexicon.keys, lexicon.values, lexicon.phrase_family,
+        data, offsets, valid, KINDS, FOLDS, k0, k1, p0, p1, lexicon.keys, lexicon.values, lexicon.phrase_family,
         lexicon.phrase_weight, lexicon.phrase_next, lexicon.language_keys, lexicon.language_masks,
         len(lexicon.languages) - 3, len(lexicon.families), out, scores, lang, words, flags,
     )  # fmt: skip

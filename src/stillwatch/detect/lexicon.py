@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tomllib
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
@@ -63,28 +64,79 @@ def word_hash(token: str) -> np.uint64:
 def is_ideograph(ch: str) -> bool:
     """True for characters that are tokens by themselves: kana, ideographs, hangul syllables."""
     cp = ord(ch)
-    return 0x3040 <= cp <= 0x30FF or 0x3400 <= cp <= 0x9FFF or 0xAC00 <= cp <= 0xD7A3 or cp >= 0x20000
+    return (
+        0x3005 <= cp <= 0x3007 or 0x3040 <= cp <= 0x30FF or 0x3400 <= cp <= 0x9FFF or 0xAC00 <= cp <= 0xD7A3
+        or 0x20000 <= cp <= 0x3FFFF
+    )  # fmt: skip
+
+
+SEPARATOR, LETTER, DIGIT, IDEOGRAPH, SENTENCE_END = range(5)
+_ENDS = frozenset("\u3002\uff01\uff1f\uff1b\uff1a\uff61\u0964\u0965\u061f\u06d4")
+"""What ends a sentence with no space after it: CJK, Devanagari and Arabic marks."""
+
+
+def kind_of(ch: str) -> int:
+    """What a character is to the tokeniser; the kernel reads the same rule from `KINDS`.
+
+    >>> [kind_of(ch) for ch in (" ", "a", "\u0663", "\u5b57", "\u061f", "\ufe0f")]
+    [0, 1, 2, 3, 4, 0]
+    """
+    cp = ord(ch)
+    if is_ideograph(ch):
+        return IDEOGRAPH
+    if ch in _ENDS:
+        return SENTENCE_END
+    if cp >= 0x10000:
+        return LETTER if cp < 0x1F000 else SEPARATOR
+    if ch.isdigit():
+        return DIGIT
+    mark = unicodedata.category(ch) in ("Mn", "Mc") and not 0xFE00 <= cp <= 0xFE0F
+    return LETTER if mark or ch.isalnum() else SEPARATOR
+
+
+def fold(ch: str) -> str:
+    """A character in lower case and of ordinary width, always one character.
+
+    >>> fold("\u0130"), fold("\uff21"), fold("\u1ebe")
+    ('i', 'a', '\u1ebf')
+    """
+    cp = ord(ch)
+    if 0xFF10 <= cp <= 0xFF5A:
+        ch = chr(cp - 0xFEE0)
+    return ch.lower()[0] if cp < 0x10000 else ch
+
+
+def _by_code_point(rule: Callable[[str], int], dtype: type) -> np.ndarray:
+    return np.fromiter((rule(chr(cp)) for cp in range(0x10000)), dtype, 0x10000)
+
+
+KINDS = _by_code_point(kind_of, np.uint8)
+"""`kind_of` every code point of the basic plane."""
+FOLDS = _by_code_point(lambda ch: ord(fold(ch)), np.uint16)
+"""`fold` of every code point of the basic plane."""
 
 
 def tokens_of(text: str) -> list[str]:
     """Split a phrase as the kernel splits text (slow, plain Python: also the oracle of the kernel).
 
+    In a phrase ``#`` stands for a number; the kernel takes a ``#`` in a text for a separator.
+
     >>> tokens_of("Step-by-step: 1 to 10")
     ['step', 'by', 'step', '#', 'to', '#']
     """
     out: list[str] = []
-    word = ""
-    for ch in text.lower() + " ":
-        if is_ideograph(ch):
-            if word:
-                out.append("#" if word.isdigit() else word)
-            word = ""
+    word, digits = "", True
+    for ch in text + " ":
+        kind = kind_of(ch)
+        if kind in (LETTER, DIGIT) or ch == "#":
+            word += fold(ch)
+            digits = digits and kind == DIGIT
+            continue
+        if word:
+            out.append("#" if digits or word == "#" else word)
+        word, digits = "", True
+        if kind == IDEOGRAPH:
             out.append(ch)
-        elif ch.isalnum() or ch == "#" or unicodedata.category(ch)[0] == "M":
-            word += ch
-        elif word:
-            out.append("#" if word.isdigit() or word == "#" else word)
-            word = ""
     return out
 
 

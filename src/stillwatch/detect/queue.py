@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import pyarrow as pa
 from scipy import stats
 
 from stillwatch.detect.betting import binomial_log10_e, log10_mean
-from stillwatch.detect.traffic import DAY, UNKNOWN_TIME
+from stillwatch.detect.traffic import DAY, HOUR, UNKNOWN_TIME
 
 if TYPE_CHECKING:
     from stillwatch.detect.hubs import Hubs
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
 
 MIN_PAYLOADS = 20
 MAX_REPEATS = 64
+MAX_BET = 32
+"""Largest R that is bet on."""
+MIXING_SAMPLE = 400
+"""Payloads of one multiplicity that are looked at for who sends together with whom."""
+MAX_VOTES = 6
+"""First appearances on one side of one ban that count, each in another hour."""
 SUCCESSION_NULL = 0.6
 """Null probability that a first appearance near a ban falls after it: one half, inflated."""
 
@@ -26,63 +33,114 @@ SUCCESSION_NULL = 0.6
 def log10_ceiling(units: int) -> np.ndarray:
     """log10 of the largest probability that any popularity gives to "exactly m of ``units`` accounts".
 
-    Index m from 0 to `MAX_REPEATS`; counts are zero-truncated binomial. Index 0 is unused.
+    Index m from 0 to `MAX_REPEATS`; counts are zero-truncated binomial. Index 0 is unused, and the last index
+    stands for "that many or more" where there are more units.
 
     >>> c = log10_ceiling(1000)
     >>> float(c[1]), round(10 ** float(c[2]), 2)
     (0.0, 0.32)
     """
-    grid = np.concatenate([np.logspace(-6, -0.001, 400), [1.0 - 1e-9]])
-    top = min(units, MAX_REPEATS)
-    m = np.arange(1, top + 1)
-    pmf = (
-        stats.binom.logpmf(m[:, None], units, grid[None, :])
-        - np.log(-np.expm1(units * np.log1p(-grid)))[None, :]
-    )
     out = np.zeros(MAX_REPEATS + 1)
-    out[1 : top + 1] = np.minimum(pmf.max(axis=1) / np.log(10.0), 0.0)
-    out[1] = 0.0
+    m = np.arange(2, min(units, MAX_REPEATS + 1))
+    if not len(m):
+        return out
+    m = m[m < MAX_REPEATS] if units > MAX_REPEATS else m
+    low, high = np.zeros(len(m)), m / units
+    for _ in range(60):  # the best popularity is where the truncated mean is m
+        p = (low + high) / 2.0
+        over = units * p / -np.expm1(units * np.log1p(-p)) >= m
+        high, low = np.where(over, p, high), np.where(over, low, p)
+    pmf = stats.binom.logpmf(m, units, high) - np.log(-np.expm1(units * np.log1p(-high)))
+    out[m] = np.minimum(pmf / np.log(10.0), 0.0)
+    out.flags.writeable = False
     return out
 
 
-def exact_repeat_log10_e(multiplicity: np.ndarray, counts: np.ndarray, units: int) -> tuple[float, int]:
+def exact_repeat_log10_e(
+    multiplicity: np.ndarray, counts: np.ndarray, units: int, mixing: np.ndarray | None = None
+) -> tuple[float, int]:
     """log10 e-value that payloads go to exactly R different accounts, averaged over R; and the best R.
 
     ``multiplicity[i]`` accounts sent each of ``counts[i]`` payloads. The alternative puts 0.8 on R and spreads
     the rest over the other counts.
+
+    Customers who run one benchmark also reach every payload equally often, because they are the same
+    customers. So a payload that the bet is on is held against the ceiling of the ``mixing[i]`` accounts that
+    take turns with its senders, not of all units. That can only lower the e-value.
     """
     if counts.sum() < MIN_PAYLOADS or units < 3:
         return 0.0, 0
     m = np.minimum(multiplicity, MAX_REPEATS).astype(int)
     ceiling = log10_ceiling(units)
     high = min(units, MAX_REPEATS)
-    scores = []
-    repeats = np.arange(2, min(high, 32) + 1)
-    for r in repeats:
-        alternative = np.where(m == r, np.log10(0.8), np.log10(0.2 / max(high - 1, 1)))
-        scores.append(float((counts * (alternative - ceiling[m])).sum()))
-    if not scores:
+    turns = np.full(len(m), units) if mixing is None else np.clip(mixing.astype(int), m, units)
+    base = counts * (np.log10(0.2 / max(high - 1, 1)) - ceiling[m])
+    hit = counts * (
+        np.log10(0.8) - np.array([log10_ceiling(int(n))[k] for n, k in zip(turns, m, strict=True)])
+    )
+    repeats = np.arange(2, min(high, MAX_BET) + 1)
+    scores = np.array([float(np.where(m == r, hit, base).sum()) for r in repeats])
+    if not len(scores):
         return 0.0, 0
-    best = int(repeats[int(np.argmax(scores))])
-    return float(log10_mean(np.array(scores))), best
+    return float(log10_mean(scores)), int(repeats[int(np.argmax(scores))])
 
 
-def multiplicities(traffic: Traffic, where: str) -> dict[int, tuple[np.ndarray, np.ndarray, int]]:
-    """Per key of ``where`` (a SQL table with columns key, unit, payload): (multiplicity, payloads, units)."""
-    rows = traffic.con.con.execute(
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How the payloads of one key are spread over units; arrays run over (multiplicity, mixing)."""
+
+    multiplicity: np.ndarray
+    mixing: np.ndarray
+    """Accounts that take turns with the senders of these payloads; the multiplicity itself where none do."""
+    payloads: np.ndarray
+    units: int
+
+    def log10_e(self) -> float:
+        """log10 e-value of `exact_repeat_log10_e`."""
+        return exact_repeat_log10_e(self.multiplicity, self.payloads, self.units, self.mixing)[0]
+
+
+def multiplicities(traffic: Traffic, where: str) -> dict[int, Spread]:
+    """How payloads spread over units, per key of ``where`` (a SQL table with columns key, unit, payload).
+
+    The accounts that take turns with a unit are the square of the sum over the sum of squares of how often
+    it and each other sent a payload of the same multiplicity together, over at most `MIXING_SAMPLE` of them.
+    """
+    db = traffic.con.con
+    db.execute(
         f"""
-        WITH source AS ({where}),
-        spread AS (SELECT key, payload, count(DISTINCT unit) AS m FROM source GROUP BY key, payload),
-        size AS (SELECT key, count(DISTINCT unit) AS units FROM source GROUP BY key)
-        SELECT spread.key AS key, m, count(*) AS payloads, any_value(units) AS units
-        FROM spread JOIN size USING (key) GROUP BY spread.key, m ORDER BY key, m
+        CREATE OR REPLACE TEMP TABLE _dealt AS
+        WITH source AS (SELECT DISTINCT key, unit, payload FROM ({where}))
+        SELECT key, unit, payload, count(*) OVER (PARTITION BY key, payload) AS m FROM source
         """  # noqa: S608  (the sources are the two below)
+    )
+    rows = db.execute(
+        f"""
+        WITH several AS (
+            SELECT key, m, payload, row_number() OVER (PARTITION BY key, m ORDER BY payload) AS place
+            FROM (SELECT DISTINCT key, m, payload FROM _dealt WHERE m BETWEEN 2 AND {MAX_BET})
+        ), few AS (
+            SELECT _dealt.* FROM _dealt JOIN several USING (key, m, payload) WHERE place <= {MIXING_SAMPLE}
+        ), pairs AS (
+            SELECT few.key AS key, few.m AS m, few.unit AS unit, other.unit AS other, count(*) AS n
+            FROM few JOIN few AS other ON few.key = other.key AND few.payload = other.payload GROUP BY ALL
+        ), turns AS (
+            SELECT key, m, unit, sum(n)::DOUBLE ** 2 / sum(n * n) AS mixing FROM pairs GROUP BY key, m, unit
+        ), each AS (
+            SELECT key, m, payload, floor(avg(coalesce(mixing, m)) + 1e-9)::BIGINT AS mixing
+            FROM _dealt LEFT JOIN turns USING (key, m, unit) GROUP BY key, m, payload
+        ), size AS (SELECT key, count(DISTINCT unit) AS units FROM _dealt GROUP BY key)
+        SELECT key, m, mixing, count(*) AS payloads, any_value(units) AS units
+        FROM each JOIN size USING (key) GROUP BY key, m, mixing ORDER BY key, m, mixing
+        """  # noqa: S608  (two numbers of ours)
     ).fetchnumpy()
-    out: dict[int, tuple[np.ndarray, np.ndarray, int]] = {}
+    db.execute("DROP TABLE _dealt")
     key = rows["key"]
+    out = {}
     for k in np.unique(key):
         at = key == k
-        out[int(k)] = (rows["m"][at], rows["payloads"][at], int(rows["units"][at][0]))
+        m, mixing, payloads = (np.asarray(rows[name][at]) for name in ("m", "mixing", "payloads"))
+        out[int(k)] = Spread(m, mixing, payloads, int(rows["units"][at][0]))
     return out
 
 
@@ -99,9 +157,9 @@ def extract(traffic: Traffic, hubs: Hubs) -> dict[int, float]:
         "HAVING count(*) >= 40 AND min(unit) <> max(unit))",
     )
     out: dict[int, float] = {}
-    for family, (m, payloads, units) in sorted(by_family.items()):
+    for family, spread in sorted(by_family.items()):
         if family in wanted and wanted[family] not in out:
-            out[wanted[family]] = exact_repeat_log10_e(m, payloads, units)[0]
+            out[wanted[family]] = spread.log10_e()
     return out
 
 
@@ -116,11 +174,15 @@ def _of_groups(traffic: Traffic, groups: Hubs) -> dict[int, float]:
         "WHERE exchange.family <> 0 AND exchange.payload <> 0 AND exchange.status < 300",
     )
     traffic.con.con.unregister("_group")
-    return {key: exact_repeat_log10_e(m, payloads, units)[0] for key, (m, payloads, units) in found.items()}
+    return {key: spread.log10_e() for key, spread in found.items()}
 
 
 def succession_log10_e(traffic: Traffic, units: np.ndarray) -> tuple[float, int, int]:
-    """log10 e-value of first appearances after against before the bans in a set of units, and both counts."""
+    """log10 e-value of first appearances after against before the bans in a set of units, and both counts.
+
+    Appearances in one hour count once, and no more than `MAX_VOTES` on one side of one ban: thirty students
+    who join on the day after a ban are one event, not thirty.
+    """
     frame = traffic.accounts
     banned = (frame.status == 3) & (frame.status_changed != UNKNOWN_TIME)
     if not banned.any():
@@ -142,8 +204,15 @@ def succession_log10_e(traffic: Traffic, units: np.ndarray) -> tuple[float, int,
     after = (at > 0) & (since <= DAY)
     before = (at < len(bans)) & (until >= 0) & (until <= DAY)
     both = after & before
-    a, b = int((after & ~both).sum()), int((before & ~both).sum())
+    a = _votes(at[after & ~both], first[after & ~both])
+    b = _votes(at[before & ~both], first[before & ~both])
     return binomial_log10_e(a, a + b, SUCCESSION_NULL), a, b
+
+
+def _votes(ban: np.ndarray, when: np.ndarray) -> int:
+    """Appearances that count: one an hour and at most `MAX_VOTES` for one ban."""
+    hours = np.unique(np.stack([ban, when // HOUR]), axis=1)
+    return int(np.minimum(np.bincount(hours[0]), MAX_VOTES).sum()) if len(ban) else 0
 
 
 def succession(traffic: Traffic, hubs: Hubs) -> dict[int, float]:

@@ -76,7 +76,8 @@ def _pairs_across(a: np.ndarray, b: np.ndarray, attributor: Attributor) -> float
     best = 0.0
     for p in attributor.pairs:
         across = float((side[p.giver] * side[p.taker] == 2).sum())
-        mean = attributor.kappa * p.rate * float(p.exposure[np.concatenate([a, b])].sum())
+        mixed = 2.0 * len(a) * len(b) / attributor.traffic.n_units**2 * len(p.giver)
+        mean = attributor.kappa * max(p.rate * float(p.exposure[np.concatenate([a, b])].sum()), mixed)
         best = max(best, float(poisson_log10_e(np.array([across]), np.array([mean]))[0]))
     return best
 

@@ -165,7 +165,10 @@ class _Case:
         self.evidence = evidence
         share, low, high = extraction_share(traffic, stream, self.options.seed)
         if self.kind is Kind.POOL:
-            share, low = 0.0, 0.0  # use unknown: the estimate is only an upper bound on what could be extraction
+            share, low = (
+                0.0,
+                0.0,
+            )  # use unknown: the estimate is only an upper bound on what could be extraction
         ts = traffic.column("ts")[stream.rows]
         shape = self._shape()
         rate = min(1.0, (self.adjusted if self.adjusted is not None else 0.0) + self.options.alpha_controller)
@@ -202,7 +205,9 @@ class _Case:
         )  # fmt: skip
 
     def _shape(self) -> tuple[Shape, ...]:
-        meaning = {t.column: t.meaning for t in self.detection.traits if isinstance(t, ShapeTrait)} | DERIVED_MEANING
+        meaning = {
+            t.column: t.meaning for t in self.detection.traits if isinstance(t, ShapeTrait)
+        } | DERIVED_MEANING
         out = []
         for name in FEATURES:
             honest = self.baseline.calibration.features.get(name, np.zeros(0))

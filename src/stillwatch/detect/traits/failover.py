@@ -46,7 +46,8 @@ TRAIT = EventTrait(
     needs=frozenset({"status", "prompt"}),
     what="A prompt refused with 401, 403, 429 or 5xx under one account that succeeds under another within 15 min.",
     null="Poisson at 1e-4 per refusal or the rate outside the hub, times kappa; payloads known to more than "
-    "eight units are left out.",
+    "eight units are left out. Never less is "
+    "expected than chance alone would put into a hub of that size.",
     looks_alike=(
         "a reseller's own fail-over",
         "a user with two accounts",

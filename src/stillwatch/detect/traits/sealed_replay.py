@@ -10,7 +10,8 @@ TRAIT = EventTrait(
     family=Family.BEHAVIOUR,
     needs=frozenset({"sealed_in", "sealed_out"}),
     what="A digest of an encrypted reasoning or compaction block issued to one account and presented by another.",
-    null="Poisson at 1e-6 per presented block or the rate outside the hub, times kappa.",
+    null="Poisson at 1e-6 per presented block or the rate outside the hub, times kappa. Never less is "
+    "expected than chance alone would put into a hub of that size.",
     looks_alike=(
         "key rotation inside an undeclared organisation",
         "a client that syncs history between accounts",
