@@ -84,7 +84,13 @@ def ladder(rows: list[dict[str, Any]]) -> list[str]:
 
 def extremes(rows: list[dict[str, Any]]) -> list[str]:
     """The two ends of load per account."""
-    out = ["", "## Extremes of load", "", "| campaign | accounts | exchanges | member | any tier | groups |", "|---|---|---|---|---|---|"]
+    out = [
+        "",
+        "## Extremes of load",
+        "",
+        "| campaign | accounts | exchanges | member | any tier | groups |",
+        "|---|---|---|---|---|---|",
+    ]
     for r in rows:
         if r["scenario"] == "extremes":
             out += [
@@ -136,7 +142,15 @@ def null(rows: list[dict[str, Any]]) -> list[str]:
 
 def speed(rows: list[dict[str, Any]], machine: str) -> list[str]:
     """Wall time and memory by size."""
-    out = ["", "## Speed", "", machine, "", "| exchanges | accounts | wall s | exchanges/s | peak memory |", "|---|---|---|---|---|"]
+    out = [
+        "",
+        "## Speed",
+        "",
+        machine,
+        "",
+        "| exchanges | accounts | wall s | exchanges/s | peak memory |",
+        "|---|---|---|---|---|",
+    ]
     for r in rows:
         n = r["counts"]["exchanges"]
         out.append(
@@ -144,7 +158,13 @@ def speed(rows: list[dict[str, Any]], machine: str) -> list[str]:
             f" | {r['peak_memory_bytes'] / 2**30:.2f} GiB |"
         )
     last = rows[-1]["timings"]
-    out += ["", f"Where the time of the largest run goes ({rows[-1]['scenario']}):", "", "| phase | s |", "|---|---|"]
+    out += [
+        "",
+        f"Where the time of the largest run goes ({rows[-1]['scenario']}):",
+        "",
+        "| phase | s |",
+        "|---|---|",
+    ]
     out += [f"| {k} | {v} |" for k, v in last.items() if k != "peak_memory_bytes"]
     return out
 

@@ -78,13 +78,13 @@ def look_at(scenario: str, seed: int) -> dict[str, Any]:
     for account, unit in enumerate(traffic.unit.tolist()):
         owners[unit].append(truth[traffic.names.account.names[account]])
     groups = []
-    for group, stream, stands in zip(found.groups, found.streams, found.retested, strict=True):
+    for group, stream in zip(found.groups, found.streams, strict=True):
         who = Counter(r["campaign_id"] or r["class"] for unit in group.units.tolist() for r in owners[unit])
         top, most = who.most_common(1)[0]
         groups.append(
             {
                 "class": top if top not in kinds else kinds[top], "campaign": kinds.get(top) == "campaign",
-                "purity": most / who.total(), "stands": bool(stands), "features": stream.features,
+                "purity": most / who.total(), "features": stream.features,
             }
         )  # fmt: skip
     ordinary = np.zeros(traffic.n_units, np.bool_)
@@ -101,7 +101,7 @@ def look_at(scenario: str, seed: int) -> dict[str, Any]:
 
 def build(worlds: list[dict[str, Any]], as_of: str) -> Baseline:
     """The baseline from what was found."""
-    groups = [g for w in worlds for g in w["groups"] if g["stands"] and g["purity"] >= PURITY]
+    groups = [g for w in worlds for g in w["groups"] if g["purity"] >= PURITY]
     for group in groups:
         group["features"] = {name: float(group["features"][name]) for name in FEATURES}
     weights = fit_weights([g["features"] for g in groups], [g["campaign"] for g in groups])

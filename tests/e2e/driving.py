@@ -51,7 +51,11 @@ def command(*args: object) -> list[str]:
 
 def environment(**changes: str) -> dict[str, str]:
     """What such a process sees: a key, and nothing of the developer's shell but the path."""
-    kept = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG", "TMPDIR", "NUMBA_CACHE_DIR")}
+    kept = {
+        k: v
+        for k, v in os.environ.items()
+        if k in ("PATH", "PYTHONPATH", "HOME", "LANG", "TMPDIR", "NUMBA_CACHE_DIR")
+    }
     return {**kept, "STILLWATCH_KEY": KEY, "NO_COLOR": "1", **changes}
 
 

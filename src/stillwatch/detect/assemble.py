@@ -31,7 +31,7 @@ ABSORB = 0.5
 MAX_ROUNDS = 8
 THIN_CONTROL = 6.0
 """Decades of control evidence with which a hub may stand although few members show it themselves."""
-THIN_JOIN = 2.0
+THIN_JOIN = 1.0
 THIN_MERGE = 0.2
 THIN_HONEST = 0.25
 """Largest estimated share of honest members in such a hub."""
@@ -188,7 +188,7 @@ def assemble(
     traffic: Traffic, hubs: Hubs, tests: HubTests, attributor: Attributor, trusted: np.ndarray, *, low: int
 ) -> list[Group]:
     """Groups from validated hubs, strongest seed first."""
-    standing = np.flatnonzero(tests.discovered & tests.sourced & (tests.retest > 0.0))
+    standing = np.flatnonzero(tests.discovered & tests.confirmed & tests.sourced)
     size = np.diff(hubs.ptr)
     strength = tests.combined[standing] / np.sqrt(np.maximum(size[standing], 1))
     order = standing[np.lexsort((hubs.value[standing], -strength))]
@@ -209,6 +209,9 @@ def assemble(
             doubtful.append(int(hub))
             continue
         units = _grow(attributor, seed, low, controlled=_controlled(tests, int(hub)))
+        if len(units) < RETENTION * len(seed):
+            doubtful.append(int(hub))
+            continue
         _claim(groups, claimed, units, int(hub), low, thin=False)
     for hub in sorted(doubtful, key=lambda h: (-int(size[h]), int(hubs.value[h]))):
         members = hubs.members(hub)

@@ -18,6 +18,8 @@ import numpy as np
 
 EPSILONS = np.array([0.02, 0.1, 0.4])
 """Shares of the wealth put on "shows what an earlier member showed"; the e-value averages the three."""
+THIRD = 2
+"""Earlier owners that a value needs before it is bet on: pairs of honest accounts share cards and addresses."""
 RATES = np.array([10.0, 100.0, 1000.0])
 """Multiples of the null rate that the Poisson bet averages over."""
 
@@ -31,7 +33,9 @@ def bet_hubs(  # type: ignore[no-untyped-def]
     ``units[ptr[h]:ptr[h+1]]`` are the members of hub h in an order that does not depend on data. ``codes`` is
     int32[units, k], -1 padded. The probability of code x under the null is at most ``kappa * q(x)`` with q the
     larger of the reference share and, if ``use_traffic``, the share among units outside the hub. ``part`` 0
-    bets on all members, 1 and 2 on those with ``half`` 0 and 1. Returns (log10 e, members that show anything).
+    bets on all members, 1 and 2 on those with ``half`` 0 and 1. Only values with two earlier owners are bet on, so that
+    a hub full of unrelated honest pairs gains nothing; the stake is the mass of such values, which is known before
+    the unit is looked at. Returns (log10 e, members that show anything).
 
     *Looks alike*: any dependence that kappa does not cover, such as a region or a product, raises the value
     without a controller; that is why hubs need several sources and the shape test.
@@ -41,6 +45,7 @@ def bet_hubs(  # type: ignore[no-untyped-def]
     shown = np.zeros(hubs, dtype=np.int64)
     inside = np.zeros(n_codes)
     seen = np.zeros(n_codes)
+    owners = np.zeros(n_codes, dtype=np.int64)
     width = codes.shape[1]
     wealth = np.zeros(3)
     n_h = np.zeros(8)
@@ -58,6 +63,7 @@ def bet_hubs(  # type: ignore[no-untyped-def]
                 inside[codes[u, j]] += 1.0 / k
         wealth[:] = 0.0
         prior = 0.0
+        eager = 0.0
         for i in range(ptr[h], ptr[h + 1]):
             u = units[i]
             if part != 0 and half[u] != part - 1:
@@ -67,10 +73,12 @@ def bet_hubs(  # type: ignore[no-untyped-def]
                 k += 1
             if k == 0:
                 continue
-            if prior > 0.0:
+            if eager > 0.0:
                 gain = 0.0
                 for j in range(k):
                     x = codes[u, j]
+                    if owners[x] < THIRD:
+                        continue
                     q = max(q_reference[x], q_floor)
                     if use_traffic:
                         q = max(
@@ -78,10 +86,16 @@ def bet_hubs(  # type: ignore[no-untyped-def]
                         )
                     gain += seen[x] / (prior * min(1.0, kappa * q)) / k
                 for e in range(3):
-                    wealth[e] += np.log10(1.0 - EPSILONS[e] + EPSILONS[e] * gain)
+                    wealth[e] += np.log10(1.0 - EPSILONS[e] * eager / prior + EPSILONS[e] * gain)
             prior += 1.0
             for j in range(k):
-                seen[codes[u, j]] += 1.0 / k
+                x = codes[u, j]
+                if owners[x] == THIRD - 1:
+                    eager += seen[x] + 1.0 / k
+                elif owners[x] >= THIRD:
+                    eager += 1.0 / k
+                owners[x] += 1
+                seen[x] += 1.0 / k
         shown[h] = int(prior)
         top = max(wealth[0], wealth[1], wealth[2])
         s = 0.0
@@ -96,6 +110,7 @@ def bet_hubs(  # type: ignore[no-untyped-def]
                     break
                 inside[x] = 0.0
                 seen[x] = 0.0
+                owners[x] = 0
     return out, shown
 
 

@@ -56,6 +56,8 @@ class HubTests:
     retest: np.ndarray
     discovered: np.ndarray
     """Rejected by e-BH on the selection half."""
+    confirmed: np.ndarray
+    """Rejected again by e-BH on the held-out half, over all hubs discovered on the first."""
     sourced: np.ndarray
     """Has one control source or two independent ones."""
 
@@ -156,8 +158,10 @@ def test_hubs(
             log10[0, hub, c] = log10[2, hub, c] = value
     parts = np.stack([_average(log10[part]) for part in range(3)])
     discovered = e_bh(parts[1], alpha)
+    confirmed = np.zeros(n, np.bool_)
+    confirmed[discovered] = e_bh(parts[2][discovered], alpha)
     return HubTests(
-        tuple(channels), tuple(groups), log10[0], parts[0], parts[1], parts[2], discovered,
+        tuple(channels), tuple(groups), log10[0], parts[0], parts[1], parts[2], discovered, confirmed,
         _sourced(log10[0], groups, own_group),
     )  # fmt: skip
 

@@ -9,7 +9,6 @@ import numpy as np
 
 from stillwatch.detect.assemble import Attributor, Group, assemble
 from stillwatch.detect.baseline import Baseline
-from stillwatch.detect.betting import e_bh, log10_mean
 from stillwatch.detect.controller import SOURCE_DECADES, HubTests, Pairs, make_pairs, test_hubs
 from stillwatch.detect.families import assign_families
 from stillwatch.detect.hubs import Hubs, TokenMatrix, build_hubs, token_matrix
@@ -57,8 +56,6 @@ class Detection:
     tests: HubTests
     groups: list[Group]
     streams: list[Stream]
-    retested: np.ndarray
-    """bool[groups]: still stands after the held-out block."""
     attributor: Attributor
     abstentions: list[Abstention] = field(default_factory=list)
     use_traffic: bool = True
@@ -153,10 +150,9 @@ def detect(
     step("groups")
     attributor = Attributor(traffic, matrices, pairs, baseline, kappa=options.kappa, use_traffic=use_traffic)
     groups = assemble(traffic, hubs, tests, attributor, trusted, low=options.hub_min)
-    groups, again = _split(
+    groups = _split(
         traffic, groups, tests, attributor, matrices, pairs, queues, baseline, options, use_traffic
     )
-    retested = e_bh(again, options.alpha_controller) if len(groups) else np.zeros(0, np.bool_)
     step("shape")
     rows = group_rows(traffic, groups)
     streams = [stream_of(traffic, g, r) for g, r in zip(groups, rows, strict=True)]
@@ -169,7 +165,6 @@ def detect(
         tests,
         groups,
         streams,
-        retested,
         attributor,
         abstentions,
         use_traffic,
@@ -186,15 +181,14 @@ def _split(
     traffic: Traffic, groups: list[Group], tests: HubTests, attributor: Attributor,
     matrices: dict[str, TokenMatrix], pairs: list[Pairs], queues: list[QueueTrait], baseline: Baseline,
     options: Options, use_traffic: bool,
-) -> tuple[list[Group], np.ndarray]:  # fmt: skip
-    """Split groups that send different things; returns groups and their held-out log10 e-values.
+) -> list[Group]:  # fmt: skip
+    """Split groups in which controllers met, and measure every part as a whole for the ledger.
 
-    A group that is of a piece is re-tested through its hubs (their average is an e-value, since all were chosen
-    on the other half of the evidence); a part of a split group as a hub of its own.
-    Every group is then measured as a whole, which fills ``Group.log10`` for the ledger.
+    The error rate rests on the seed hub, which stood on both halves of the evidence before anything was grown;
+    a part inherits its standing. ``Group.log10`` is computed on the finished part: it says how heavy the
+    evidence is, and a part without sources of its own is dropped, but it is no second test.
     """
     out: list[Group] = []
-    whole: list[float] = []
     for group in groups:
         parts = (
             [group.units]
@@ -203,10 +197,8 @@ def _split(
         )
         for units in parts:
             out.append(Group(np.sort(units), group.seed, list(group.hubs), group.thin))
-            one = len(parts) == 1 and not group.thin
-            whole.append(float(log10_mean(tests.retest[group.hubs])) if one else np.nan)
     if not out:
-        return [], np.zeros(0)
+        return []
     order = np.argsort(traffic.unit_order, kind="stable")
     rank = np.empty(len(order), np.int64)
     rank[order] = np.arange(len(order))
@@ -221,8 +213,6 @@ def _split(
         traffic, as_hubs, matrices, pairs, found, baseline,
         kappa=options.kappa, alpha=options.alpha_controller, use_traffic=use_traffic,
     )  # fmt: skip
-    again = np.where(np.isnan(whole), own_tests.retest, whole)
-    keep = own_tests.sourced
     for i, group in enumerate(out):
         scored, parts_ = attributor.score(group.units, outsiders=False)
         group.units, group.weight = scored, parts_.sum(0)
@@ -230,5 +220,4 @@ def _split(
         group.channels = dict(zip(own_tests.channels, own_tests.log10[i], strict=True))
         group.controlled = _spoken(own_tests, [i])
         group.log10 = float(own_tests.combined[i])
-    chosen = [g for g, k in zip(out, keep, strict=True) if k]
-    return chosen, again[keep]
+    return [g for g, kept in zip(out, own_tests.sourced, strict=True) if kept]

@@ -1,7 +1,7 @@
 """From measured groups to words: pools and campaigns, tiers, dispositions, reasons, what would change them.
 
-1. Groups that fail the held-out re-test are dropped.
-2. Each other group gets a conformal p-value of its shape; Benjamini-Hochberg over the groups that stand.
+1. Every group stands on a seed hub that was discovered on one half of the evidence and confirmed on the other.
+2. Each group gets a conformal p-value of its shape; Benjamini-Hochberg over the groups that stand.
 3. Adjusted p at most ``alpha_shape``: campaign. At most ``alpha_review``: campaign of low confidence, at most
    ``review``. Otherwise a pool, at most ``watch``.
 4. Only members of a campaign may reach ``act``, with two independent families and a stated rate.
@@ -73,9 +73,7 @@ def judge(
     exemplars: dict[int, list[str]] | None = None,
 ) -> Verdict:  # fmt: skip
     """Put a detection into words."""
-    keep = [i for i in range(len(detection.groups)) if detection.retested[i]]
-    groups = [detection.groups[i] for i in keep]
-    streams = [detection.streams[i] for i in keep]
+    groups, streams = detection.groups, detection.streams
     p_raw = [p_value(score(s.features, baseline.calibration), baseline.calibration) for s in streams]
     known = [i for i, p in enumerate(p_raw) if p is not None]
     adjusted = np.full(len(groups), np.nan)
@@ -98,7 +96,7 @@ def judge(
             traffic, detection, baseline, options, group, stream, p_raw[i],
             None if np.isnan(adjusted[i]) else float(adjusted[i]), names, covered, float(trusted[group.units].mean()),
         )  # fmt: skip
-        campaign = case.campaign((exemplars or {}).get(keep[i], []))
+        campaign = case.campaign((exemplars or {}).get(i, []))
         campaigns.append(campaign)
         rows = case.members(campaign)
         members += rows
