@@ -20,12 +20,6 @@ PAIRS = {("p0", "p1"), ("p2", "p3"), ("p4", "p5")}
 QUEUE = tuple(f"q{i}" for i in range(8))
 QUESTION = babble("the question", 20)
 
-BROKEN = {
-    "sdk_headers": "the header digest is a difference of float64 sums and ignores the offset of a slice",
-    "work_queue hub": "a hub with the same members as an earlier one is dropped, and with it the family's value",
-}
-"""Defects that this suite has found outside the traits; a test that then passes asks to delete its line."""
-
 Builder = Callable[[bool], World]
 
 

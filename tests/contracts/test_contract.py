@@ -43,7 +43,7 @@ from stillwatch.records import (
     Abstention,
 )
 from tests.contracts.factory import NOTHING, World, hubs_of, queue_scores, seen
-from tests.contracts.golden import BROKEN, GOLDEN
+from tests.contracts.golden import GOLDEN
 from tests.contracts.town import CANARY, POOL, town
 
 TRAITS = builtin_traits()
@@ -57,11 +57,16 @@ FIELDS = (
     | {f"release.{name}" for name in RELEASE_SCHEMA.names}
     | {f"client_release.{name}" for name in CLIENT_RELEASE_SCHEMA.names}
 )
-INSTEAD = {"prompt": {"messages"}, "system_prompt": {"messages"}}
+INSTEAD = {
+    "prompt": {"messages"},
+    "system_prompt": {"messages"},
+    "messages": {"prefix_digests"},
+    "completion": {"output_digests", "prefix_digests"},
+}
 """Fields that a missing one is derived from."""
 SPEAKS_OF_CONTROL = SOURCE_GROUPS | {"schedule"}
 """Groups that may be bet on: independent sources, and timing, which adds weight only."""
-GROUPS = SPEAKS_OF_CONTROL | CONTROL_GROUPS | {"software", "content", "language", "programme", "pivot"}
+GROUPS = SPEAKS_OF_CONTROL | CONTROL_GROUPS | {"software", "content", "language", "programme", "pivot", "network"}
 
 HUBS = tuple(t for t in TRAITS if t.id in ("address_block", "template"))
 """What defines the hubs that queue traits are shown."""
@@ -179,12 +184,8 @@ def test_events_join_two_units(trait: EventTrait, traffic: Traffic) -> None:
 
 @every_trait
 @pytest.mark.parametrize("how", ["shuffled", "slices"])
-def test_does_not_depend_on_order_or_batches(
-    trait: Trait, how: str, towns: dict[str, Traffic], request: pytest.FixtureRequest
-) -> None:
+def test_does_not_depend_on_order_or_batches(trait: Trait, how: str, towns: dict[str, Traffic]) -> None:
     """The same exchanges in another order or other batches show the same values under the same units."""
-    if trait.id in BROKEN:
-        request.applymarker(pytest.mark.xfail(reason=BROKEN[trait.id]))
     assert seen(trait, towns[how], HUBS, POOL) == seen(trait, towns["as written"], HUBS, POOL)
 
 
@@ -204,7 +205,9 @@ def towns() -> dict[str, Traffic]:
 @pytest.mark.parametrize("field", sorted({f for t in TRAITS for f in t.needs} - EXCHANGE_REQUIRED))
 def test_abstains_aloud_without_a_field(field: str) -> None:
     """Logs that never held a field make exactly the traits that need it abstain, and they name the field."""
-    gone = frozenset({field} | INSTEAD.get(field, set()))
+    gone = frozenset({field})
+    while (more := gone.union(*(INSTEAD.get(f, set()) for f in gone))) != gone:
+        gone = more
     notes: list[Abstention] = []
     tokens, events, queues = extract_tokens(town().without(gone).traffic(), TRAITS, notes.append)
     unmet = {t.id: tuple(sorted(f for f in t.needs & gone if INSTEAD.get(f, {f}) <= gone)) for t in TRAITS}

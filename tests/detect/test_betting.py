@@ -182,10 +182,6 @@ def test_a_shared_rare_value_grows_with_the_hub() -> None:
     assert medians[3] > 10.0
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a value bets from its second owner on, so many unrelated pairs look like one controller",
-)
 def test_pairs_are_no_controller() -> None:
     """A hub in which a third of the units are pairs with a rare value each has no common controller."""
     rng = np.random.default_rng(12)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from stillwatch.detect.betting import EPSILONS, bet_hubs
+from stillwatch.detect.betting import EPSILONS, THIRD, bet_hubs
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,14 @@ def plain(world: World, members: list[int], part: int, use_traffic: bool) -> tup
         if not shown[u] or (part and world.half[u] != part - 1):
             continue
         if past:
-            seen = {x: sum(p.count(x) / len(p) for p in past) for x in shown[u]}
-            gain = sum(seen[x] / len(past) / min(1.0, world.kappa * q[x]) for x in shown[u]) / len(shown[u])
-            wealth = [w * (1 - e + e * gain) for w, e in zip(wealth, EPSILONS, strict=True)]
+            every = {x for p in past for x in p}
+            seen = {x: sum(p.count(x) / len(p) for p in past) for x in every}
+            eager = {x for x in every if sum(x in p for p in past) >= THIRD}
+            stake = sum(seen[x] for x in eager) / len(past)
+            gain = sum(
+                seen[x] / len(past) / min(1.0, world.kappa * q[x]) for x in shown[u] if x in eager
+            ) / len(shown[u])
+            wealth = [w * (1 - e * stake + e * gain) for w, e in zip(wealth, EPSILONS, strict=True)]
         past.append(shown[u])
     return math.log10(sum(wealth) / len(wealth)), len(past)
 

@@ -16,11 +16,20 @@ from stillwatch.detect.trait import CONTROL_GROUPS, EventTrait, QueueTrait, Toke
 from stillwatch.records import Evidence, Family
 
 GROUP_FAMILY = {
-    "payment": Family.IDENTITY, "identity": Family.IDENTITY, "programme": Family.IDENTITY,
-    "egress": Family.INFRASTRUCTURE, "network": Family.INFRASTRUCTURE, "device": Family.INFRASTRUCTURE, "software": Family.INFRASTRUCTURE,
-    "schedule": Family.TIMING, "pivot": Family.TIMING, "control": Family.BEHAVIOUR, "queue": Family.BEHAVIOUR,
-    "content": Family.CONTENT, "language": Family.CONTENT,
-}  # fmt: skip
+    "payment": Family.IDENTITY,
+    "identity": Family.IDENTITY,
+    "programme": Family.IDENTITY,
+    "egress": Family.INFRASTRUCTURE,
+    "network": Family.INFRASTRUCTURE,
+    "device": Family.INFRASTRUCTURE,
+    "software": Family.INFRASTRUCTURE,
+    "schedule": Family.TIMING,
+    "pivot": Family.TIMING,
+    "control": Family.BEHAVIOUR,
+    "queue": Family.BEHAVIOUR,
+    "content": Family.CONTENT,
+    "language": Family.CONTENT,
+}
 """Evidence family of each trait group."""
 SHOWN = 0.3
 """Channels under this many decades are not listed."""

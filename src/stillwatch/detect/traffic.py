@@ -171,7 +171,7 @@ class Loader:
         names = [""] * n_units
         for a in by_name:
             names[unit[a]] = "a:" + feat.names.account.names[a]
-        for a in np.flatnonzero(org >= 0):
+        for a in np.flatnonzero(org >= 0).tolist():
             names[unit[a]] = "o:" + feat.names.org.names[org[a]]
         order = digest_strings(pa.array(names, pa.string()), feat.key, "unit-order").astype(np.uint64)
         db.register("_unit", pa.table({"acct": np.arange(n_accounts, dtype=np.int32), "unit": unit}))

@@ -12,7 +12,8 @@ TRAIT = QueueTrait(
     what="First appearances of a hub's units in the day after one of its accounts was banned, against the day "
     "before.",
     null="A unit's first appearance is as likely just before a ban as just after it, up to kappa: a binomial "
-    "bet. Only days that lie wholly inside the window count.",
+    "bet. Appearances count once an hour and at most six on one side of one ban, so a class that joins together is "
+    "not thirty events; only days that lie wholly inside the window count.",
     looks_alike=(
         "a customer who opens a new account after a mistaken ban",
         "a launch that happens to follow a ban",
