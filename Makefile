@@ -11,7 +11,7 @@ SEED ?= 7
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format unit docs docs-generate wheel study bench screenshot chromium lock clean
+.PHONY: help setup demo test lint format unit docs docs-generate wheel study bench baseline screenshot chromium lock clean
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | sed -E 's/:.*## */\t/' | expand -t 16
@@ -54,11 +54,16 @@ docs-generate: $(STAMP)  ## rewrite the generated pages from the code
 wheel: $(STAMP)  ## wheel and source archive, into dist/
 	$(BIN)/python -m build --no-isolation --outdir dist .
 
-study: $(STAMP)  ## error rates over scenarios and seeds, into build/study/
-	$(BIN)/python -m scripts.study --out build/study
+study: $(STAMP)  ## error rates on held-out seeds, into docs/benchmarks.md
+	$(BIN)/python -m scripts.study
+	$(BIN)/python -m scripts.benchmarks_page
 
-bench: $(STAMP)  ## wall time and memory by size, into build/bench/
-	$(BIN)/python -m scripts.bench --out build/bench
+bench: $(STAMP)  ## wall time and memory by size, into docs/benchmarks.md
+	$(BIN)/python -m scripts.bench
+	$(BIN)/python -m scripts.benchmarks_page
+
+baseline: $(STAMP)  ## fit the shipped baseline again on development seeds (about 15 minutes)
+	$(BIN)/python -m scripts.fit_shipped
 
 screenshot: $(STAMP) chromium demo  ## a picture of the demo report, for the README
 	$(BIN)/python scripts/screenshot.py demo/report/report.html docs/assets/report.png

@@ -17,6 +17,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from stillwatch.detect.chains import chains
 from stillwatch.detect.digest import Key, digest_strings, digest_text
 from stillwatch.detect.kernel import COLUMNS, text_features
 from stillwatch.detect.lexicon import Lexicon
@@ -230,45 +231,6 @@ def _list_digests(column: pa.Array, key: Key, domain: str) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat[flat != 0]))
 
 
-def _message_text(message: Any) -> str:
-    content = message.get("content") if isinstance(message, dict) else None
-    if isinstance(content, str):
-        return content
-    if isinstance(content, list):
-        return "\n".join(p["text"] for p in content if isinstance(p, dict) and isinstance(p.get("text"), str))
-    return ""
-
-
-def conversation_chain(messages: list[Any]) -> tuple[list[str], str]:
-    """Chain states of a conversation: one per assistant turn present, and the state as sent.
-
-    System messages are left out, since relays rewrite them. A state is a running hash in hex; it becomes a
-    keyed digest before it leaves this module.
-    """
-    import hashlib
-
-    state = b""
-    states: list[str] = []
-    for message in messages:
-        role = message.get("role") if isinstance(message, dict) else None
-        if role in ("system", "developer"):
-            continue
-        text = _message_text(message)
-        state = hashlib.blake2b(state + str(role)[:1].encode() + text.strip().encode("utf-8", "surrogatepass"),
-                                digest_size=12).digest()  # fmt: skip
-        if role == "assistant":
-            states.append(state.hex())
-    return states, state.hex()
-
-
-def chain_with_answer(state: str, completion: str) -> str:
-    """State after the answer, as a follow-up request would present it."""
-    import hashlib
-
-    raw = bytes.fromhex(state) + b"a" + completion.strip().encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(raw, digest_size=12).hexdigest()
-
-
 class Featurizer:
     """Turns exchange batches into feature batches. Thread-safe apart from the interners (see `batch`)."""
 
@@ -321,7 +283,7 @@ class Featurizer:
         out["hdr"], out["hdr_flags"] = self._headers(batch)
         for name in ("sealed_in", "sealed_out"):
             out[name] = _list_digests(batch.column(name), key, "sealed")
-        out["issued"], out["presented"] = self._chains(batch)
+        out["issued"], out["presented"] = chains(batch, key)
         return out
 
     def finish(self, batch: pa.RecordBatch, out: dict[str, Any]) -> pa.RecordBatch:
@@ -411,48 +373,6 @@ class Featurizer:
         flags = table[inverse.ravel()]
         valid = np.asarray(column.is_valid())
         return np.where(valid, digest, 0), np.where(valid, flags, 0).astype(np.int8)
-
-    def _chains(self, batch: pa.RecordBatch) -> tuple[pa.Array, pa.Array]:
-        n = len(batch)
-        issued: list[list[str] | None] = [None] * n
-        presented: list[list[str] | None] = [None] * n
-        messages, answers = batch.column("messages"), batch.column("completion")
-        if messages.null_count < n:
-            texts, completions = messages.to_pylist(), answers.to_pylist()
-            for i, text in enumerate(texts):
-                if text is None:
-                    continue
-                try:
-                    parsed = orjson.loads(text)
-                except orjson.JSONDecodeError:
-                    continue
-                if not isinstance(parsed, list) or not parsed:
-                    continue
-                states, sent = conversation_chain(parsed)
-                presented[i] = states[-3:] or None
-                if completions[i]:
-                    issued[i] = [chain_with_answer(sent, completions[i])]
-        prefixes, outputs = batch.column("prefix_digests"), batch.column("output_digests")
-        if prefixes.null_count < n or outputs.null_count < n:
-            for i, (chain, chunks) in enumerate(zip(prefixes.to_pylist(), outputs.to_pylist(), strict=True)):
-                if chain and len(chain) >= 3:
-                    issued[i] = [*(issued[i] or []), chain[-1]]
-                    presented[i] = [*(presented[i] or []), *chain[2:-1][-3:]]
-                if chunks:
-                    issued[i] = [*(issued[i] or []), *chunks[:4]]
-        if answers.null_count < n:
-            prompts, completions = batch.column("prompt"), answers
-            lone = np.array([c is None for c in issued]) & np.asarray(completions.is_valid())
-            if messages.null_count:
-                for at in np.flatnonzero(
-                    lone & np.asarray(messages.is_null()) & np.asarray(prompts.is_valid())
-                ):
-                    sent = conversation_chain([{"role": "user", "content": prompts[int(at)].as_py()}])[1]
-                    issued[int(at)] = [chain_with_answer(sent, completions[int(at)].as_py())]
-        out = []
-        for column in (issued, presented):
-            out.append(_list_digests(pa.array(column, type=pa.list_(pa.string())), self.key, "chain"))
-        return out[0], out[1]
 
 
 def _conflicts(agent: str | None, headers: Any) -> int:

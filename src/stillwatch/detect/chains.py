@@ -1,0 +1,155 @@
+"""Conversation chains: what an exchange issued, and what of earlier answers it presents.
+
+A *state* is a keyed running digest over the turns of a conversation. An exchange *issues* the state after its
+answer, and *presents* the state at each assistant turn of its history. Where one account presents what was
+issued to another, a conversation was handed on. System messages are left out, since relays rewrite them;
+white space around a turn does not count.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba as nb
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stillwatch.detect.digest import Key, digest_strings, domain_key, sip_word
+
+KEPT = 3
+"""Latest assistant turns of a history that are kept."""
+U64 = np.uint64
+_USER, _ASSISTANT, _OTHER = 0, 1, 2
+_ROLES = {"user": _USER, "assistant": _ASSISTANT}
+_STEP = U64(0x9E6C63D0876A9A47)
+
+
+@nb.njit(cache=True, nogil=True)
+def _step(state, role, turn, k0, k1):  # type: ignore[no-untyped-def]
+    return sip_word((state * _STEP) ^ U64(turn) ^ (U64(role + 1) << U64(61)), k0, k1)
+
+
+@nb.njit(cache=True, nogil=True)
+def _walk(ptr, roles, turns, answers, k0, k1, issued, presented):  # type: ignore[no-untyped-def]
+    for row in range(issued.shape[0]):
+        if ptr[row] == ptr[row + 1]:
+            continue
+        state = U64(0)
+        seen = 0
+        for i in range(ptr[row], ptr[row + 1]):
+            state = _step(state, roles[i], turns[i], k0, k1)
+            if roles[i] == _ASSISTANT:
+                if seen == KEPT:
+                    for j in range(KEPT - 1):
+                        presented[row, j] = presented[row, j + 1]
+                    seen -= 1
+                presented[row, seen] = np.int64(state)
+                seen += 1
+        if answers[row] != 0:
+            issued[row] = np.int64(_step(state, _ASSISTANT, answers[row], k0, k1))
+
+
+def message_text(message: Any) -> str:
+    """Text of one message: a string, or the text parts of a list.
+
+    >>> message_text({"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "image"}]})
+    'a'
+    """
+    content = message.get("content") if isinstance(message, dict) else None
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        return "\n".join(p["text"] for p in content if isinstance(p, dict) and isinstance(p.get("text"), str))
+    return ""
+
+
+def conversation_states(
+    messages: pa.Array, prompts: pa.Array, answers: pa.Array, key: Key
+) -> tuple[np.ndarray, np.ndarray]:
+    """States issued (int64[n]) and presented (int64[n, 3]); 0 = none.
+
+    Without messages, the prompt is the whole conversation.
+    """
+    n = len(prompts)
+    roles: list[int] = []
+    texts: list[str] = []
+    counts = np.zeros(n, np.int64)
+    for row, text in enumerate(messages.to_pylist() if messages.null_count < n else ()):
+        parsed = _parsed(text)
+        for message in parsed:
+            role = message.get("role") if isinstance(message, dict) else None
+            if role not in ("system", "developer"):
+                roles.append(_ROLES.get(role, _OTHER) if isinstance(role, str) else _OTHER)
+                texts.append(message_text(message))
+                counts[row] += 1
+    lone = np.asarray(messages.is_null()) & np.asarray(prompts.is_valid())
+    told = _digests(pa.array(texts, pa.string()), key)
+    asked = _digests(prompts, key)
+    counts[lone] = 1
+    ptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    turn, role_of = np.zeros(ptr[-1], np.int64), np.zeros(ptr[-1], np.int64)
+    first = np.zeros(ptr[-1], np.bool_)
+    first[ptr[:-1][lone]] = True
+    turn[first], turn[~first] = asked[lone], told
+    role_of[~first] = roles
+    issued, presented = np.zeros(n, np.int64), np.zeros((n, KEPT), np.int64)
+    k0, k1 = domain_key(key, "chain-state")
+    _walk(ptr, role_of, turn, _digests(answers, key), k0, k1, issued, presented)
+    return issued, presented
+
+
+def _parsed(text: str | None) -> list[Any]:
+    if text is None:
+        return []
+    try:
+        parsed = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return []
+    return parsed if isinstance(parsed, list) else []
+
+
+def _digests(texts: pa.Array, key: Key) -> np.ndarray:
+    return digest_strings(pc.utf8_trim_whitespace(texts), key, "turn")
+
+
+def chains(batch: pa.RecordBatch, key: Key) -> tuple[pa.Array, pa.Array]:
+    """What each exchange of a canonical batch issued and presented, as lists of digests."""
+    n = len(batch)
+    issued, presented = conversation_states(
+        batch.column("messages"), batch.column("prompt"), batch.column("completion"), key
+    )
+    prefixes, outputs = batch.column("prefix_digests"), batch.column("output_digests")
+    if prefixes.null_count == n and outputs.null_count == n:
+        return _lists(issued[:, None]), _lists(presented)
+    gave: list[list[str]] = [[] for _ in range(n)]
+    took: list[list[str]] = [[] for _ in range(n)]
+    for row, (chain, chunks) in enumerate(zip(prefixes.to_pylist(), outputs.to_pylist(), strict=True)):
+        if chain and len(chain) >= 3:
+            gave[row].append(chain[-1])
+            took[row] += chain[2:-1][-KEPT:]
+        gave[row] += (chunks or [])[:4]
+    return (
+        _lists(np.hstack([issued[:, None], _given(gave, 5, key)])),
+        _lists(np.hstack([presented, _given(took, KEPT, key)])),
+    )
+
+
+def _given(rows: list[list[str]], width: int, key: Key) -> np.ndarray:
+    """Digests that the log itself gave, digested again under our key; int64[n, width]."""
+    out = np.zeros((len(rows), width), np.int64)
+    flat = [(row, i, text) for row, texts in enumerate(rows) for i, text in enumerate(texts[:width]) if text]
+    if flat:
+        at, place, text = zip(*flat, strict=True)
+        out[list(at), list(place)] = digest_strings(pa.array(text, pa.string()), key, "chain")
+    return out
+
+
+def _lists(table: np.ndarray) -> pa.Array:
+    """Rows of a matrix as lists, zeros left out."""
+    kept = table != 0
+    if not kept.any():
+        return pa.nulls(len(table), pa.list_(pa.int64()))
+    offsets = np.concatenate([[0], np.cumsum(kept.sum(1))]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(table[kept]))
