@@ -1,4 +1,4 @@
-"""``stillwatch ingest``: logs in, one Parquet file of features out."""
+"""``stillwatch ingest``: logs in, a folder of features out."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from stillwatch.cli.terminal import console, print_json, progress
     cls=VerbCommand,
     short_help="Turn logs into features that hold no text.",
     examples=(
-        ("stillwatch ingest logs/ --key-file stillwatch.key --out features.parquet", "on the log host"),
-        ("stillwatch scan features.parquet --out report", "later, elsewhere: no prompt has travelled"),
+        ("stillwatch ingest logs/ --key-file stillwatch.key --out features", "on the log host"),
+        ("stillwatch scan features --key-file stillwatch.key --out report", "later, elsewhere: no prompt has travelled"),
     ),
 )
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
@@ -27,9 +27,9 @@ from stillwatch.cli.terminal import console, print_json, progress
     "-o",
     required=True,
     section="Writing",
-    metavar="FILE",
+    metavar="FOLDER",
     type=click.Path(),
-    help="Parquet file to write.",
+    help="Folder to write; whole or not at all.",
 )
 @option("--overwrite", section="Writing", is_flag=True, help="Replace the file when it exists.")
 @json_option("Print the counts as JSON to standard output.")

@@ -169,7 +169,8 @@ class _Case:
             )  # use unknown: the estimate is only an upper bound on what could be extraction
         ts = traffic.column("ts")[stream.rows]
         shape = self._shape()
-        rate = min(1.0, (self.adjusted if self.adjusted is not None else 0.0) + self.options.alpha_controller)
+        claimed = self.adjusted if self.kind is Kind.CAMPAIGN and self.adjusted is not None else 0.0
+        rate = min(1.0, claimed + self.options.alpha_controller)
         taken = capability_rows(traffic, stream.linked_rows if len(stream.linked_rows) else stream.rows)
         granted = bool(self.granted.all())
         confidence = self._confidence(evidence)
