@@ -61,8 +61,8 @@ WEAK = {
     "source by themselves.",
     "language": "It belongs to the group *language*, which helps to describe a group and never counts as a source.",
     "programme": "It belongs to the group *programme*, which helps to describe a group and never counts as a source.",
-    "network": "It belongs to the group *network*. A cloud or carrier has many customers, so it adds a little weight for "
-    "an account and is no source.",
+    "network": "It belongs to the group *network*. A cloud or carrier has many customers, so it adds a little weight "
+    "for an account and is no source.",
     "pivot": "It belongs to the group *pivot*, which helps to describe a group and never counts as a source.",
 }
 

@@ -66,7 +66,9 @@ INSTEAD = {
 """Fields that a missing one is derived from."""
 SPEAKS_OF_CONTROL = SOURCE_GROUPS | {"schedule"}
 """Groups that may be bet on: independent sources, and timing, which adds weight only."""
-GROUPS = SPEAKS_OF_CONTROL | CONTROL_GROUPS | {"software", "content", "language", "programme", "pivot", "network"}
+GROUPS = (
+    SPEAKS_OF_CONTROL | CONTROL_GROUPS | {"software", "content", "language", "programme", "pivot", "network"}
+)
 
 HUBS = tuple(t for t in TRAITS if t.id in ("address_block", "template"))
 """What defines the hubs that queue traits are shown."""

@@ -17,7 +17,10 @@ from stillwatch.cli.terminal import console, print_json, progress
     short_help="Turn logs into features that hold no text.",
     examples=(
         ("stillwatch ingest logs/ --key-file stillwatch.key --out features", "on the log host"),
-        ("stillwatch scan features --key-file stillwatch.key --out report", "later, elsewhere: no prompt has travelled"),
+        (
+            "stillwatch scan features --key-file stillwatch.key --out report",
+            "later, elsewhere: no prompts travel",
+        ),
     ),
 )
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")

@@ -24,6 +24,8 @@ from stillwatch.detect.trait import CONTROL_GROUPS, SOURCE_GROUPS
 
 DIRECTIONS = 4
 MAX_PARTS = 24
+MIN_SIDE = 3
+"""Units of the smallest side that is cut off; a part below ``low`` units is dropped, being too small to stand."""
 TIED_DECADES = 0.7
 """A trait group ties two sides when the typical unit of one shows this much of the other's profile."""
 
@@ -39,15 +41,19 @@ def parts_of(units: np.ndarray, low: int, attributor: Attributor, *, controlled:
             done.append(part)
         else:
             waiting += cut
-    return sorted(done, key=lambda p: int(p[0]))
+    return sorted((p for p in done if len(p) >= low), key=lambda p: int(p[0]))
 
 
 def _cut(units: np.ndarray, low: int, attributor: Attributor, controlled: bool) -> list[np.ndarray] | None:
-    if len(units) < 2 * low:
+    if len(units) < low + MIN_SIDE:
         return None
     for side in _habits(units, attributor) + _sides(_matrix(units, attributor)):
         a, b = units[side], units[~side]
-        if min(len(a), len(b)) >= low and not _tied(a, b, attributor, controlled):
+        if (
+            min(len(a), len(b)) >= MIN_SIDE
+            and max(len(a), len(b)) >= low
+            and not _tied(a, b, attributor, controlled)
+        ):
             return [a, b]
     return None
 
