@@ -1,0 +1,79 @@
+"""Scans the week made of real text (tests/real): what was found, who was touched; into docs/data/real_week.json."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from scripts.lab_run import a_key, scan
+from tests.real.week import build_week
+
+SHARED = Path("../shared")
+OUT = Path("docs/data/real_week.json")
+
+
+def main() -> None:
+    """Build, scan, compare with the truth."""
+    if not (SHARED / "data").is_dir():
+        raise SystemExit("no ../shared/data beside the repository: the week is made of the text kept there")
+    with tempfile.TemporaryDirectory(prefix="stillwatch-week-") as place:
+        week, run = Path(place) / "week", Path(place) / "run"
+        build_week(week, shared=SHARED, scale=1.0)
+        scanned = scan(week, run, a_key(Path(place)))
+        truth = {r["account_id"]: r for r in pq.read_table(week / "truth" / "accounts.parquet").to_pylist()}
+        hints = pq.read_table(run / "accounts.parquet").to_pylist()
+        members = pq.read_table(run / "members.parquet").to_pylist()
+        groups = {r["campaign_id"]: r for r in pq.read_table(run / "campaigns.parquet").to_pylist()}
+    report = {"counts": scanned.summary["counts"], **compare(truth, hints, members, groups)}
+    OUT.parent.mkdir(parents=True, exist_ok=True)
+    OUT.write_text(json.dumps(report, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    sys.stderr.write(f"wrote {OUT}\n")
+
+
+def compare(
+    truth: dict[str, Any], hints: list[Any], members: list[Any], groups: dict[str, Any]
+) -> dict[str, Any]:
+    """Campaigns and honest classes, each with what the scan said of them."""
+    owners: dict[str, Counter[str]] = defaultdict(Counter)
+    for m in members:
+        if m["tier"] in ("member", "associated"):
+            owners[m["campaign_id"]][truth[m["account_id"]]["campaign_id"] or "honest"] += 1
+    said = {h["account_id"]: h["disposition_hint"] for h in hints}
+    campaigns = []
+    for name in sorted({t["campaign_id"] for t in truth.values() if t["campaign_id"]}):
+        mine = {a for a, t in truth.items() if t["campaign_id"] == name}
+        parts = [g for g, who in owners.items() if who.most_common(1)[0][0] == name]
+        inside = sum(owners[g][name] for g in parts)
+        campaigns.append(
+            {
+                "campaign": name, "accounts": len(mine), "found": inside, "groups": len(parts),
+                "purity": inside / max(sum(owners[g].total() for g in parts), 1),
+                "kind": sorted({groups[g]["kind"] for g in parts}),
+                "p_value": [groups[g]["p_value"] for g in parts],
+                "hints": dict(Counter(said.get(a, "none") for a in mine)),
+            }
+        )  # fmt: skip
+    classes: dict[str, Counter[str]] = defaultdict(Counter)
+    orgs: dict[str, set[str]] = defaultdict(set)
+    touched: dict[str, set[str]] = defaultdict(set)
+    for account, t in truth.items():
+        if not t["campaign_id"]:
+            classes[t["class"]][said.get(account, "none")] += 1
+            orgs[t["class"]].add(t["org_key"])
+            if said.get(account) in ("review", "act"):
+                touched[t["class"]].add(t["org_key"])
+    honest = [
+        {"class": c, "organisations": len(orgs[c]), "review_or_act": len(touched[c]), "hints": dict(n)}
+        for c, n in sorted(classes.items())
+    ]
+    return {"campaigns": campaigns, "honest": honest}
+
+
+if __name__ == "__main__":
+    main()
