@@ -205,20 +205,20 @@ def assemble(
         if len(groups) >= MAX_GROUPS:
             break
         seed = _retain(attributor, members, hubs.traits[hubs.trait[hub]].group)
-        if len(seed) < low or len(seed) < RETENTION * len(members):
+        if not traffic.enough(seed, low) or len(seed) < RETENTION * len(members):
             doubtful.append(int(hub))
             continue
         units = _grow(attributor, seed, low, controlled=_controlled(tests, int(hub)))
         if len(units) < RETENTION * len(seed):
             doubtful.append(int(hub))
             continue
-        _claim(groups, claimed, units, int(hub), low, thin=False)
+        _claim(traffic, groups, claimed, units, int(hub), low, thin=False)
     for hub in sorted(doubtful, key=lambda h: (-int(size[h]), int(hubs.value[h]))):
         members = hubs.members(hub)
         if _may_be_thin(hubs, tests, hub, trusted) and (claimed[members] < 0).mean() > ABSORB:
             units, parts = attributor.score(np.sort(members), outsiders=False)
             content = parts[attributor.trait_groups.index("content")]
-            _claim(groups, claimed, units[content >= THIN_JOIN], hub, low, thin=True)
+            _claim(traffic, groups, claimed, units[content >= THIN_JOIN], hub, low, thin=True)
     for group in groups:
         scored, parts = attributor.score(group.units, outsiders=False)
         group.units = scored
@@ -228,10 +228,17 @@ def assemble(
 
 
 def _claim(
-    groups: list[Group], claimed: np.ndarray, units: np.ndarray, hub: int, low: int, *, thin: bool
+    traffic: Traffic,
+    groups: list[Group],
+    claimed: np.ndarray,
+    units: np.ndarray,
+    hub: int,
+    low: int,
+    *,
+    thin: bool,
 ) -> None:
     """Make a group of units, or add them to the group that most of them belong to already."""
-    if len(units) < low:
+    if not traffic.enough(units, low):
         return
     owners = claimed[units]
     taken = owners >= 0
@@ -247,7 +254,7 @@ def _claim(
             groups[most].units = np.union1d(groups[most].units, fresh).astype(np.int32)
             claimed[fresh] = most
             return
-    if len(fresh) >= low:
+    if traffic.enough(fresh, low):
         claimed[fresh] = len(groups)
         groups.append(Group(np.sort(fresh), hub, [hub], thin))
 
@@ -292,7 +299,7 @@ def _grow(attributor: Attributor, seed: np.ndarray, low: int, *, controlled: boo
     for _ in range(MAX_ROUNDS):
         units, parts = attributor.score(members, outsiders=True)
         fresh: np.ndarray = units[attributor.qualifies(parts, JOIN_DECADES, controlled=controlled)]
-        if len(fresh) < low or np.array_equal(fresh, members):
+        if not attributor.traffic.enough(fresh, low) or np.array_equal(fresh, members):
             return fresh
         members = fresh
     return members

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from stillwatch.detect.traffic import Traffic
+from stillwatch.detect.traffic import MIN_UNITS, Traffic
 from stillwatch.detect.trait import Tokens, TokenTrait
 
 MAX_TOKENS = 4
@@ -119,7 +119,7 @@ def build_hubs(
     high: int,
     sample: int,
 ) -> Hubs:
-    """All values of hub-defining traits that ``low`` to ``high`` units share.
+    """All values of hub-defining traits that ``low`` accounts to ``high`` units share.
 
     Hubs with the same members are kept once. A hub with more than ``sample`` members keeps those first in the
     keyed order, which does not depend on data, so e-values stay valid.
@@ -130,7 +130,7 @@ def build_hubs(
     rows: list[_Row] = []
     dropped = 0
     for index, trait in enumerate(chosen):
-        found, large = _rows_of(tokens[trait.id], index, rank, signature_of, low, high, sample)
+        found, large = _rows_of(tokens[trait.id], index, rank, signature_of, traffic.heft, low, high, sample)
         rows += found
         dropped += large
     seen: dict[int, int] = {}
@@ -160,7 +160,14 @@ class _Row:
 
 
 def _rows_of(
-    got: Tokens, index: int, rank: np.ndarray, signature_of: np.ndarray, low: int, high: int, sample: int
+    got: Tokens,
+    index: int,
+    rank: np.ndarray,
+    signature_of: np.ndarray,
+    heft: np.ndarray,
+    low: int,
+    high: int,
+    sample: int,
 ) -> tuple[list[_Row], int]:
     order = np.lexsort((rank[got.unit], got.value))
     value, unit = got.value[order], got.unit[order]
@@ -170,7 +177,8 @@ def _rows_of(
     size = np.diff(np.append(start, len(value)))
     with np.errstate(over="ignore"):
         signature = np.add.reduceat(signature_of[unit], start)
-    good = np.flatnonzero((size >= low) & (size <= high))
+    accounts = np.add.reduceat(heft[unit], start)
+    good = np.flatnonzero((accounts >= low) & (size >= MIN_UNITS) & (size <= high))
     rows = [
         _Row(index, int(value[start[g]]), int(size[g]), int(signature[g]),
              unit[start[g] : start[g] + min(int(size[g]), sample)])

@@ -25,13 +25,13 @@ from stillwatch.detect.trait import CONTROL_GROUPS, SOURCE_GROUPS
 DIRECTIONS = 4
 MAX_PARTS = 24
 MIN_SIDE = 3
-"""Units of the smallest side that is cut off; a part below ``low`` units is dropped, being too small to stand."""
+"""Units of the smallest side that is cut off; a part that is too small to stand is dropped."""
 TIED_DECADES = 0.7
 """A trait group ties two sides when the typical unit of one shows this much of the other's profile."""
 
 
 def parts_of(units: np.ndarray, low: int, attributor: Attributor, *, controlled: bool) -> list[np.ndarray]:
-    """Units of each part, each of at least ``low`` units; one part when the group is of a piece."""
+    """Units of each part that is large enough; one part when the group is of a piece."""
     waiting: list[np.ndarray] = [np.sort(units)]
     done: list[np.ndarray] = []
     while waiting:
@@ -41,17 +41,17 @@ def parts_of(units: np.ndarray, low: int, attributor: Attributor, *, controlled:
             done.append(part)
         else:
             waiting += cut
-    return sorted((p for p in done if len(p) >= low), key=lambda p: int(p[0]))
+    return sorted((p for p in done if attributor.traffic.enough(p, low)), key=lambda p: int(p[0]))
 
 
 def _cut(units: np.ndarray, low: int, attributor: Attributor, controlled: bool) -> list[np.ndarray] | None:
-    if len(units) < low + MIN_SIDE:
+    if len(units) < 2 * MIN_SIDE:
         return None
     for side in _habits(units, attributor) + _sides(_matrix(units, attributor)):
         a, b = units[side], units[~side]
         if (
             min(len(a), len(b)) >= MIN_SIDE
-            and max(len(a), len(b)) >= low
+            and attributor.traffic.enough(a if len(a) > len(b) else b, low)
             and not _tied(a, b, attributor, controlled)
         ):
             return [a, b]

@@ -105,6 +105,21 @@ class Traffic:
             self.columns[name] = reader.column(0).to_numpy()
         return self.columns[name]
 
+    @property
+    def heft(self) -> np.ndarray:
+        """int64[units]: accounts of a household; a declared organisation counts once however many it has."""
+        if "heft" not in self.cache:
+            accounts = np.bincount(self.unit, minlength=self.n_units)
+            declared = np.zeros(self.n_units, np.bool_)
+            declared[self.unit[self.accounts.org >= 0]] = True
+            self.cache["heft"] = np.where(declared, 1, accounts).astype(np.int64)
+        got: np.ndarray = self.cache["heft"]
+        return got
+
+    def enough(self, units: np.ndarray, low: int) -> bool:
+        """At least `MIN_UNITS` units that hold ``low`` accounts between them."""
+        return len(units) >= MIN_UNITS and int(self.heft[units].sum()) >= low
+
     def unit_counts(self) -> np.ndarray:
         """int64[units]: exchanges of each unit."""
         if "unit_counts" not in self.cache:
@@ -204,6 +219,8 @@ class Loader:
         )  # fmt: skip
 
 
+MIN_UNITS = 3
+"""Independent units that a group needs, whatever the number of its accounts."""
 HOUSEHOLD = 4
 """A payment instrument of at most this many accounts is one customer: such links are never evidence."""
 
