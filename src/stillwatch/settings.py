@@ -116,7 +116,8 @@ class DetectSettings(_Section):
     )
     alpha_review: float = _setting(
         0.05,
-        "Looser rate at which a group is put forward for review by a person. Not below `alpha_shape`.",
+        "Looser rate at which a group is put forward for review by a person, if its plain p-value is at most "
+        "`alpha_shape`. Not below `alpha_shape`.",
         "rate",
         gt=0.0,
         lt=1.0,

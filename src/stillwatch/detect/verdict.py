@@ -2,8 +2,9 @@
 
 1. Every group stands on a seed hub that was discovered on one half of the evidence and confirmed on the other.
 2. Each group gets a conformal p-value of its shape; Benjamini-Hochberg over the groups that stand.
-3. Adjusted p at most ``alpha_shape``: campaign. At most ``alpha_review``: campaign of low confidence, at most
-   ``review``. Otherwise a pool, at most ``watch``.
+3. Adjusted p at most ``alpha_shape``: campaign. At most ``alpha_review``, and the plain p at most ``alpha_shape``:
+   campaign of low confidence, at most ``review``. Otherwise a pool, at most ``watch``. The second condition keeps
+   the share of honest groups that come to review at ``alpha_shape``, however many campaigns are about.
 4. Only members of a campaign may reach ``act``, with two independent families and a stated rate.
 """
 
@@ -139,7 +140,8 @@ class _Case:
         seed = "\x1f".join(names[first])
         self.id = "G-" + hashlib.blake2b(seed.encode("utf-8", "surrogatepass"), digest_size=5).hexdigest()
         self.firm = adjusted is not None and adjusted <= options.alpha_shape
-        self.weak = adjusted is not None and not self.firm and adjusted <= options.alpha_review
+        rare = p is not None and p <= options.alpha_shape
+        self.weak = adjusted is not None and not self.firm and rare and adjusted <= options.alpha_review
         self.kind = Kind.CAMPAIGN if self.firm or self.weak else Kind.POOL
         acct = traffic.column("acct")[stream.rows]
         self.codes, count = np.unique(acct, return_counts=True)

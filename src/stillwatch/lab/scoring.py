@@ -51,8 +51,9 @@ def score(
     Returns
     -------
     ``campaigns`` (per true campaign: recall by tier, detected, fragments), ``recall_by_size``, ``classes`` (per
-    honest class: accounts and organisations flagged, with bounds), ``purity``, ``fragments_mean``, ``pools``. An
-    account counts as found when its tier is ``member``; only accounts with traffic are counted.
+    honest class: accounts and organisations flagged, with bounds), ``purity`` (by size, over groups called campaign or
+    mostly of one true campaign or planted pool; honest groups that are called pool are right as they are),
+    ``fragments_mean``, ``pools``. An account counts as found when its tier is ``member``; only accounts with traffic are counted.
     """
     truth = [r for r in pq.read_table(Path(truth_dir) / "accounts.parquet").to_pylist() if r["exchanges"] > 0]
     known = {r["account_id"]: r for r in truth}
@@ -81,8 +82,9 @@ def score(
                 "detected": sum(c["detected"] for c in inside),
                 "recall": hit / total if total else None,
             }
-    weight = sum(len(g) for g in groups.values())
-    pure = sum(majority[g][1] for g in groups)
+    claimed = [g for g in groups if kinds.get(g) == "campaign" or majority[g][0] is not None]
+    weight = sum(len(groups[g]) for g in claimed)
+    pure = sum(majority[g][1] for g in claimed)
     touched = [c["fragments"] for c in attacks if c["fragments"]]
     extractors = sum(c["extractors"] for c in attacks)
     return {
