@@ -51,9 +51,10 @@ def score(
     Returns
     -------
     ``campaigns`` (per true campaign: recall by tier, detected, fragments), ``recall_by_size``, ``classes`` (per
-    honest class: accounts and organisations flagged, with bounds), ``purity`` (by size, over groups called campaign or
-    mostly of one true campaign or planted pool; honest groups that are called pool are right as they are),
-    ``fragments_mean``, ``pools``. An account counts as found when its tier is ``member``; only accounts with traffic are counted.
+    honest class: accounts and organisations flagged, with bounds), ``purity`` (by size, over groups called campaign
+    or mostly of one true campaign or planted pool; honest groups that are called pool are right as they are),
+    ``fragments_mean``, ``pools``. An account counts as found when its tier is ``member``; only accounts with traffic
+    are counted.
     """
     truth = [r for r in pq.read_table(Path(truth_dir) / "accounts.parquet").to_pylist() if r["exchanges"] > 0]
     known = {r["account_id"]: r for r in truth}
