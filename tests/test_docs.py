@@ -120,9 +120,7 @@ def test_no_file_names_a_registry_or_a_place_on_someones_disk() -> None:
     """Locks and build files work anywhere."""
     files = [*(ROOT / "requirements").glob("*"), *pages(), *(ROOT / "scripts").glob("*.py")]
     files += [ROOT / name for name in ("Makefile", "pyproject.toml", "mkdocs.yml", ".ci/run")]
-    found = re.compile(
-        r"--(extra-)?index-url|--find-links|(?<![\w.])/(home|root|work|opt)/"
-    )
+    found = re.compile(r"--(extra-)?index-url|--find-links|(?<![\w.])/(home|root|work|opt)/")
     for path in files:
         assert not found.search(path.read_text(encoding="utf-8")), path
     for path in (ROOT / "requirements").glob("*"):
