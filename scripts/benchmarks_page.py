@@ -119,7 +119,26 @@ def lookalikes(rows: list[dict[str, Any]]) -> list[str]:
             f"| {name} | {c['orgs']:,} | {c['orgs_member']:,} | {c['orgs_review_or_act']:,}"
             f" ({c['orgs_review_or_act'] / max(c['orgs'], 1):.2%}) | {c['orgs_act']:,} | {upper(c['orgs_act'], c['orgs']):.2%} |"
         )
-    return out
+    return out + beside(rows)
+
+
+def beside(rows: list[dict[str, Any]]) -> list[str]:
+    """The same in worlds that hold attackers as well."""
+    sums: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
+    for r in rows:
+        if r["scenario"].startswith("ladder"):
+            for name, c in r["score"]["classes"].items():
+                for i, key in enumerate(("orgs", "orgs_review_or_act", "orgs_act")):
+                    sums[name][i] += c[key]
+    touched = [f"{name} {b} of {a} ({c} act)" for name, (a, b, c) in sorted(sums.items()) if b]
+    orgs, review, act = (sum(v[i] for v in sums.values()) for i in range(3))
+    return [
+        "",
+        f"Beside attackers (all ladder worlds; the honest population of a seed is the same on every rung, so these are"
+        f" two populations seen seven times): {review} of {orgs:,} organisations at review or act, {act} at act"
+        + (": " + "; ".join(touched) if touched else "")
+        + ".",
+    ]
 
 
 def null(rows: list[dict[str, Any]]) -> list[str]:
