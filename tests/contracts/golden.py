@@ -123,6 +123,20 @@ def handed_over(org: bool) -> World:
     return world
 
 
+def passage(seed: int) -> str:
+    """Ninety words that occur nowhere else."""
+    return " ".join(f"word{seed}n{i}" for i in range(90))
+
+
+def reused(org: bool) -> World:
+    """Three long answers come back inside prompts of another account."""
+    world = bystanders(org)
+    for i in (0, 2, 4):
+        world.send(f"p{i}", at(days=1), prompt=babble(("ask", i)), completion=passage(i))
+        world.send(f"p{i + 1}", at(days=1, hours=1), prompt="Rate this answer. " + passage(i))
+    return world
+
+
 def replayed(org: bool) -> World:
     """Three sealed blocks turn up under another account."""
     world = bystanders(org)
@@ -240,6 +254,7 @@ GOLDEN: dict[str, Builder] = {
         lambda i: {"created_at": at(days=-30, hours=i / 2)}, lambda i: {"created_at": at(days=-60 - i)}
     ),
     "handoff": handed_over,
+    "output_reuse": reused,
     "sealed_replay": replayed,
     "failover": failed_over,
     "work_queue": dealt,

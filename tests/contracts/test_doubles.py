@@ -30,7 +30,7 @@ from tests.contracts.factory import (
     queue_scores,
     shared,
 )
-from tests.contracts.golden import PLANTED, QUESTION, balanced, dealt, headers, in_step, tools
+from tests.contracts.golden import PLANTED, QUESTION, balanced, dealt, headers, in_step, passage, tools
 
 TRAIT = {t.id: t for t in builtin_traits()}
 CEILING = 1.0
@@ -239,7 +239,36 @@ def quoted_before() -> World:
     return world
 
 
+def own_words() -> World:
+    """An account pastes its own answer; two others were given the same text by chance or from one source."""
+    world = World()
+    world.send("p0", at(), prompt="ask", completion=passage(1))
+    world.send("p0", at(hours=1), prompt="Now shorten this: " + passage(1))
+    for i in (1, 2):
+        world.send(f"p{i}", at(hours=i), prompt="ask", completion=passage(2))
+    world.send("p3", at(hours=4), prompt="Please check. " + passage(2))
+    return world
+
+
+def a_phrase() -> World:
+    """Forty words in common are a phrase, not a passage."""
+    world = World()
+    world.send("p0", at(), prompt="ask", completion=" ".join(passage(1).split()[:40]))
+    world.send("p1", at(hours=1), prompt="See " + " ".join(passage(1).split()[:40]))
+    return world
+
+
+def published() -> World:
+    """Nine others paste one account's answer: public text."""
+    world = World()
+    world.send("p0", at(), prompt="ask", completion=passage(3))
+    for i in range(1, 10):
+        world.send(f"p{i}", at(hours=i), prompt=f"No {i}. " + passage(3))
+    return world
+
+
 NO_EVENT = [
+    *[("output_reuse", f) for f in (own_words, a_phrase, published)],
     *[("failover", f) for f in (own_retry, too_late, homework, small_talk, never_through, before_it)],
     *[(n, f) for n in ("handoff", "sealed_replay") for f in (own_follow_up, public_example, same_answer)],
     *[(n, quoted_before) for n in ("handoff", "sealed_replay")],

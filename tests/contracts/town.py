@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from tests.contracts.factory import START, World, at, babble, chat
-from tests.contracts.golden import headers, tools
+from tests.contracts.golden import headers, passage, tools
 
 POOL = tuple(f"p{i}" for i in range(8))
 CANARY = "zqxcanary"
@@ -58,6 +58,8 @@ def _pool(world: World) -> None:
         )
         world.send(take, at(days=3, hours=1, seconds=i), messages=chat(ask, answer, "go on"), completion="more",
                    sealed_in=[f"sealed {i}"])  # fmt: skip
+        world.send(give, at(days=3, hours=1.2, seconds=i), prompt=babble(("long", i)), completion=passage(i))
+        world.send(take, at(days=3, hours=1.5, seconds=i), prompt="Rate this answer. " + passage(i))
         world.send(give, at(days=3, hours=2), prompt=babble(("refused", i)), status=429)
         world.send(take, at(days=3, hours=2, seconds=90), prompt=babble(("refused", i)))
     for i in range(4):

@@ -52,7 +52,7 @@ MISSING_VALUES = {
             "top_p",
         )
     },
-    **{name: None for name in ("issued", "presented", "sealed_in", "sealed_out")},
+    **{name: None for name in ("issued", "presented", "sealed_in", "sealed_out", "chunk_out", "chunk_in")},
     "status": 200,
 }
 
@@ -152,6 +152,8 @@ def test_every_field_is_read_and_none_leaves() -> None:
         assert pa.types.is_integer(kind) or pa.types.is_floating(kind), column.name
     row = batch.to_pylist()[0]
     for name in set(FEATURE_SCHEMA.names) - {
+        "chunk_out",
+        "chunk_in",
         "tail",
         "s2",
         "s3",

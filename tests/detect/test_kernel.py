@@ -9,7 +9,15 @@ import pyarrow as pa
 import pytest
 
 from stillwatch.detect.digest import Key
-from stillwatch.detect.kernel import COLUMNS, HEAD_BYTES, MAX_WORDS, TAIL_BYTES, TEMPLATE_KEYS, text_features
+from stillwatch.detect.kernel import (
+    COLUMNS,
+    HEAD_BYTES,
+    MAX_WORDS,
+    TAIL_BYTES,
+    TEMPLATE_KEYS,
+    chunk_digests,
+    text_features,
+)
 from stillwatch.detect.lexicon import load_lexicon
 from tests.detect.making import KEY
 
@@ -298,3 +306,24 @@ def test_what_is_no_language_is_unknown() -> None:
     """Numbers, code and names of nothing have none."""
     texts = ["12 34 56", "xq zv kk", "def f(x): return x**2", "===", "0xdeadbeef"]
     assert text_features(pa.array(texts), KEY, LEXICON).language.tolist() == [-1] * 5
+
+
+def test_a_passage_keeps_its_chunks_wherever_it_is_pasted() -> None:
+    """Half of a passage's sampled chunks at least survive a preface and a closing; other text shares none."""
+    kept = 0.0
+    for seed in range(40):
+        words = [f"p{seed}w{i}" for i in range(200)]
+        answer = " ".join(words)
+        pasted = f"Please grade the following answer by the rubric below. {answer} Give one number only."
+        other = " ".join(f"q{seed}w{i}" for i in range(200))
+        a, b, c = (set(row[row != 0]) for row in chunk_digests(pa.array([answer, pasted, other]), KEY))
+        assert a and len(a) <= 8
+        assert not a & c
+        kept += len(a & b) / len(a)
+    assert kept / 40 > 0.5
+
+
+def test_short_texts_have_no_chunks() -> None:
+    """Forty-seven words are a phrase; forty-eight may be a passage."""
+    short = " ".join(f"word{i}" for i in range(47))
+    assert not chunk_digests(pa.array([short, None, ""]), KEY).any()

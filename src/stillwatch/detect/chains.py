@@ -122,7 +122,7 @@ def chains(batch: pa.RecordBatch, key: Key) -> tuple[pa.Array, pa.Array]:
     )
     prefixes, outputs = batch.column("prefix_digests"), batch.column("output_digests")
     if prefixes.null_count == n and outputs.null_count == n:
-        return _lists(issued[:, None]), _lists(presented)
+        return as_lists(issued[:, None]), as_lists(presented)
     gave: list[list[str]] = [[] for _ in range(n)]
     took: list[list[str]] = [[] for _ in range(n)]
     for row, (chain, chunks) in enumerate(zip(prefixes.to_pylist(), outputs.to_pylist(), strict=True)):
@@ -131,8 +131,8 @@ def chains(batch: pa.RecordBatch, key: Key) -> tuple[pa.Array, pa.Array]:
             took[row] += chain[2:-1][-KEPT:]
         gave[row] += (chunks or [])[:4]
     return (
-        _lists(np.hstack([issued[:, None], _given(gave, 5, key)])),
-        _lists(np.hstack([presented, _given(took, KEPT, key)])),
+        as_lists(np.hstack([issued[:, None], _given(gave, 5, key)])),
+        as_lists(np.hstack([presented, _given(took, KEPT, key)])),
     )
 
 
@@ -146,7 +146,7 @@ def _given(rows: list[list[str]], width: int, key: Key) -> np.ndarray:
     return out
 
 
-def _lists(table: np.ndarray) -> pa.Array:
+def as_lists(table: np.ndarray) -> pa.Array:
     """Rows of a matrix as lists, zeros left out."""
     kept = table != 0
     if not kept.any():

@@ -17,9 +17,9 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stillwatch.detect.chains import chains
+from stillwatch.detect.chains import as_lists, chains
 from stillwatch.detect.digest import Key, digest_strings, digest_text
-from stillwatch.detect.kernel import COLUMNS, text_features
+from stillwatch.detect.kernel import COLUMNS, chunk_digests, text_features
 from stillwatch.detect.lexicon import Lexicon
 
 MISSING = -1
@@ -40,7 +40,10 @@ FEATURE_SCHEMA = pa.schema(
     + [("logprobs", pa.int8()), ("stream", pa.int8()), ("seeded", pa.int8()), ("sampling", I64)]
     + [(name, I64) for name in ("input_tokens", "output_tokens", "reasoning_tokens", "cached_tokens")]
     + [("status", pa.int32()), ("finish", pa.int8()), ("conv", I64), ("turn", pa.int32())]
-    + [(name, DIGEST_LIST) for name in ("issued", "presented", "sealed_in", "sealed_out")]
+    + [
+        (name, DIGEST_LIST)
+        for name in ("issued", "presented", "sealed_in", "sealed_out", "chunk_out", "chunk_in")
+    ]
 )
 """What detect sees of one exchange. Digests are int64 and 0 = missing; codes and counts are -1 when missing."""
 
@@ -284,6 +287,8 @@ class Featurizer:
         for name in ("sealed_in", "sealed_out"):
             out[name] = _list_digests(batch.column(name), key, "sealed")
         out["issued"], out["presented"] = chains(batch, key)
+        out["chunk_out"] = as_lists(chunk_digests(batch.column("completion"), key))
+        out["chunk_in"] = as_lists(chunk_digests(batch.column("prompt"), key))
         return out
 
     def finish(self, batch: pa.RecordBatch, out: dict[str, Any]) -> pa.RecordBatch:

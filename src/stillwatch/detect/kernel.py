@@ -389,3 +389,68 @@ def text_features(texts: pa.Array, key: Key, lexicon: Lexicon) -> TextFeatures:
         len(lexicon.languages) - 3, len(lexicon.families), out, scores, lang, words, flags,
     )  # fmt: skip
     return TextFeatures(out, scores, lang, words, flags)
+
+
+SHINGLE = 48
+"""Words of a chunk: about 64 tokens, long enough that an exact match is a copy and not a phrase."""
+SAMPLED = 8
+"""One chunk in eight is looked at, by its hash, and at most eight of a text are kept."""
+
+
+@nb.njit(cache=True, nogil=True)
+def _chunks(data, offsets, valid, kinds, folds, k0, k1, out):  # type: ignore[no-untyped-def]
+    words = np.zeros(MAX_WORDS, dtype=np.uint64)
+    exact = np.zeros(MAX_WORDS, dtype=np.uint64)
+    masked = np.zeros(MAX_WORDS, dtype=np.bool_)
+    sentence = np.zeros(MAX_WORDS, dtype=np.int64)
+    scripts = np.zeros(3, dtype=np.int64)
+    low = np.zeros(SAMPLED, dtype=np.uint64)
+    top = U64(1)
+    for _ in range(SHINGLE - 1):
+        top *= GRAM
+    for row in range(valid.shape[0]):
+        if not valid[row] or offsets[row + 1] - offsets[row] < 3 * SHINGLE:
+            continue
+        end = min(offsets[row + 1], offsets[row] + HEAD_BYTES + TAIL_BYTES)
+        count, _, _ = _tokenise(
+            data, offsets[row], end, kinds, folds, words, exact, masked, sentence, 0, 0, scripts
+        )
+        kept = 0
+        rolling = U64(0)
+        for i in range(count):
+            if i >= SHINGLE:
+                rolling -= exact[i - SHINGLE] * top
+            rolling = rolling * GRAM + exact[i]
+            if i < SHINGLE - 1:
+                continue
+            g = finish(rolling)
+            if g % U64(SAMPLED) != U64(0):
+                continue
+            at = kept
+            while at > 0 and low[at - 1] > g:
+                if at < SAMPLED:
+                    low[at] = low[at - 1]
+                at -= 1
+            if at < SAMPLED:
+                low[at] = g
+                kept = min(kept + 1, SAMPLED)
+        for i in range(kept):
+            out[row, i] = np.int64(sip_word(low[i], k0, k1))
+
+
+def chunk_digests(texts: pa.Array, key: Key) -> np.ndarray:
+    """Digests of sampled 48-word chunks of each text; int64[n, 8], 0 = none.
+
+    Sampling goes by hash, not by place, so a passage keeps its chunks wherever it is pasted. Texts are read up to
+    `HEAD_BYTES` + `TAIL_BYTES` from the front.
+
+    >>> key, words = Key.derive(b"0" * 32), " ".join(f"w{i}x" for i in range(90))
+    >>> a, b = chunk_digests(pa.array([words, "Grade this answer please " + words]), key)
+    >>> len(set(a[a != 0]) & set(b[b != 0])) > 0
+    True
+    """
+    data, offsets, valid = string_buffers(texts)
+    out = np.zeros((len(texts), SAMPLED), dtype=np.int64)
+    k0, k1 = domain_key(key, "chunk")
+    _chunks(data, offsets, valid, KINDS, FOLDS, k0, k1, out)
+    return out
