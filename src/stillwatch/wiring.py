@@ -1,7 +1,8 @@
 """Puts the rooms together: the only file besides ``settings`` and ``cli`` that knows them by name.
 
 Effects live here: files are read and written, the clock is read for timings, memory is measured. The rooms
-take arguments and return records.
+take arguments and return records. It is long because no other file may know the rooms: reading into features
+(`_Intake`) stands here beside the four jobs that need it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import tempfile
 import time
 import zlib
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -192,7 +193,7 @@ def _micro(value: datetime) -> int:
 
 def _load(
     intake: _Intake, settings: Settings, spill: str, *, accounts: Sequence[str], releases: str | None,
-    client_releases: str | None, clock: _Clock, keep: Callable[[pa.RecordBatch], None] = lambda _: None,
+    client_releases: str | None, clock: _Clock,
 ) -> tuple[Traffic, list[Rejected], dict[str, Any]]:  # fmt: skip
     """Everything a scan reads, as one `Traffic`."""
     rejected: list[Rejected] = []
@@ -219,7 +220,6 @@ def _load(
     loader = Loader(open_backend(settings.run.threads, settings.run.memory_limit, spill), intake.feat)
     for batch in intake.batches():
         loader.add(batch)
-        keep(batch)
     if intake.reader is not None:
         rejected += intake.reader.rejected
     clock.step("accounts and units")

@@ -219,6 +219,26 @@ def test_abstains_aloud_without_a_field(field: str) -> None:
     assert ran == {t.id for t in TRAITS if not isinstance(t, ShapeTrait)} - {n.trait for n in notes}
 
 
+def test_digests_stand_in_only_where_they_are_read() -> None:
+    """Logs that hold digests of a conversation serve hand-offs; reuse of answers cannot be seen in them."""
+    digests = frozenset({"prefix_digests", "output_digests"})
+    by_id = {t.id: t for t in TRAITS}
+    assert missing_fields(by_id["handoff"], digests) == ()
+    assert missing_fields(by_id["output_reuse"], digests) == ("completion", "prompt")
+
+
+def test_a_broken_queue_trait_abstains_and_the_rest_go_on(traffic: Traffic) -> None:
+    """A queue trait that fails is named and stops nothing."""
+
+    def fail(*_: object) -> dict[int, float]:
+        raise ValueError("no")
+
+    whole = [q for q in TRAITS if isinstance(q, QueueTrait)]
+    traits = tuple(replace(t, extract=fail) if t is whole[0] else t for t in TRAITS)
+    got = detect(traffic, traits, NOTHING, Options())
+    assert [(n.trait, n.reason) for n in got.abstentions] == [(whole[0].id, "failed: ValueError")]
+
+
 def test_the_town_lacks_nothing(traffic: Traffic) -> None:
     """With every field there, nobody abstains and nobody fails."""
     notes: list[Abstention] = []

@@ -1,4 +1,7 @@
-"""Honest traffic: ordinary accounts, and the classes that look like campaigns but are not."""
+"""Honest traffic: ordinary accounts, and the classes that look like campaigns but are not.
+
+Long because every class is one function of the same noun, a tenant; they share nothing with the campaigns.
+"""
 
 from __future__ import annotations
 

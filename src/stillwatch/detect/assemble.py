@@ -2,7 +2,9 @@
 
 Strongest evidence first: a hub's members become a seed; members whose own evidence (everything but the trait
 that recruited them) is under one decade leave it, and a hub that keeps less than half was a public template
-with a campaign inside, so it is dropped. The seed's profile then attracts other units, leave-one-out, until
+with a campaign inside, so it
+cannot seed a group: if control events in it are strong and hardly a trusted unit is there, it stands as a
+*thin* group afterwards. The seed's profile then attracts other units, leave-one-out, until
 nothing changes. Hubs whose members are mostly inside an earlier group are part of it. Linear per group.
 
 A unit's weight is the sum over independent trait groups of the strongest channel in each:
@@ -16,7 +18,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from stillwatch.detect.baseline import Baseline
-from stillwatch.detect.controller import SOURCE_DECADES, HubTests, Pairs, share_of
+from stillwatch.detect.controller import HubTests, Pairs, share_of
 from stillwatch.detect.hubs import Hubs, TokenMatrix
 from stillwatch.detect.traffic import Traffic
 from stillwatch.detect.trait import CONTROL_GROUPS, SOURCE_GROUPS
@@ -51,16 +53,14 @@ class Group:
     hubs: list[int]
     thin: bool = False
     """Held together by shared content with control events on some members; most are only associated."""
-    weight: np.ndarray = field(default_factory=lambda: np.zeros(0))
-    """float64[units]: decades, leave-one-out."""
     parts: dict[str, np.ndarray] = field(default_factory=dict)
-    """Trait group to float64[units] decades."""
+    """Trait group to float64[units] decades, leave-one-out; their sum is a unit's weight."""
     channels: dict[str, float] = field(default_factory=dict)
     """Channel to log10 e-value of the group as a whole; nan where it could not judge."""
     controlled: bool = False
     """Control events or a work queue speak for it as a whole."""
     log10: float = 0.0
-    """Evidence of one controller, the larger of the group's and its seed hub's."""
+    """How heavy the evidence is, on the finished group: no second test, and no error rate of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +187,7 @@ class Attributor:
 def assemble(
     traffic: Traffic, hubs: Hubs, tests: HubTests, attributor: Attributor, trusted: np.ndarray, *, low: int
 ) -> list[Group]:
-    """Groups from validated hubs, strongest seed first."""
+    """Groups from validated hubs, strongest seed first; their evidence is measured after they are split."""
     standing = np.flatnonzero(tests.discovered & tests.confirmed & tests.sourced)
     size = np.diff(hubs.ptr)
     strength = tests.combined[standing] / np.sqrt(np.maximum(size[standing], 1))
@@ -208,7 +208,7 @@ def assemble(
         if not traffic.enough(seed, low) or len(seed) < RETENTION * len(members):
             doubtful.append(int(hub))
             continue
-        units = _grow(attributor, seed, low, controlled=_controlled(tests, int(hub)))
+        units = _grow(attributor, seed, low, controlled=tests.controlled([int(hub)]))
         if len(units) < RETENTION * len(seed):
             doubtful.append(int(hub))
             continue
@@ -219,11 +219,6 @@ def assemble(
             units, parts = attributor.score(np.sort(members), outsiders=False)
             content = parts[attributor.trait_groups.index("content")]
             _claim(traffic, groups, claimed, units[content >= THIN_JOIN], hub, low, thin=True)
-    for group in groups:
-        scored, parts = attributor.score(group.units, outsiders=False)
-        group.units = scored
-        group.weight = parts.sum(0)
-        group.parts = dict(zip(attributor.trait_groups, parts, strict=True))
     return groups
 
 
@@ -287,11 +282,6 @@ def _may_be_thin(hubs: Hubs, tests: HubTests, hub: int, trusted: np.ndarray) -> 
         return False
     members = hubs.members(hub)
     return (float(trusted[members].sum()) + 0.5) / (len(members) + 1.0) / base <= THIN_HONEST
-
-
-def _controlled(tests: HubTests, hub: int) -> bool:
-    control = [i for i, g in enumerate(tests.groups) if g in CONTROL_GROUPS]
-    return bool((np.nan_to_num(tests.log10[hub, control], nan=-1.0) >= SOURCE_DECADES).any())
 
 
 def _grow(attributor: Attributor, seed: np.ndarray, low: int, *, controlled: bool) -> np.ndarray:

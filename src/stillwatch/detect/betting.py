@@ -25,7 +25,7 @@ RATES = np.array([10.0, 100.0, 1000.0])
 
 
 @nb.njit(cache=True, nogil=True)
-def bet_hubs(  # type: ignore[no-untyped-def]
+def bet_hubs(  # type: ignore[no-untyped-def]  # numba infers
     ptr, units, half, part, codes, n_codes, total, stratum, present, q_reference, q_floor, use_traffic, kappa
 ):
     """Bet, hub by hub, that the next unit shows a value an earlier unit of the hub showed.

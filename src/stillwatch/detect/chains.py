@@ -27,12 +27,12 @@ _STEP = U64(0x9E6C63D0876A9A47)
 
 
 @nb.njit(cache=True, nogil=True)
-def _step(state, role, turn, k0, k1):  # type: ignore[no-untyped-def]
+def _step(state, role, turn, k0, k1):  # type: ignore[no-untyped-def]  # numba infers
     return sip_word((state * _STEP) ^ U64(turn) ^ (U64(role + 1) << U64(61)), k0, k1)
 
 
 @nb.njit(cache=True, nogil=True)
-def _walk(ptr, roles, turns, answers, k0, k1, issued, presented):  # type: ignore[no-untyped-def]
+def _walk(ptr, roles, turns, answers, k0, k1, issued, presented):  # type: ignore[no-untyped-def]  # numba infers
     for row in range(issued.shape[0]):
         if ptr[row] == ptr[row + 1]:
             continue

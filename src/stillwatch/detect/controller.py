@@ -19,7 +19,7 @@ import numba as nb
 import numpy as np
 
 from stillwatch.detect.baseline import Baseline
-from stillwatch.detect.betting import bet_hubs, e_bh, log10_mean, poisson_log10_e
+from stillwatch.detect.betting import bet_hubs, e_bh, poisson_log10_e
 from stillwatch.detect.families import look_up
 from stillwatch.detect.hubs import Hubs, TokenMatrix
 from stillwatch.detect.traffic import Traffic
@@ -61,6 +61,12 @@ class HubTests:
     sourced: np.ndarray
     """Has one control source or two independent ones."""
 
+    def controlled(self, hubs: list[int]) -> bool:
+        """Does any control channel reach a source's weight in any of the hubs?"""
+        control = [c for c, g in enumerate(self.groups) if g in CONTROL_GROUPS]
+        found = np.nan_to_num(self.log10[np.ix_(hubs, control)], nan=-1.0)
+        return bool((found >= SOURCE_DECADES).any())
+
 
 def share_of(matrix: TokenMatrix, baseline: Baseline) -> tuple[np.ndarray, float]:
     """Reference share of each code of a matrix (0 when unseen) and the floor for unseen values."""
@@ -87,7 +93,7 @@ def make_pairs(traffic: Traffic, trait: EventTrait, events: Events, trusted: np.
 
 
 @nb.njit(cache=True, nogil=True)
-def _count_pairs(unit_ptr, unit_hubs, a, b, half, counts):  # type: ignore[no-untyped-def]
+def _count_pairs(unit_ptr, unit_hubs, a, b, half, counts):  # type: ignore[no-untyped-def]  # numba infers
     for e in range(a.shape[0]):
         i, j = unit_ptr[a[e]], unit_ptr[b[e]]
         while i < unit_ptr[a[e] + 1] and j < unit_ptr[b[e] + 1]:
@@ -193,4 +199,4 @@ def _sourced(log10: np.ndarray, groups: list[str], own_group: np.ndarray) -> np.
     return control | (sources >= 2)
 
 
-__all__ = ["HubTests", "Pairs", "log10_mean", "make_pairs", "share_of", "test_hubs"]
+__all__ = ["HubTests", "Pairs", "make_pairs", "share_of", "test_hubs"]

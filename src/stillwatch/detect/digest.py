@@ -50,12 +50,12 @@ class Key:
 
 
 @nb.njit(inline="always", cache=True)
-def _rotl(x, b):  # type: ignore[no-untyped-def]
+def _rotl(x, b):  # type: ignore[no-untyped-def]  # numba infers
     return (x << U64(b)) | (x >> U64(64 - b))
 
 
 @nb.njit(inline="always", cache=True)
-def _round(v0, v1, v2, v3):  # type: ignore[no-untyped-def]
+def _round(v0, v1, v2, v3):  # type: ignore[no-untyped-def]  # numba infers
     v0 = v0 + v1
     v1 = _rotl(v1, 13) ^ v0
     v0 = _rotl(v0, 32)
@@ -70,7 +70,7 @@ def _round(v0, v1, v2, v3):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True, nogil=True)
-def sip_bytes(data, start, end, k0, k1):  # type: ignore[no-untyped-def]
+def sip_bytes(data, start, end, k0, k1):  # type: ignore[no-untyped-def]  # numba infers
     """SipHash-2-4 of ``data[start:end]`` (uint8 array) under the key words ``k0, k1``; returns uint64."""
     v0 = k0 ^ U64(0x736F6D6570736575)
     v1 = k1 ^ U64(0x646F72616E646F6D)
@@ -105,7 +105,7 @@ def sip_bytes(data, start, end, k0, k1):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True, nogil=True)
-def sip_word(x, k0, k1):  # type: ignore[no-untyped-def]
+def sip_word(x, k0, k1):  # type: ignore[no-untyped-def]  # numba infers
     """SipHash-2-4 of one 64-bit word, little-endian; the finaliser of every kernel digest."""
     v0 = k0 ^ U64(0x736F6D6570736575)
     v1 = k1 ^ U64(0x646F72616E646F6D)
@@ -126,7 +126,7 @@ def sip_word(x, k0, k1):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True, nogil=True)
-def _digest_column(data, offsets, valid, k0, k1, out):  # type: ignore[no-untyped-def]
+def _digest_column(data, offsets, valid, k0, k1, out):  # type: ignore[no-untyped-def]  # numba infers
     for i in range(out.shape[0]):
         out[i] = 0
         if valid[i] and offsets[i + 1] > offsets[i]:

@@ -42,7 +42,7 @@ _KANA, _HANGUL, _HAN = 0, 1, 2
 
 
 @nb.njit(inline="always", cache=True)
-def _decode(data, i, end):  # type: ignore[no-untyped-def]
+def _decode(data, i, end):  # type: ignore[no-untyped-def]  # numba infers
     """Code point at ``i`` and its width; malformed bytes count as one separator each."""
     b = data[i]
     if b < 0x80:
@@ -62,7 +62,7 @@ def _decode(data, i, end):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True, nogil=True)
-def _tokenise(  # type: ignore[no-untyped-def]
+def _tokenise(  # type: ignore[no-untyped-def]  # numba infers
     data, start, end, kinds, folds, words, exact, masked, sentence, count, sent, scripts
 ):
     """Fill the word arrays from ``data[start:end]``; returns (count, sentence index, flags).
@@ -172,7 +172,7 @@ def _tokenise(  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True, nogil=True)
-def _lookup(keys, values, key):  # type: ignore[no-untyped-def]
+def _lookup(keys, values, key):  # type: ignore[no-untyped-def]  # numba infers
     mask = U64(keys.shape[0] - 1)
     at = key & mask
     while values[at] != -2:
@@ -183,7 +183,7 @@ def _lookup(keys, values, key):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True, nogil=True)
-def _cues(words, count, keys, values, owner, weight, following, seen, stamp, scores):  # type: ignore[no-untyped-def]
+def _cues(words, count, keys, values, owner, weight, following, seen, stamp, scores):  # type: ignore[no-untyped-def]  # numba infers
     for i in range(count):
         g = U64(0)
         for j in range(i, min(i + MAX_PHRASE, count)):
@@ -199,7 +199,7 @@ def _cues(words, count, keys, values, owner, weight, following, seen, stamp, sco
 
 
 @nb.njit(cache=True, nogil=True)
-def _language(words, count, keys, masks, tally, scripts, n_latin):  # type: ignore[no-untyped-def]
+def _language(words, count, keys, masks, tally, scripts, n_latin):  # type: ignore[no-untyped-def]  # numba infers
     letters = scripts[_KANA] + scripts[_HANGUL] + scripts[_HAN]
     if letters * 3 > count:
         if scripts[_KANA] * 8 > letters:
@@ -222,7 +222,7 @@ def _language(words, count, keys, masks, tally, scripts, n_latin):  # type: igno
 
 
 @nb.njit(cache=True, nogil=True)
-def _bands(words, count, k0, k1, out, row):  # type: ignore[no-untyped-def]
+def _bands(words, count, k0, k1, out, row):  # type: ignore[no-untyped-def]  # numba infers
     if count < 8:
         return
     low = np.full(8, 0xFFFFFFFFFFFFFFFF, dtype=np.uint64)
@@ -239,7 +239,7 @@ def _bands(words, count, k0, k1, out, row):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True, nogil=True)
-def _skeleton(words, masked, first, last, step, want):  # type: ignore[no-untyped-def]
+def _skeleton(words, masked, first, last, step, want):  # type: ignore[no-untyped-def]  # numba infers
     """Hash of ``want`` skeleton words from ``first`` towards ``last``; a masked run is one slot."""
     h = U64(0)
     taken = 0
@@ -260,7 +260,7 @@ def _skeleton(words, masked, first, last, step, want):  # type: ignore[no-untype
 
 
 @nb.njit(cache=True, nogil=True)
-def _sentences(words, exact, masked, sentence, count, k0, k1, p0, p1, out, row):  # type: ignore[no-untyped-def]
+def _sentences(words, exact, masked, sentence, count, k0, k1, p0, p1, out, row):  # type: ignore[no-untyped-def]  # numba infers
     found = 0
     best_len = 0
     best_hash = U64(0)
@@ -299,7 +299,7 @@ def _sentences(words, exact, masked, sentence, count, k0, k1, p0, p1, out, row):
 
 
 @nb.njit(cache=True, nogil=True)
-def _kernel(  # type: ignore[no-untyped-def]
+def _kernel(  # type: ignore[no-untyped-def]  # numba infers
     data, offsets, valid, kinds, folds, k0, k1, p0, p1, keys, values, owner, weight, following, lang_keys,
     lang_masks, n_latin, n_families, out, scores, lang, n_words, flags,
 ):  # fmt: skip
@@ -398,7 +398,7 @@ SAMPLED = 8
 
 
 @nb.njit(cache=True, nogil=True)
-def _chunks(data, offsets, valid, kinds, folds, k0, k1, out):  # type: ignore[no-untyped-def]
+def _chunks(data, offsets, valid, kinds, folds, k0, k1, out):  # type: ignore[no-untyped-def]  # numba infers
     words = np.zeros(MAX_WORDS, dtype=np.uint64)
     exact = np.zeros(MAX_WORDS, dtype=np.uint64)
     masked = np.zeros(MAX_WORDS, dtype=np.bool_)

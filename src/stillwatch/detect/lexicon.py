@@ -27,7 +27,7 @@ MAX_PHRASE = 8
 
 
 @nb.njit(inline="always", cache=True)
-def finish(h):  # type: ignore[no-untyped-def]
+def finish(h):  # type: ignore[no-untyped-def]  # numba infers
     """Final avalanche of a word hash (the 64-bit mixer of MurmurHash3)."""
     h ^= h >> U64(33)
     h *= U64(0xFF51AFD7ED558CCD)
@@ -38,7 +38,7 @@ def finish(h):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(inline="always", cache=True)
-def eat_codepoint(h, cp):  # type: ignore[no-untyped-def]
+def eat_codepoint(h, cp):  # type: ignore[no-untyped-def]  # numba infers
     """Add one lower-cased code point to a running word hash."""
     return (h ^ cp) * FNV
 

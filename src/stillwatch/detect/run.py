@@ -9,13 +9,13 @@ import numpy as np
 
 from stillwatch.detect.assemble import Attributor, Group, assemble
 from stillwatch.detect.baseline import Baseline
-from stillwatch.detect.controller import SOURCE_DECADES, HubTests, Pairs, make_pairs, test_hubs
+from stillwatch.detect.controller import HubTests, Pairs, make_pairs, test_hubs
 from stillwatch.detect.families import assign_families
 from stillwatch.detect.hubs import Hubs, TokenMatrix, build_hubs, token_matrix
 from stillwatch.detect.shape import Stream, group_rows, stream_of
 from stillwatch.detect.split import parts_of
 from stillwatch.detect.traffic import DAY, UNKNOWN_TIME, Traffic
-from stillwatch.detect.trait import CONTROL_GROUPS, EventTrait, QueueTrait, Tokens, TokenTrait, Trait
+from stillwatch.detect.trait import Events, EventTrait, QueueTrait, Tokens, TokenTrait, Trait
 from stillwatch.errors import StillwatchError
 from stillwatch.records import Abstention
 
@@ -23,10 +23,8 @@ TENURE = 90 * DAY
 DERIVED = {
     "prompt": frozenset({"prompt", "messages"}),
     "system_prompt": frozenset({"system_prompt", "messages"}),
-    "messages": frozenset({"messages", "prefix_digests"}),
-    "completion": frozenset({"completion", "output_digests", "prefix_digests"}),
 }
-"""Fields that another field can stand in for."""
+"""Fields that another field can stand in for, whatever the trait; a trait may name more of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +61,13 @@ class Detection:
 
 def missing_fields(trait: Trait, present: frozenset[str]) -> tuple[str, ...]:
     """Contract fields a trait needs and the input never gave."""
-    return tuple(sorted(f for f in trait.needs if not DERIVED.get(f, frozenset({f})) & present))
+    return tuple(
+        sorted(
+            f
+            for f in trait.needs
+            if not (DERIVED.get(f, frozenset({f})) | trait.instead.get(f, frozenset())) & present
+        )
+    )
 
 
 def trusted_units(traffic: Traffic) -> np.ndarray:
@@ -78,11 +82,11 @@ def trusted_units(traffic: Traffic) -> np.ndarray:
 
 def extract_tokens(
     traffic: Traffic, traits: tuple[Trait, ...], note: Callable[[Abstention], None]
-) -> tuple[dict[str, Tokens], list[tuple[EventTrait, object]], list[QueueTrait]]:
+) -> tuple[dict[str, Tokens], list[tuple[EventTrait, Events]], list[QueueTrait]]:
     """Run every extractor; a trait without its fields abstains, a failing trait is named and the rest go on."""
     present = traffic.present | _extra_fields(traffic)
     tokens: dict[str, Tokens] = {}
-    events: list[tuple[EventTrait, object]] = []
+    events: list[tuple[EventTrait, Events]] = []
     queues: list[QueueTrait] = []
     for trait in traits:
         missing = missing_fields(trait, present)
@@ -130,7 +134,7 @@ def detect(
     tokens, events, queues = extract_tokens(traffic, traits, abstentions.append)
     by_id = {t.id: t for t in traits}
     trusted = trusted_units(traffic)
-    pairs = [make_pairs(traffic, trait, got, trusted) for trait, got in events]  # type: ignore[arg-type]
+    pairs = [make_pairs(traffic, trait, got, trusted) for trait, got in events]
     token_traits = tuple(t for t in traits if isinstance(t, TokenTrait) and t.id in tokens)
     step("hubs")
     hubs = build_hubs(
@@ -142,7 +146,8 @@ def detect(
         if isinstance(trait := by_id[i], TokenTrait) and len(got.unit)
     }
     step("controller test")
-    found = [(q, q.extract(traffic, hubs)) for q in queues]
+    found = _queues(traffic, hubs, queues, abstentions.append)
+    queues = [q for q, _ in found]
     tests = test_hubs(
         traffic, hubs, matrices, pairs, found, baseline,
         kappa=options.kappa, alpha=options.alpha_controller, use_traffic=use_traffic,
@@ -151,8 +156,9 @@ def detect(
     attributor = Attributor(traffic, matrices, pairs, baseline, kappa=options.kappa, use_traffic=use_traffic)
     groups = assemble(traffic, hubs, tests, attributor, trusted, low=options.hub_min)
     groups = _split(
-        traffic, groups, tests, attributor, matrices, pairs, queues, baseline, options, use_traffic
-    )
+        traffic, groups, tests, attributor, matrices, pairs, queues, baseline, options, use_traffic,
+        abstentions.append,
+    )  # fmt: skip
     step("shape")
     rows = group_rows(traffic, groups)
     streams = [stream_of(traffic, g, r) for g, r in zip(groups, rows, strict=True)]
@@ -171,16 +177,25 @@ def detect(
     )
 
 
-def _spoken(tests: HubTests, hubs: list[int]) -> bool:
-    """Does any control channel reach a source's weight in any of the hubs?"""
-    control = [c for c, g in enumerate(tests.groups) if g in CONTROL_GROUPS]
-    return bool((np.nan_to_num(tests.log10[np.ix_(hubs, control)], nan=-1.0) >= SOURCE_DECADES).any())
+def _queues(
+    traffic: Traffic, hubs: Hubs, queues: list[QueueTrait], note: Callable[[Abstention], None]
+) -> list[tuple[QueueTrait, dict[int, float]]]:
+    """What each queue trait says of the hubs; one that fails is named and the rest go on."""
+    found = []
+    for trait in queues:
+        try:
+            found.append((trait, trait.extract(traffic, hubs)))
+        except StillwatchError:
+            raise
+        except Exception as error:  # one broken trait must not stop the others
+            note(Abstention(trait.id, f"failed: {type(error).__name__}"))
+    return found
 
 
 def _split(
     traffic: Traffic, groups: list[Group], tests: HubTests, attributor: Attributor,
     matrices: dict[str, TokenMatrix], pairs: list[Pairs], queues: list[QueueTrait], baseline: Baseline,
-    options: Options, use_traffic: bool,
+    options: Options, use_traffic: bool, note: Callable[[Abstention], None],
 ) -> list[Group]:  # fmt: skip
     """Split groups in which controllers met, and measure every part as a whole for the ledger.
 
@@ -193,7 +208,7 @@ def _split(
         parts = (
             [group.units]
             if group.thin
-            else parts_of(group.units, options.hub_min, attributor, controlled=_spoken(tests, group.hubs))
+            else parts_of(group.units, options.hub_min, attributor, controlled=tests.controlled(group.hubs))
         )
         for units in parts:
             out.append(Group(np.sort(units), group.seed, list(group.hubs), group.thin))
@@ -208,16 +223,15 @@ def _split(
         np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), np.concatenate(members).astype(np.int32),
         np.full(len(out), -1, np.int16), np.arange(len(out)), lengths, (), 0,
     )  # fmt: skip
-    found = [(q, q.extract(traffic, as_hubs)) for q in queues]
+    found = _queues(traffic, as_hubs, queues, note)
     own_tests = test_hubs(
         traffic, as_hubs, matrices, pairs, found, baseline,
         kappa=options.kappa, alpha=options.alpha_controller, use_traffic=use_traffic,
     )  # fmt: skip
     for i, group in enumerate(out):
-        scored, parts_ = attributor.score(group.units, outsiders=False)
-        group.units, group.weight = scored, parts_.sum(0)
+        group.units, parts_ = attributor.score(group.units, outsiders=False)
         group.parts = dict(zip(attributor.trait_groups, parts_, strict=True))
         group.channels = dict(zip(own_tests.channels, own_tests.log10[i], strict=True))
-        group.controlled = _spoken(own_tests, [i])
+        group.controlled = own_tests.controlled([i])
         group.log10 = float(own_tests.combined[i])
     return [g for g, kept in zip(out, own_tests.sourced, strict=True) if kept]

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.sparse import coo_matrix, csr_matrix, diags, hstack
-from scipy.sparse.linalg import svds
+from scipy.sparse.linalg import ArpackError, svds
 
 from stillwatch.detect.assemble import OWN_CONTENT, Attributor
 from stillwatch.detect.betting import poisson_log10_e
@@ -102,7 +102,7 @@ def _habits(units: np.ndarray, attributor: Attributor) -> list[np.ndarray]:
 
 
 def _matrix(units: np.ndarray, attributor: Attributor) -> csr_matrix:
-    """Units by values shared inside, weighted by rarity, each trait group with the same total weight."""
+    """Units by values shared inside, weighted by rarity, each trait with the same total weight."""
     blocks = []
     for matrix in attributor.matrices:
         codes = matrix.codes[units]
@@ -144,7 +144,10 @@ def _sides(matrix: csr_matrix) -> list[np.ndarray]:
         diags(1.0 / np.sqrt(np.maximum(rows, 1e-9))) @ matrix @ diags(1.0 / np.sqrt(np.maximum(cols, 1e-9)))
     )
     k = min(DIRECTIONS + 1, min(scaled.shape) - 1)
-    left, values, _ = svds(scaled, k=k, v0=np.ones(min(scaled.shape)), solver="arpack")
+    try:
+        left, values, _ = svds(scaled, k=k, v0=np.ones(min(scaled.shape)), solver="arpack")
+    except ArpackError:  # no direction found: the cuts by habits remain
+        return []
     order = np.argsort(-values)
     vectors = left[:, order] / np.sqrt(np.maximum(rows, 1e-9))[:, None]
     sides = []

@@ -16,8 +16,8 @@ neither: links inside a unit are never evidence.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -72,6 +72,8 @@ class _About:
     null: str
     looks_alike: tuple[str, ...]
     source: str
+    instead: Mapping[str, frozenset[str]] = field(default_factory=dict, kw_only=True, hash=False)
+    """Fields that hold what this trait reads of a needed one, such as digests of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,7 +129,7 @@ def _values(column: pa.Array) -> list[Any]:
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         return [_decoded(value) for value in column.cast(pa.large_binary()).to_pylist()]
     try:
-        return column.to_pylist()  # type: ignore[no-any-return]
+        return column.to_pylist()  # type: ignore[no-any-return]  # pyarrow is untyped
     except (UnicodeDecodeError, ValueError, OverflowError):
         return [_value(item) for item in column]
 

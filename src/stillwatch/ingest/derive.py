@@ -59,7 +59,7 @@ def _rows_to_read(batch: pa.RecordBatch) -> list[int]:
     sealed = pc.match_substring_regex(messages, "|".join(map(_escaped, MARKERS)))
     wanted = pc.or_(wanted, pc.fill_null(sealed, False))
     wanted = pc.and_(wanted, pc.is_valid(messages))
-    return pc.indices_nonzero(wanted).to_pylist()  # type: ignore[no-any-return]
+    return pc.indices_nonzero(wanted).to_pylist()  # type: ignore[no-any-return]  # pyarrow is untyped
 
 
 def _escaped(marker: str) -> str:

@@ -140,7 +140,7 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters.update(
         amount=numbers.amount, bits=numbers.bits, count=numbers.count, day=numbers.day,
-        decades=numbers.decades, moment=numbers.moment, p_value=numbers.p_value, power=numbers.power,
+        decades=numbers.decades, moment=numbers.moment, p_value=numbers.p_value,
         share=numbers.share,
         short=numbers.short, shown=shown, label=words.label, technique_link=words.technique_link,
     )  # fmt: skip

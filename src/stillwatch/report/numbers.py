@@ -17,7 +17,6 @@ NARROW = "\u202f"
 MINUS = "\u2212"
 DASH = "\u2013"
 """Stands where there is nothing to say."""
-_SUPER = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
 def count(value: float) -> Shown:
@@ -103,22 +102,6 @@ def decades(log10_value: float) -> Shown:
     return Shown(
         (f"{log10_value:.1f}" if abs(log10_value) < 100 else f"{log10_value:,.0f}").replace("-", MINUS)
     )
-
-
-def power(log10_value: float) -> Shown:
-    """Weight as a power of ten, rounded down, so that it is never overstated.
-
-    Example:
-        >>> power(14.9), power(0.5), power(-2.0)
-        ('10¹⁴', '3', 'less than 1')
-    """
-    if not math.isfinite(log10_value):
-        return Shown(DASH)
-    if log10_value < 0:
-        return Shown("less than 1")
-    if log10_value < 3:
-        return count(math.floor(10**log10_value))
-    return Shown("10" + str(math.floor(log10_value)).translate(_SUPER))
 
 
 def p_value(value: float | None) -> Shown:

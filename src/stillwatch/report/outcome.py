@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from stillwatch.records import Campaign, Kind, ScanResult
 from stillwatch.report.abstained import Abstained
 from stillwatch.report.facts import Facts
-from stillwatch.report.numbers import count, day, p_value, plural, power, share
+from stillwatch.report.numbers import count, day, decades, p_value, plural, share
 from stillwatch.report.safe import Shown, shown
 from stillwatch.report.words import label
 
@@ -88,8 +88,9 @@ def controller_sentence(campaign: Campaign) -> Shown:
     if campaign.log10_e_value < 1:
         return Shown("The weight of evidence for one controller is slight.")
     return Shown(
-        f"If these {plural(campaign.account_count, 'account')} had nothing to do with each other, evidence "
-        f"this heavy would be met at most once in {power(campaign.log10_e_value)} such groups."
+        f"What these {plural(campaign.account_count, 'account')} share speaks for one controller with a weight of "
+        f"{decades(campaign.log10_e_value)} decades. The weight is measured on the group as found; the stated "
+        "false discovery rate rests on the test of the hub it grew from."
     )
 
 

@@ -9,6 +9,10 @@ TRAIT = EventTrait(
     title="Conversation hand-off",
     family=Family.BEHAVIOUR,
     needs=frozenset({"messages", "completion"}),
+    instead={
+        "messages": frozenset({"prefix_digests"}),
+        "completion": frozenset({"output_digests", "prefix_digests"}),
+    },
     what="A request whose history contains an answer that was given to another account, in the same place of "
     "the same conversation (a chain of digests; system messages are left out because relays rewrite them).",
     null="Poisson, at most kappa times the larger of 1e-5 per presented history and the rate outside the hub; "

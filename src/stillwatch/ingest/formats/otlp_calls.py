@@ -165,7 +165,9 @@ def _headers(found: dict[str, Any]) -> dict[str, Any]:
         for name, value in found.items()
         if name.startswith(prefix)
     }
-    return {**given, **headers} if isinstance(given, dict) else headers or given  # type: ignore[return-value]
+    if isinstance(given, dict):
+        return {**given, **headers}
+    return headers or given  # type: ignore[return-value]  # JSON text is parsed by the reader of headers
 
 
 def _usage(row: Row, found: dict[str, Any]) -> None:
