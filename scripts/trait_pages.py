@@ -206,9 +206,10 @@ def counts(trait: Trait) -> str:
     if isinstance(trait, QueueTrait):
         return paragraphs(
             f"**Null.** {trait.null}",
-            "**Hubs.** It makes none. It gives one e-value for a hub, or for a finished group, as a whole; hubs it "
-            "cannot judge get none, which is not the same as 1. It takes no part in choosing hubs, only in testing "
-            "them.",
+            "**Hubs.** It makes none. It gives an e-value for a hub, or for a finished group, as a whole; hubs it "
+            "cannot judge get none, which is not the same as 1. Where what it sees falls into two independent halves "
+            "(of the time, or of the questions), one takes part in choosing hubs and the other tests again; where not, "
+            "it only tests.",
             f"**Source.** It is a control channel (group *{trait.group}*): one such channel suffices.",
         )
     return paragraphs(

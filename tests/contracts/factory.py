@@ -185,7 +185,10 @@ def queue_scores(
     """log10 e-value of each hub that a queue trait can judge, by the accounts of the hub."""
     hubs, who = hubs_of(traffic, traits, low=low), names(traffic)
     found = trait.extract(traffic, hubs)
-    return {frozenset().union(*(who[int(u)] for u in hubs.members(h))): value for h, value in found.items()}
+    return {
+        frozenset().union(*(who[int(u)] for u in hubs.members(h))): judged.whole
+        for h, judged in found.items()
+    }
 
 
 def shape_of(trait: ShapeTrait, traffic: Traffic, accounts: Iterable[str]) -> float:

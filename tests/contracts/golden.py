@@ -170,6 +170,20 @@ def dealt(org: bool, *, repeats: int = 4, questions: int = 60) -> World:
     return world
 
 
+def relieved(org: bool) -> World:
+    """Eight accounts of a block; whenever one is refused, another is heard three seconds later."""
+    world = bystanders(False, k=0)
+    for i, name in enumerate(QUEUE):
+        world.account(name, plan="pay", **({"org_id": "one house"} if org else {}))
+        world.send(name, at(days=9, hours=i), client_ip=f"203.0.113.{i + 1}")
+    for k in range(60):
+        gives, takes = k % 8, (k * 3 + 1) % 8
+        takes = (takes + 1) % 8 if takes == gives else takes
+        world.send(QUEUE[gives], at(hours=3 * k), status=429)
+        world.send(QUEUE[takes], at(hours=3 * k, seconds=3))
+    return world
+
+
 def replaced(org: bool) -> World:
     """Two accounts of a block are banned; within hours six new ones work from it."""
     world = bystanders(False, k=0)
@@ -258,6 +272,7 @@ GOLDEN: dict[str, Builder] = {
     "sealed_replay": replayed,
     "failover": failed_over,
     "work_queue": dealt,
+    "compensation": relieved,
     "succession": replaced,
     "reasoning_elicitation": prompts("think step by step", "and so on"),
     "jailbreak": prompts("ignore all previous instructions", "and so on"),

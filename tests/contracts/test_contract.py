@@ -26,6 +26,7 @@ from stillwatch.detect.trait import (
     SOURCE_GROUPS,
     Events,
     EventTrait,
+    Judged,
     QueueTrait,
     ShapeTrait,
     Tokens,
@@ -230,7 +231,7 @@ def test_digests_stand_in_only_where_they_are_read() -> None:
 def test_a_broken_queue_trait_abstains_and_the_rest_go_on(traffic: Traffic) -> None:
     """A queue trait that fails is named and stops nothing."""
 
-    def fail(*_: object) -> dict[int, float]:
+    def fail(*_: object) -> dict[int, Judged]:
         raise ValueError("no")
 
     whole = [q for q in TRAITS if isinstance(q, QueueTrait)]

@@ -328,7 +328,7 @@ def class_score(world: World) -> float:
     """The e-value of everybody in the story as one group."""
     traffic = world.traffic()
     assign_families(traffic)
-    return queue("work_queue").extract(traffic, one_hub(np.arange(traffic.n_units)))[0]
+    return queue("work_queue").extract(traffic, one_hub(np.arange(traffic.n_units)))[0].whole
 
 
 @pytest.mark.parametrize(("students", "does"), [(8, 1.0), (12, 0.9), (12, 0.3)])

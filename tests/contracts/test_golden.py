@@ -15,7 +15,7 @@ TOKEN = [t for t in TRAITS if isinstance(t, TokenTrait)]
 EVENT = [t for t in TRAITS if isinstance(t, EventTrait)]
 SHAPE = [t for t in TRAITS if isinstance(t, ShapeTrait)]
 QUEUES = [t for t in TRAITS if isinstance(t, QueueTrait)]
-HUBS = {"work_queue": "template", "succession": "address_block"}
+HUBS = {"work_queue": "template", "succession": "address_block", "compensation": "address_block"}
 LOUD = 3.0
 """Decades at which a channel counts as a source."""
 
@@ -71,7 +71,7 @@ def test_a_queue_speaks_of_exactly_its_hub(trait: QueueTrait) -> None:
     """The planted hub, and no other, has more than three decades."""
     scores = queue_scores(trait, GOLDEN[trait.id](False).traffic(), hub_trait(trait))
     loud = [
-        accounts for accounts, value in scores.items() if value > (LOUD if trait.id == "work_queue" else 0.5)
+        accounts for accounts, value in scores.items() if value > (0.5 if trait.id == "succession" else LOUD)
     ]
     assert loud == [frozenset(QUEUE)]
 

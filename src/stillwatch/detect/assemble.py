@@ -13,6 +13,7 @@ A unit's weight is the sum over independent trait groups of the strongest channe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,7 +22,7 @@ from stillwatch.detect.baseline import Baseline
 from stillwatch.detect.controller import HubTests, Pairs, share_of
 from stillwatch.detect.hubs import Hubs, TokenMatrix
 from stillwatch.detect.traffic import Traffic
-from stillwatch.detect.trait import CONTROL_GROUPS, SOURCE_GROUPS
+from stillwatch.detect.trait import CONTROL_GROUPS, SOURCE_GROUPS, UnitEvidence
 
 JOIN_DECADES = 4.0
 """Weight at which a unit joins a group: one in 10,000 unlinked units would reach it by chance."""
@@ -76,15 +77,18 @@ class Attributor:
 
     def __init__(
         self, traffic: Traffic, matrices: dict[str, TokenMatrix], pairs: list[Pairs], baseline: Baseline,
-        *, kappa: float, use_traffic: bool,
+        *, kappa: float, use_traffic: bool, links: Sequence[UnitEvidence] = (),
     ) -> None:  # fmt: skip
         self.traffic = traffic
         self.matrices = list(matrices.values())
         self.pairs = pairs
         self.kappa = kappa
         self.use_traffic = use_traffic
+        self.links = links
         self.reference = [share_of(m, baseline) for m in self.matrices]
-        self.trait_groups = sorted({m.trait.group for m in self.matrices}) + (["control"] if pairs else [])
+        self.trait_groups = sorted({m.trait.group for m in self.matrices}) + (
+            ["control"] if pairs or links else []
+        )
 
     def score(self, members: np.ndarray, *, outsiders: bool) -> tuple[np.ndarray, np.ndarray]:
         """Weight of members (leave-one-out) and, if asked, of units that share a telling value.
@@ -115,6 +119,7 @@ class Attributor:
         if outsiders:
             for p in self.pairs:
                 candidates += [p.giver[inside[p.taker]], p.taker[inside[p.giver]]]
+            candidates += [link.partners(inside) for link in self.links]
         units = np.unique(np.concatenate(candidates)).astype(np.int32) if chosen is None else chosen
         own = inside[units].astype(float)
         parts = np.zeros((len(self.trait_groups), len(units)))
@@ -133,6 +138,8 @@ class Attributor:
             parts[row] = np.maximum(parts[row], np.where(valid.any(1), best, 0.0))
         if self.pairs:
             parts[-1] = self._pairs(units, inside)
+        for link in self.links:
+            parts[-1] = np.maximum(parts[-1], np.clip(link.decades(units, inside), 0.0, PAIR_CAP))
         return units, parts
 
     def _table(

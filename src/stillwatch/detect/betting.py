@@ -138,19 +138,24 @@ def poisson_log10_e(count: np.ndarray, mean: np.ndarray) -> np.ndarray:
     return log10_mean(parts)
 
 
-def binomial_log10_e(successes: int, trials: int, null: float) -> float:
+def binomial_log10_e(
+    successes: np.ndarray | int, trials: np.ndarray | int, null: np.ndarray | float
+) -> np.ndarray:
     """log10 e-value that successes are more frequent than ``null``: average bet on three alternatives.
 
-    >>> binomial_log10_e(0, 0, 0.5)
+    Arguments broadcast against each other.
+
+    >>> float(binomial_log10_e(0, 0, 0.5))
     0.0
-    >>> binomial_log10_e(40, 40, 0.6) > 5
+    >>> bool(binomial_log10_e(40, 40, 0.6) > 5)
     True
     """
-    alternatives = null + (1.0 - null) * np.array([0.25, 0.5, 0.9])
-    parts = successes * np.log10(alternatives / null) + (trials - successes) * np.log10(
-        (1.0 - alternatives) / (1.0 - null)
-    )
-    return float(log10_mean(parts))
+    parts = [
+        successes * np.log10((null + (1.0 - null) * step) / null)
+        + (trials - successes) * np.log10(1.0 - step)
+        for step in (0.25, 0.5, 0.9)
+    ]
+    return log10_mean(np.stack(np.broadcast_arrays(*parts)))
 
 
 def e_bh(log10_e: np.ndarray, alpha: float) -> np.ndarray:

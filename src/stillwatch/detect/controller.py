@@ -23,7 +23,7 @@ from stillwatch.detect.betting import bet_hubs, e_bh, poisson_log10_e
 from stillwatch.detect.families import look_up
 from stillwatch.detect.hubs import Hubs, TokenMatrix
 from stillwatch.detect.traffic import Traffic
-from stillwatch.detect.trait import CONTROL_GROUPS, SOURCE_GROUPS, Events, EventTrait, QueueTrait
+from stillwatch.detect.trait import CONTROL_GROUPS, SOURCE_GROUPS, Events, EventTrait, Judged, QueueTrait
 
 SPLIT_SIZE = 24
 SOURCE_DECADES = 3.0
@@ -116,7 +116,7 @@ def _hubs_by_unit(hubs: Hubs, n_units: int) -> tuple[np.ndarray, np.ndarray]:
 
 def test_hubs(
     traffic: Traffic, hubs: Hubs, matrices: dict[str, TokenMatrix], pairs: list[Pairs],
-    queues: list[tuple[QueueTrait, dict[int, float]]], baseline: Baseline, *,
+    queues: list[tuple[QueueTrait, dict[int, Judged]]], baseline: Baseline, *,
     kappa: float, alpha: float, use_traffic: bool,
 ) -> HubTests:  # fmt: skip
     """Test every hub on every channel that does not define it."""
@@ -160,8 +160,8 @@ def test_hubs(
                     counts[:, part - 1].astype(float), kappa * np.maximum(rate / 2, mixed * in_half) + 1e-12
                 )
     for c, (_, found) in enumerate(queues, start=len(bets) + len(pairs)):
-        for hub, value in found.items():
-            log10[0, hub, c] = log10[2, hub, c] = value
+        for hub, judged in found.items():
+            log10[:, hub, c] = judged
     parts = np.stack([_average(log10[part]) for part in range(3)])
     discovered = e_bh(parts[1], alpha)
     confirmed = np.zeros(n, np.bool_)

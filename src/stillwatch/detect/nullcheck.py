@@ -17,8 +17,9 @@ from scipy import stats
 from stillwatch.detect.baseline import Baseline
 from stillwatch.detect.betting import e_bh
 from stillwatch.detect.controller import test_hubs
-from stillwatch.detect.run import Detection, Options
+from stillwatch.detect.run import Detection, Options, missing_fields
 from stillwatch.detect.traffic import Traffic
+from stillwatch.detect.trait import QueueTrait
 
 
 def check_null(
@@ -49,8 +50,13 @@ def check_null(
             )
             for p in detection.pairs
         ]
+        queues = [
+            (t, t.shuffled(traffic, detection.hubs, rng))
+            for t in detection.traits
+            if isinstance(t, QueueTrait) and t.shuffled and not missing_fields(t, traffic.present)
+        ]
         tests = test_hubs(
-            traffic, detection.hubs, shuffled, pairs, [], baseline,
+            traffic, detection.hubs, shuffled, pairs, queues, baseline,
             kappa=options.kappa, alpha=options.alpha_controller, use_traffic=detection.use_traffic,
         )  # fmt: skip
         seen = ~np.isnan(tests.log10)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from scipy import stats
 
 from stillwatch.detect.betting import binomial_log10_e, log10_mean
 from stillwatch.detect.traffic import DAY, HOUR, UNKNOWN_TIME
+from stillwatch.detect.trait import Judged
 
 if TYPE_CHECKING:
     from stillwatch.detect.hubs import Hubs
@@ -87,7 +89,7 @@ def exact_repeat_log10_e(
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """How the payloads of one key are spread over units; arrays run over (multiplicity, mixing)."""
+    """How the payloads of one key are spread over units; arrays run over (half, multiplicity, mixing)."""
 
     multiplicity: np.ndarray
     mixing: np.ndarray
@@ -95,9 +97,20 @@ class Spread:
     payloads: np.ndarray
     units: int
 
+    odd: np.ndarray
+    """bool: payloads of the half that tests again; which half a payload is in depends on its digest alone."""
+
     def log10_e(self) -> float:
-        """log10 e-value of `exact_repeat_log10_e`."""
+        """log10 e-value of `exact_repeat_log10_e` on all payloads."""
         return exact_repeat_log10_e(self.multiplicity, self.payloads, self.units, self.mixing)[0]
+
+    def judged(self) -> Judged:
+        """The e-value of all payloads and of each half of them."""
+        halves = [
+            exact_repeat_log10_e(self.multiplicity[at], self.payloads[at], self.units, self.mixing[at])[0]
+            for at in (~self.odd, self.odd)
+        ]
+        return Judged(self.log10_e(), *halves)
 
 
 def multiplicities(traffic: Traffic, where: str) -> dict[int, Spread]:
@@ -127,11 +140,11 @@ def multiplicities(traffic: Traffic, where: str) -> dict[int, Spread]:
         ), turns AS (
             SELECT key, m, unit, sum(n)::DOUBLE ** 2 / sum(n * n) AS mixing FROM pairs GROUP BY key, m, unit
         ), each AS (
-            SELECT key, m, payload, floor(avg(coalesce(mixing, m)) + 1e-9)::BIGINT AS mixing
+            SELECT key, m, payload, payload & 1 AS odd, floor(avg(coalesce(mixing, m)) + 1e-9)::BIGINT AS mixing
             FROM _dealt LEFT JOIN turns USING (key, m, unit) GROUP BY key, m, payload
         ), size AS (SELECT key, count(DISTINCT unit) AS units FROM _dealt GROUP BY key)
-        SELECT key, m, mixing, count(*) AS payloads, any_value(units) AS units
-        FROM each JOIN size USING (key) GROUP BY key, m, mixing ORDER BY key, m, mixing
+        SELECT key, m, mixing, odd, count(*) AS payloads, any_value(units) AS units
+        FROM each JOIN size USING (key) GROUP BY key, m, mixing, odd ORDER BY key, odd, m, mixing
         """  # noqa: S608  (two numbers of ours)
     ).fetchnumpy()
     db.execute("DROP TABLE _dealt")
@@ -140,11 +153,11 @@ def multiplicities(traffic: Traffic, where: str) -> dict[int, Spread]:
     for k in np.unique(key):
         at = key == k
         m, mixing, payloads = (np.asarray(rows[name][at]) for name in ("m", "mixing", "payloads"))
-        out[int(k)] = Spread(m, mixing, payloads, int(rows["units"][at][0]))
+        out[int(k)] = Spread(m, mixing, payloads, int(rows["units"][at][0]), rows["odd"][at] != 0)
     return out
 
 
-def extract(traffic: Traffic, hubs: Hubs) -> dict[int, float]:
+def extract(traffic: Traffic, hubs: Hubs) -> dict[int, Judged]:
     """Work-queue evidence of the hubs that are template families."""
     if len(hubs) and (hubs.trait < 0).all():
         return _of_groups(traffic, hubs)
@@ -156,14 +169,14 @@ def extract(traffic: Traffic, hubs: Hubs) -> dict[int, float]:
         "AND status < 300 AND family IN (SELECT family FROM exchange WHERE family <> 0 GROUP BY family "
         "HAVING count(*) >= 40 AND min(unit) <> max(unit))",
     )
-    out: dict[int, float] = {}
+    out: dict[int, Judged] = {}
     for family, spread in sorted(by_family.items()):
         if family in wanted and wanted[family] not in out:
-            out[wanted[family]] = spread.log10_e()
+            out[wanted[family]] = spread.judged()
     return out
 
 
-def _of_groups(traffic: Traffic, groups: Hubs) -> dict[int, float]:
+def _of_groups(traffic: Traffic, groups: Hubs) -> dict[int, Judged]:
     """Work-queue evidence of whole groups: their templated traffic, disjoint groups only."""
     owner = pa.table({"unit": groups.units, "key": np.repeat(groups.value, np.diff(groups.ptr))})
     traffic.con.con.register("_group", owner)
@@ -174,7 +187,7 @@ def _of_groups(traffic: Traffic, groups: Hubs) -> dict[int, float]:
         "WHERE exchange.family <> 0 AND exchange.payload <> 0 AND exchange.status < 300",
     )
     traffic.con.con.unregister("_group")
-    return {key: spread.log10_e() for key, spread in found.items()}
+    return {key: spread.judged() for key, spread in found.items()}
 
 
 def succession_log10_e(traffic: Traffic, units: np.ndarray) -> tuple[float, int, int]:
@@ -206,7 +219,7 @@ def succession_log10_e(traffic: Traffic, units: np.ndarray) -> tuple[float, int,
     both = after & before
     a = _votes(at[after & ~both], first[after & ~both])
     b = _votes(at[before & ~both], first[before & ~both])
-    return binomial_log10_e(a, a + b, SUCCESSION_NULL), a, b
+    return float(binomial_log10_e(a, a + b, SUCCESSION_NULL)), a, b
 
 
 def _votes(ban: np.ndarray, when: np.ndarray) -> int:
@@ -215,7 +228,7 @@ def _votes(ban: np.ndarray, when: np.ndarray) -> int:
     return int(np.minimum(np.bincount(hours[0]), MAX_VOTES).sum()) if len(ban) else 0
 
 
-def succession(traffic: Traffic, hubs: Hubs) -> dict[int, float]:
+def succession(traffic: Traffic, hubs: Hubs) -> dict[int, Judged]:
     """Succession evidence of every hub that holds a banned account."""
     frame = traffic.accounts
     banned = np.zeros(traffic.n_units, np.bool_)
@@ -227,5 +240,5 @@ def succession(traffic: Traffic, hubs: Hubs) -> dict[int, float]:
     for h in np.flatnonzero(has > 0):
         e, after, before = succession_log10_e(traffic, hubs.members(int(h)))
         if after + before:
-            out[int(h)] = e
+            out[int(h)] = Judged(e, math.nan, e)
     return out

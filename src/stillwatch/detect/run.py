@@ -15,7 +15,7 @@ from stillwatch.detect.hubs import Hubs, TokenMatrix, build_hubs, token_matrix
 from stillwatch.detect.shape import Stream, group_rows, stream_of
 from stillwatch.detect.split import parts_of
 from stillwatch.detect.traffic import DAY, UNKNOWN_TIME, Traffic
-from stillwatch.detect.trait import Events, EventTrait, QueueTrait, Tokens, TokenTrait, Trait
+from stillwatch.detect.trait import Events, EventTrait, Judged, QueueTrait, Tokens, TokenTrait, Trait
 from stillwatch.errors import StillwatchError
 from stillwatch.records import Abstention
 
@@ -153,7 +153,10 @@ def detect(
         kappa=options.kappa, alpha=options.alpha_controller, use_traffic=use_traffic,
     )  # fmt: skip
     step("groups")
-    attributor = Attributor(traffic, matrices, pairs, baseline, kappa=options.kappa, use_traffic=use_traffic)
+    attributor = Attributor(
+        traffic, matrices, pairs, baseline, kappa=options.kappa, use_traffic=use_traffic,
+        links=[q.units(traffic) for q in queues if q.units],
+    )  # fmt: skip
     groups = assemble(traffic, hubs, tests, attributor, trusted, low=options.hub_min)
     groups = _split(
         traffic, groups, tests, attributor, matrices, pairs, queues, baseline, options, use_traffic,
@@ -179,7 +182,7 @@ def detect(
 
 def _queues(
     traffic: Traffic, hubs: Hubs, queues: list[QueueTrait], note: Callable[[Abstention], None]
-) -> list[tuple[QueueTrait, dict[int, float]]]:
+) -> list[tuple[QueueTrait, dict[int, Judged]]]:
     """What each queue trait says of the hubs; one that fails is named and the rest go on."""
     found = []
     for trait in queues:

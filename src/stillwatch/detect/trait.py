@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
@@ -57,6 +57,17 @@ class Events:
     """int64 microseconds of the taking."""
     exposure: np.ndarray
     """int64[n_units] opportunities of each unit."""
+
+
+class Judged(NamedTuple):
+    """log10 e-values of one hub: of all that was seen, and of two independent halves of it.
+
+    ``select`` chooses hubs and ``retest`` tests the chosen again; nan where a trait keeps everything for one of them.
+    """
+
+    whole: float
+    select: float
+    retest: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +128,29 @@ class ShapeTrait(_About):
     meaning: str
 
 
+class UnitEvidence(Protocol):
+    """How strongly single units belong to a group."""
+
+    def decades(self, units: np.ndarray, inside: np.ndarray) -> np.ndarray:
+        """float64[units] log10 e-values against the units marked in ``inside`` (bool[n_units]), leave-one-out."""
+        ...
+
+    def partners(self, inside: np.ndarray) -> np.ndarray:
+        """int32 units that may belong to those marked ``inside``."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class QueueTrait(_About):
     """Evidence about a whole hub that no single unit shows: how work or successors are dealt out."""
 
-    extract: Callable[..., dict[int, float]]
-    """(traffic, hubs) to log10 e-value by hub index, for the hubs it can judge."""
+    extract: Callable[..., dict[int, Judged]]
+    """(traffic, hubs) to log10 e-values by hub index, for the hubs it can judge."""
     group: str = "queue"
+    units: Callable[[Traffic], UnitEvidence] | None = None
+    """Evidence of single units, where the trait has any; it counts as control events do."""
+    shuffled: Callable[..., dict[int, Judged]] | None = None
+    """(traffic, hubs, rng) to the same after every real link was broken; None where that is not possible."""
 
 
 Trait = TokenTrait | EventTrait | ShapeTrait | QueueTrait

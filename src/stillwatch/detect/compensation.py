@@ -1,0 +1,446 @@
+"""What the others do in the seconds after one account is refused: load that moves instead of waiting.
+
+A dispatcher that is refused on one account sends the request on another at once. Whoever has nothing to do with
+the refused account does not care. So each refusal is its own control: among the other accounts of a hub, is
+somebody heard in the moments *after* it and nobody in as long a time *before*, or the other way round? Independent
+accounts make both equally likely, whatever the hour, the load or the text; a dispatcher makes the first far more
+likely. Only such discordant refusals count (McNemar's test), so bursts and quiet hours cancel.
+
+What honest traffic could do to the balance, and what is done about it:
+
+* a provider-wide overload refuses many at once: refusals amid other accounts' refusals are left out;
+* clients retry on their own account: a request soon after a refusal of the same account is not heard;
+* jobs of strangers that start on the hour: requests that were *answered*, of the same accounts, are counted in the
+  same way, and the null is their balance, never less than a half, with odds inflated by `INFLATION`;
+* a person with two accounts among many strangers: no pair of accounts gives more than a few votes.
+
+References
+----------
+McNemar, *Note on the sampling error of the difference between correlated proportions* (1947). Whitaker et al.,
+*Tutorial in biostatistics: the self-controlled case series method* (2006).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numba as nb
+import numpy as np
+
+from stillwatch.detect.betting import binomial_log10_e, log10_mean
+from stillwatch.detect.hubs import Hubs, mix
+from stillwatch.detect.trait import Judged
+
+if TYPE_CHECKING:
+    from stillwatch.detect.traffic import Traffic
+
+SECOND = 1_000_000
+WINDOWS_S = (1.0, 5.0, 20.0)
+"""How soon the others must be heard; the e-value is the mean over the three."""
+REFUSED = (401, 403, 429)
+"""Refusals that concern the account; 5xx are the provider's trouble and everybody's."""
+APART_S = 40.0
+"""Refusals of one account closer than this are one."""
+OWN_RETRY_S = 60.0
+STORM_SHARE, STORM_ROWS = 0.25, 8
+"""A refusal among at least so many requests of others, of which so large a share is refused, is an overload's."""
+MAX_ROWS = 256
+"""Rows that are looked at on either side of a refusal."""
+MAX_REFUSALS = 100_000
+CONTROL_GAP_S = 60.0
+INFLATION = 1.25
+"""Odds by which the null may favour "after" over the balance that answered requests show."""
+PRIOR = 5.0
+"""Pseudo-votes on each side of that balance."""
+PAIR_VOTES, SMALL_HUB_VOTES = 4, 100
+"""Votes that one pair of units may give in one half: four, or a hundred over the number of units of a small hub."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """Refusals, as many answered requests for comparison, and who else was heard around each."""
+
+    giver: np.ndarray
+    """int32[events]."""
+    when: np.ndarray
+    """int64[events] microseconds, ascending."""
+    control: np.ndarray
+    """bool[events]: an answered request."""
+    late: np.ndarray
+    """int8[events]: 1 in the second half of the time."""
+    lot: np.ndarray
+    """uint64[events]: keyed, says which of several events that overlap is counted."""
+    reach: np.ndarray
+    """int64[events] microseconds that were looked at on both sides."""
+    ptr: np.ndarray
+    unit: np.ndarray
+    """int32: other units heard; event e owns ``ptr[e]`` to ``ptr[e + 1]``, a unit at most once on each side."""
+    gap: np.ndarray
+    """int64 microseconds from the event to that unit's nearest request; negative before it."""
+
+
+def moments(traffic: Traffic) -> Moments:
+    """Refusals of the traffic and their surroundings; computed once."""
+    if "moments" not in traffic.cache:
+        traffic.cache["moments"] = _moments(traffic)
+    got: Moments = traffic.cache["moments"]
+    return got
+
+
+def _moments(traffic: Traffic) -> Moments:
+    ts, unit, status = (traffic.column(name) for name in ("ts", "unit", "status"))
+    order = np.lexsort((traffic.unit_order[unit], ts))
+    ts, unit, status = ts[order], unit[order].astype(np.int32), status[order]
+    refused = np.isin(status, REFUSED)
+    hushed, first, control = _by_unit(
+        ts, unit, refused, (status >= 100) & (status < 300), traffic.n_units,
+        int(OWN_RETRY_S * SECOND), int(APART_S * SECOND), int(CONTROL_GAP_S * SECOND),
+    )  # fmt: skip
+    keyed = mix(traffic.unit_order[unit[first]] ^ ts[first].astype(np.uint64))
+    chosen = np.sort(np.argsort(keyed, kind="stable")[:MAX_REFUSALS])
+    first, control = first[chosen], control[chosen]
+    rows = np.concatenate([first, control[control >= 0]])
+    is_control = np.arange(len(rows)) >= len(first)
+    place = np.lexsort((is_control, rows))
+    rows, is_control = rows[place], is_control[place]
+    horizon = int(max(WINDOWS_S) * SECOND)
+    counts, heard, gap, reach, storm = _around(
+        ts, unit, refused, hushed, rows, horizon, MAX_ROWS, traffic.n_units
+    )
+    calm = storm < STORM_SHARE
+    keep, rows, counts = np.repeat(calm, counts), rows[calm], counts[calm]
+    when, giver = ts[rows], unit[rows]
+    return Moments(
+        giver=giver,
+        when=when,
+        control=is_control[calm],
+        late=(when >= traffic.middle).astype(np.int8),
+        lot=mix(traffic.unit_order[giver] ^ when.astype(np.uint64)),
+        reach=np.minimum(reach[calm], np.minimum(when - traffic.start, traffic.end - when)),
+        ptr=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        unit=heard[keep],
+        gap=gap[keep],
+    )
+
+
+@nb.njit(cache=True, nogil=True)
+def _by_unit(ts, unit, refused, fine, n_units, retry, apart, control_gap):  # type: ignore[no-untyped-def]  # numba infers
+    """Own retries, the first refusal of each run of refusals, and an answered request of the unit before it."""
+    n = len(ts)
+    hushed = np.zeros(n, np.bool_)
+    last_refused = np.full(n_units, -1, np.int64)
+    last_kept = np.full(n_units, -1, np.int64)
+    calm_row = np.full(n_units, -1, np.int64)  # newest answered row that is old enough
+    fresh_row = np.full(n_units, -1, np.int64)
+    first = np.empty(n, np.int64)
+    control = np.empty(n, np.int64)
+    k = 0
+    for i in range(n):
+        u = unit[i]
+        if last_refused[u] >= 0 and ts[i] - ts[last_refused[u]] <= retry:
+            hushed[i] = True
+        if fresh_row[u] >= 0 and ts[i] - ts[fresh_row[u]] >= control_gap:
+            calm_row[u] = fresh_row[u]
+        if refused[i]:
+            if last_kept[u] < 0 or ts[i] - ts[last_kept[u]] >= apart:
+                first[k] = i
+                control[k] = calm_row[u]
+                k += 1
+                last_kept[u] = i
+                calm_row[u] = -1
+                fresh_row[u] = -1
+            last_refused[u] = i
+        elif fine[i] and not hushed[i] and (fresh_row[u] < 0 or ts[i] - ts[fresh_row[u]] >= control_gap):
+            fresh_row[u] = i
+    return hushed, first[:k].copy(), control[:k].copy()
+
+
+@nb.njit(cache=True, nogil=True)
+def _around(ts, unit, refused, hushed, rows, horizon, max_rows, n_units):  # type: ignore[no-untyped-def]  # numba infers
+    """Other units on both sides of each row: nearest request of each, how far was looked, share of refusals."""
+    m = len(rows)
+    counts = np.zeros(m, np.int64)
+    reach = np.zeros(m, np.int64)
+    storm = np.zeros(m, np.float64)
+    room = max(1024, m * 8)
+    heard = np.empty(room, np.int32)
+    gap = np.empty(room, np.int64)
+    stamp = np.full(n_units, -1, np.int64)
+    used = 0
+    for e in range(m):
+        r = rows[e]
+        others = 0
+        refusals = 0
+        covered = horizon
+        for side in range(2):
+            step = 1 if side == 0 else -1
+            k = r + step
+            looked = 0
+            mark = 2 * e + side
+            while 0 <= k < len(ts):
+                away = abs(ts[k] - ts[r])
+                if away > horizon:
+                    break
+                looked += 1
+                if looked > max_rows:
+                    covered = min(covered, away - 1)
+                    break
+                u = unit[k]
+                if u != unit[r]:
+                    others += 1
+                    if refused[k]:
+                        refusals += 1
+                    if away > 0 and not hushed[k] and stamp[u] != mark:
+                        stamp[u] = mark
+                        if used == room:
+                            room *= 2
+                            wider = np.empty(room, np.int32)
+                            wider[:used] = heard
+                            heard = wider
+                            longer = np.empty(room, np.int64)
+                            longer[:used] = gap
+                            gap = longer
+                        heard[used] = u
+                        gap[used] = away if side == 0 else -away
+                        used += 1
+                        counts[e] += 1
+                k += step
+        reach[e] = covered
+        if others >= 8:
+            storm[e] = refusals / others
+    return counts, heard[:used].copy(), gap[:used].copy(), reach, storm
+
+
+@nb.njit(cache=True, nogil=True)
+def _surroundings(giver, ptr, unit, gap, unit_ptr, unit_hubs, n_hubs):  # type: ignore[no-untyped-def]  # numba infers
+    """For every event and hub of its unit: hub, event, nearest other member after and before, and how near."""
+    stamp = np.full(n_hubs, -1, np.int64)
+    place = np.zeros(n_hubs, np.int64)
+    total = 0
+    for e in range(len(giver)):
+        total += unit_ptr[giver[e] + 1] - unit_ptr[giver[e]]
+    who = np.empty((total, 4), np.int32)
+    near = np.full((total, 2), 2**62, np.int64)
+    used = 0
+    for e in range(len(giver)):
+        a = giver[e]
+        for j in range(unit_ptr[a], unit_ptr[a + 1]):
+            h = unit_hubs[j]
+            stamp[h], place[h] = e, used
+            who[used, 0], who[used, 1] = h, e
+            used += 1
+        for i in range(ptr[e], ptr[e + 1]):
+            v, side = unit[i], 0 if gap[i] > 0 else 1
+            for j in range(unit_ptr[v], unit_ptr[v + 1]):
+                h = unit_hubs[j]
+                if stamp[h] == e and abs(gap[i]) < near[place[h], side]:
+                    near[place[h], side] = abs(gap[i])
+                    who[place[h], 2 + side] = v
+    return who, near
+
+
+@nb.njit(cache=True, nogil=True)
+def _votes(who, near, giver, when, control, late, reach, lot, windows):  # type: ignore[no-untyped-def]  # numba infers
+    """Discordant events: hub, class (window, half, control), side, two units. ``who`` is sorted by hub, then time.
+
+    Of events whose windows overlap only the one with the lowest lot counts. Keeping the earliest instead would
+    lean to "after": what comes before the first of a cluster is by choice quiet.
+    """
+    out = np.empty((len(who) * len(windows), 5), np.int32)
+    used = 0
+    for r in range(len(who)):
+        h, e = who[r, 0], who[r, 1]
+        for w in range(len(windows)):
+            width = windows[w]
+            x, y = near[r, 0] <= width, near[r, 1] <= width
+            if x == y or reach[e] < width:
+                continue
+            drawn = True
+            for step in (-1, 1):
+                k = r + step
+                while (
+                    drawn
+                    and 0 <= k < len(who)
+                    and who[k, 0] == h
+                    and abs(when[who[k, 1]] - when[e]) < 2 * width
+                ):
+                    if control[who[k, 1]] == control[e] and lot[who[k, 1]] < lot[e]:
+                        drawn = False
+                    k += step
+            if drawn:
+                other = who[r, 2] if x else who[r, 3]
+                out[used, 0], out[used, 1] = h, (w * 2 + late[e]) * 2 + (1 if control[e] else 0)
+                out[used, 2], out[used, 3], out[used, 4] = (
+                    0 if x else 1,
+                    min(giver[e], other),
+                    max(giver[e], other),
+                )
+                used += 1
+    return out[:used].copy()
+
+
+def tally(found: Moments, hubs: Hubs, n_units: int) -> np.ndarray:
+    """int64[hubs, windows, halves, refused or control, after or before]: votes, capped by pair of units."""
+    n = len(hubs)
+    counts = np.zeros((n, len(WINDOWS_S) * 4, 2), np.int64)
+    if n and len(found.giver):
+        hub_of = np.repeat(np.arange(n), np.diff(hubs.ptr))
+        order = np.argsort(hubs.units, kind="stable")
+        unit_ptr = np.concatenate([[0], np.cumsum(np.bincount(hubs.units, minlength=n_units))])
+        who, near = _surroundings(found.giver, found.ptr, found.unit, found.gap, unit_ptr, hub_of[order], n)
+        by_hub = np.argsort(who[:, 0], kind="stable")
+        votes = _votes(
+            who[by_hub], near[by_hub], found.giver, found.when, found.control, found.late, found.reach, found.lot,
+            np.array([int(w * SECOND) for w in WINDOWS_S], np.int64),
+        )  # fmt: skip
+        capped, many = _capped(votes, np.diff(hubs.ptr))
+        np.add.at(counts, (capped[:, 0], capped[:, 1], capped[:, 2]), many)
+    return counts.reshape(n, len(WINDOWS_S), 2, 2, 2)
+
+
+def _capped(votes: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Votes by pair, and how many of each count."""
+    if not len(votes):
+        return votes, np.zeros(0, np.int64)
+    order = np.lexsort(votes.T[::-1])
+    rows = votes[order]
+    fresh = np.concatenate([[True], (np.diff(rows, axis=0) != 0).any(1)])
+    start = np.flatnonzero(fresh)
+    many = np.diff(np.append(start, len(rows)))
+    cap = np.maximum(PAIR_VOTES, SMALL_HUB_VOTES // np.maximum(size[rows[start, 0]], 1))
+    return rows[start], np.minimum(many, cap)
+
+
+def balance(control: np.ndarray) -> np.ndarray:
+    """Null probability of "after" given (after, before) votes of answered requests in the last axis.
+
+    >>> round(float(balance(np.array([0, 0]))), 3)
+    0.556
+    """
+    after = np.maximum((control[..., 0] + PRIOR) / (control.sum(-1) + 2 * PRIOR), 0.5)
+    out: np.ndarray = INFLATION * after / (1.0 + (INFLATION - 1.0) * after)
+    return out
+
+
+def extract(traffic: Traffic, hubs: Hubs, rng: np.random.Generator | None = None) -> dict[int, Judged]:
+    """Compensation evidence of every hub in which a refusal was followed or preceded by another unit.
+
+    With ``rng`` a coin says for each event which side is "after": the null of ``--check-null``.
+    """
+    found = moments(traffic)
+    if rng is not None:
+        coin = rng.choice(np.array([-1, 1]), len(found.giver))
+        found = replace(found, gap=found.gap * np.repeat(coin, np.diff(found.ptr)))
+    counts = tally(found, hubs, traffic.n_units)
+    refused, control = counts[:, :, :, 0], counts[:, :, :, 1].sum(2)
+    null = balance(control)
+    halves = [
+        log10_mean(binomial_log10_e(r[..., 0], r.sum(-1), null), axis=1)
+        for r in (refused[:, :, 0], refused[:, :, 1])
+    ]
+    judged = np.flatnonzero(refused.any(axis=(1, 2, 3)))
+    return {
+        int(h): Judged(float(a + b), float(a), float(b))
+        for h in judged
+        for a, b in [(halves[0][h], halves[1][h])]
+    }
+
+
+@nb.njit(cache=True, nogil=True)
+def _unit_votes(events, giver, control, reach, ptr, unit, gap, inside, row_of, windows, out):  # type: ignore[no-untyped-def]  # numba infers
+    """Votes of single units: as the refused one, and as the one heard by a refused member."""
+    n = len(row_of)
+    after = np.full(n, 2**62, np.int64)
+    before = np.full(n, 2**62, np.int64)
+    for e in events:
+        a = giver[e]
+        near_after = 2**62
+        near_before = 2**62
+        for i in range(ptr[e], ptr[e + 1]):
+            v, d = unit[i], gap[i]
+            if inside[v]:
+                if d > 0:
+                    near_after = min(near_after, d)
+                else:
+                    near_before = min(near_before, -d)
+            if d > 0:
+                after[v] = d
+            else:
+                before[v] = -d
+        c = 1 if control[e] else 0
+        for w in range(len(windows)):
+            width = windows[w]
+            if reach[e] < width:
+                continue
+            x, y = near_after <= width, near_before <= width
+            if row_of[a] >= 0 and x != y:
+                out[row_of[a], w, c, 0 if x else 1] += 1
+            if inside[a]:
+                for i in range(ptr[e], ptr[e + 1]):
+                    v = unit[i]
+                    if row_of[v] < 0 or (gap[i] < 0 and after[v] < 2**62):
+                        continue  # not asked for, or seen already on the other side
+                    x, y = after[v] <= width, before[v] <= width
+                    if x != y:
+                        out[row_of[v], w, c, 0 if x else 1] += 1
+        for i in range(ptr[e], ptr[e + 1]):
+            after[unit[i]] = 2**62
+            before[unit[i]] = 2**62
+
+
+class UnitCompensation:
+    """Evidence of single units that they take over for, or are relieved by, the members of a group."""
+
+    def __init__(self, found: Moments, n_units: int) -> None:
+        self.found, self.n_units = found, n_units
+        self.windows = np.array([int(w * SECOND) for w in WINDOWS_S], np.int64)
+        order = np.argsort(found.giver, kind="stable")
+        self.by_giver = order
+        self.ptr = np.concatenate([[0], np.cumsum(np.bincount(found.giver, minlength=n_units))])
+
+    def decades(self, units: np.ndarray, inside: np.ndarray) -> np.ndarray:
+        """float64[units] log10 e-values against the units marked ``inside``, each unit itself left out."""
+        out = np.zeros((len(units), len(WINDOWS_S), 2, 2), np.int64)
+        row_of = np.full(self.n_units, -1, np.int64)
+        row_of[units] = np.arange(len(units))
+        asked = np.union1d(units, np.flatnonzero(inside))
+        parts = [
+            self.by_giver[self.ptr[u] : self.ptr[u + 1]]
+            for u in asked.tolist()
+            if self.ptr[u + 1] > self.ptr[u]
+        ]
+        if not parts:
+            return np.zeros(len(units))
+        f = self.found
+        _unit_votes(
+            np.concatenate(parts),
+            f.giver,
+            f.control,
+            f.reach,
+            f.ptr,
+            f.unit,
+            f.gap,
+            inside,
+            row_of,
+            self.windows,
+            out,
+        )
+        refused, control = out[:, :, 0], out[:, :, 1]
+        got: np.ndarray = log10_mean(
+            binomial_log10_e(refused[..., 0], refused.sum(-1), balance(control)), axis=1
+        )
+        return got
+
+    def partners(self, inside: np.ndarray) -> np.ndarray:
+        """Units heard soon after refusals of the units marked ``inside``, more often than just before."""
+        votes = np.zeros(self.n_units, np.int64)
+        f = self.found
+        mine = np.repeat(inside[f.giver] & ~f.control, np.diff(f.ptr)) & (np.abs(f.gap) <= self.windows[1])
+        np.add.at(votes, f.unit[mine], np.sign(f.gap[mine]))
+        return np.flatnonzero(votes >= 2).astype(np.int32)
+
+
+def of_units(traffic: Traffic) -> UnitCompensation:
+    """Evidence of single units in a traffic."""
+    return UnitCompensation(moments(traffic), traffic.n_units)

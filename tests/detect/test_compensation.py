@@ -1,0 +1,279 @@
+"""Compensation: votes against a plain count, independent accounts, dispatchers, and the honest ways to be misread."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+
+from stillwatch.detect.compensation import (
+    APART_S,
+    PAIR_VOTES,
+    SECOND,
+    SMALL_HUB_VOTES,
+    WINDOWS_S,
+    Moments,
+    UnitCompensation,
+    balance,
+    extract,
+    moments,
+    tally,
+)
+from stillwatch.detect.hubs import Hubs
+from tests.detect.making import START, traffic_of
+
+DAY = 86_400.0
+
+
+def heard(rows: list[tuple[float, str, int]]) -> Any:
+    """Traffic of (second, account, status)."""
+    return traffic_of(
+        [
+            {"exchange_id": f"x{i}", "account_id": a, "started_at": START + timedelta(seconds=t), "status": s}
+            for i, (t, a, s) in enumerate(rows)
+        ]
+    )
+
+
+def hubs_over(*sets: np.ndarray) -> Hubs:
+    """Sets of units as hubs."""
+    sizes = [len(s) for s in sets]
+    return Hubs(
+        np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), np.concatenate(sets).astype(np.int32),
+        np.full(len(sets), -1, np.int16), np.arange(len(sets)), np.array(sizes), (), 0,
+    )  # fmt: skip
+
+
+def everybody(traffic: Any) -> Hubs:
+    """All units as one hub."""
+    return hubs_over(np.arange(traffic.n_units))
+
+
+def strangers(
+    rng: np.random.Generator, accounts: int, rows: int, refused: float = 0.1
+) -> list[tuple[float, str, int]]:
+    """Bursty accounts that know nothing of each other; each retries its own refusals after some seconds."""
+    out = []
+    for a in range(accounts):
+        t = 0.0
+        for _ in range(rows):
+            t += float(rng.exponential(2.0 if rng.random() < 0.7 else 400.0)) + 0.01
+            bad = rng.random() < refused
+            out.append((t, f"a{a}", 429 if bad else 200))
+            if bad:
+                t += float(rng.uniform(2, 6))
+                out.append((t, f"a{a}", 200))
+    return out
+
+
+def relayed(
+    rng: np.random.Generator, accounts: int, rows: int, gap_s: float, hop_s: float = 1.5
+) -> list[tuple[float, str, int]]:
+    """One queue over all accounts; a refused request goes to another account at once."""
+    out, t = [], 0.0
+    for _ in range(rows):
+        t += float(rng.exponential(gap_s))
+        a = int(rng.integers(accounts))
+        if rng.random() < 0.05:
+            out.append((t, f"a{a}", 429))
+            out.append(
+                (
+                    t + hop_s * float(rng.uniform(0.5, 1.5)),
+                    f"a{(a + 1 + int(rng.integers(accounts - 1))) % accounts}",
+                    200,
+                )
+            )
+        else:
+            out.append((t, f"a{a}", 200))
+    return out
+
+
+def plain_votes(found: Moments, members: set[int]) -> Counter[tuple[int, int, int, int, int, int]]:
+    """(window, half, control, side, lower unit, higher unit) counted event by event."""
+    out: Counter[tuple[int, int, int, int, int, int]] = Counter()
+    mine = [e for e, a in enumerate(found.giver.tolist()) if a in members]
+    for e in mine:
+        a, c = int(found.giver[e]), bool(found.control[e])
+        near = [(int(found.gap[i]), int(found.unit[i])) for i in range(found.ptr[e], found.ptr[e + 1])]
+        after = sorted((d, v) for d, v in near if d > 0 and v in members)
+        before = sorted((-d, v) for d, v in near if d < 0 and v in members)
+        for w, width in enumerate(int(s * SECOND) for s in WINDOWS_S):
+            rivals = [
+                k for k in mine
+                if bool(found.control[k]) == c and abs(int(found.when[k]) - int(found.when[e])) < 2 * width
+            ]  # fmt: skip
+            x, y = bool(after) and after[0][0] <= width, bool(before) and before[0][0] <= width
+            if x != y and found.reach[e] >= width and min(rivals, key=lambda k: int(found.lot[k])) == e:
+                other = after[0][1] if x else before[0][1]
+                out[w, int(found.late[e]), int(c), 0 if x else 1, min(a, other), max(a, other)] += 1
+    return out
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_votes_are_the_plain_ones(seed: int) -> None:
+    """Every hub's votes against a loop over events, caps included."""
+    rng = np.random.default_rng(seed)
+    traffic = heard(strangers(rng, 14, 120) + relayed(rng, 14, 400, 30.0))
+    sets = [rng.choice(traffic.n_units, int(k), replace=False) for k in (3, 5, 9, 14)]
+    got = tally(moments(traffic), hubs_over(*sets), traffic.n_units)
+    for h, members in enumerate(sets):
+        wanted = np.zeros(got.shape[1:], np.int64)
+        cap = max(PAIR_VOTES, SMALL_HUB_VOTES // len(members))
+        for (w, half, c, side, _, _), n in plain_votes(moments(traffic), set(members.tolist())).items():
+            wanted[w, half, c, side] += min(n, cap)
+        assert np.array_equal(got[h], wanted)
+    assert got[:, :, :, 0].sum() > 50
+
+
+def test_moments_hold_what_was_there() -> None:
+    """Who is heard, how near, on which side; own requests, own retries and far ones are not."""
+    rows = [
+        (1000.0, "a", 429), (1003.0, "b", 200), (995.0, "c", 200), (1010.0, "a", 200), (1001.0, "d", 403),
+        (1004.0, "d", 200), (1100.0, "b", 200), (0.0, "z", 200), (4000.0, "z", 200), (1006.0, "b", 200),
+    ]  # fmt: skip
+    traffic = heard(rows)
+    name = {u: traffic.names.account.names[a] for a, u in enumerate(traffic.unit.tolist())}
+    found = moments(traffic)
+    seen = {
+        name[int(g)]: {
+            (name[int(found.unit[i])], int(found.gap[i]) / SECOND)
+            for i in range(found.ptr[e], found.ptr[e + 1])
+        }
+        for e, g in enumerate(found.giver)
+    }
+    assert seen == {"a": {("b", 3.0), ("c", -5.0), ("d", 1.0)}, "d": {("b", 2.0), ("c", -6.0), ("a", -1.0)}}
+    assert not found.control.any()
+
+
+@pytest.mark.parametrize("accounts", [4, 12, 40])
+def test_independent_accounts_win_nothing(accounts: int) -> None:
+    """Many crowds: the mean e-value is at most 1, and hardly one reaches a hundred."""
+    values = []
+    for seed in range(80 if accounts < 40 else 40):
+        traffic = heard(strangers(np.random.default_rng(seed), accounts, 60))
+        values += [j.whole for j in extract(traffic, everybody(traffic)).values()]
+    e = 10.0 ** np.array(values)
+    assert len(e) >= 40
+    assert e.mean() <= 1.0
+    assert (e >= 100).mean() <= 0.01
+
+
+@pytest.mark.parametrize(("accounts", "gap_s"), [(3, 20.0), (6, 20.0), (30, 20.0), (200, 20.0), (30, 4.0)])
+def test_a_dispatcher_is_heard_in_both_halves(accounts: int, gap_s: float) -> None:
+    """A queue whose refusals move on stands out, whether few accounts or many, in either half of the time."""
+    traffic = heard(relayed(np.random.default_rng(1), accounts, 4000, gap_s))
+    judged = extract(traffic, everybody(traffic))[0]
+    assert min(judged.select, judged.retest) > 3.0
+    assert judged.whole == pytest.approx(judged.select + judged.retest)
+
+
+def test_sides_drawn_by_coin_break_it() -> None:
+    """The shuffled form of the same traffic has nothing to say."""
+    rows = relayed(np.random.default_rng(2), 10, 3000, 20.0) + [
+        (t, f"s{i}", 200) for i, t in enumerate(np.random.default_rng(3).uniform(0, 60_000, 400))
+    ]
+    traffic = heard(rows)
+    relays = np.array(
+        [u for a, u in enumerate(traffic.unit.tolist()) if traffic.names.account.names[a].startswith("a")]
+    )
+    assert extract(traffic, hubs_over(relays))[0].whole > 6.0
+    rng = np.random.default_rng(4)
+    shuffled = [extract(traffic, hubs_over(relays), rng).get(0) for _ in range(30)]
+    assert max(j.whole for j in shuffled if j is not None) < 2.0
+
+
+def test_an_overload_of_everybody_is_left_out() -> None:
+    """When the provider refuses many at once, their retries are no sign of a common hand."""
+    rng = np.random.default_rng(5)
+    rows: list[tuple[float, str, int]] = [(0.0, "z", 200), (40 * DAY, "z", 200)]
+    for spell in range(12):
+        begin = (spell + 1) * 2 * DAY
+        for a in range(60):
+            t = begin + float(rng.uniform(0, 120))
+            for _ in range(3):
+                rows += [(t, f"a{a}", 429)]
+                t += float(rng.uniform(3, 10))
+            rows += [(t + 20.0, f"a{a}", 200)]
+    traffic = heard(rows)
+    assert all(j.whole < 1.0 for j in extract(traffic, everybody(traffic)).values())
+
+
+def test_jobs_that_start_on_the_hour_are_measured_against_themselves() -> None:
+    """Strangers whose jobs begin together are heard after each other's refusals, and after their successes as well."""
+    rng = np.random.default_rng(6)
+    rows: list[tuple[float, str, int]] = [(-7200.0, "z", 200), (90 * DAY, "z", 200)]
+    for hour in range(24 * 60):
+        for a in rng.choice(30, 6, replace=False):
+            t = hour * 3600.0 + float(rng.exponential(4.0))
+            rows.append((t, f"a{a}", 429 if rng.random() < 0.08 else 200))
+    traffic = heard(rows)
+    judged = extract(traffic, everybody(traffic))[0]
+    votes = tally(moments(traffic), everybody(traffic), traffic.n_units)[0].sum(1)
+    assert (votes[1:, 1, 0] > votes[1:, 1, 1]).all(), "the story must lean to one side to test anything"
+    assert judged.whole < 1.0
+
+
+def test_two_accounts_of_one_person_do_not_speak_for_a_crowd() -> None:
+    """One pair that fails over all the time, among forty strangers, stays far under a source's weight."""
+    rng = np.random.default_rng(7)
+    rows = strangers(rng, 40, 40)
+    for k in range(300):
+        t = 100.0 + 90.0 * k
+        rows += [(t, "a0", 429), (t + 2.0, "a1", 200)]
+    traffic = heard(rows)
+    assert extract(traffic, everybody(traffic))[0].whole < 2.5
+
+
+def test_refusals_close_together_count_once() -> None:
+    """A client that hammers is refused many times and gives one vote."""
+    rows = [(-1e5, "z", 200), (1e5, "z", 200)]
+    rows += [(float(i), "a", 429) for i in range(int(APART_S) - 1)]
+    rows += [(20.5, "b", 200), (25.5, "c", 200)]
+    traffic = heard(rows)
+    assert len(moments(traffic).giver) == 1
+
+
+def test_a_balance_is_never_below_a_half() -> None:
+    """Controls that lean to "before" do not help the bet; those that lean to "after" raise the null."""
+    even = float(balance(np.array([0, 0])))
+    assert float(balance(np.array([0, 500]))) == even
+    assert even < float(balance(np.array([300, 100]))) < 1.0
+
+
+def test_single_units_are_told_apart() -> None:
+    """Relay accounts have decades against each other; strangers have none; partners are found."""
+    rng = np.random.default_rng(8)
+    traffic = heard(relayed(rng, 6, 4000, 20.0) + [(t, f"s{i % 20}", 429 if i % 7 == 0 else 200)
+                    for i, t in enumerate(np.sort(rng.uniform(0, 80_000, 1500)))])  # fmt: skip
+    who = {traffic.names.account.names[a]: int(u) for a, u in enumerate(traffic.unit.tolist())}
+    inside = np.zeros(traffic.n_units, np.bool_)
+    inside[[who[f"a{i}"] for i in range(5)]] = True
+    links = UnitCompensation(moments(traffic), traffic.n_units)
+    units = np.arange(traffic.n_units)
+    got = links.decades(units, inside)
+    assert min(got[who[f"a{i}"]] for i in range(6)) > 1.5, (
+        "the sixth belongs to them although it is not marked"
+    )
+    assert max(got[who[f"s{i}"]] for i in range(20)) < 1.0
+    assert who["a5"] in links.partners(inside).tolist()
+
+
+def test_nothing_refused_nothing_said() -> None:
+    """Without refusals, and without anything, there is no evidence."""
+    traffic = heard([(float(i), f"a{i % 3}", 200) for i in range(50)])
+    assert extract(traffic, everybody(traffic)) == {}
+    assert UnitCompensation(moments(traffic), traffic.n_units).decades(
+        np.arange(3), np.ones(3, np.bool_)
+    ).tolist() == [0, 0, 0]
+
+
+def test_second_resolution_is_no_evidence_either_way() -> None:
+    """Requests with the very same time stamp have no order and are not counted."""
+    rows = [(-1e5, "z", 200), (1e6, "z", 200)]
+    for k in range(50):
+        rows += [(1000.0 * k, "a", 429), (1000.0 * k, "b", 200)]
+    traffic = heard(rows)
+    assert extract(traffic, everybody(traffic)) == {}
