@@ -362,6 +362,10 @@ class Ledger:
         planted.append(f"zqx{digest('canary', self.seed, name, len(planted))}")
         return planted[-1]
 
+    def marked(self, messages: Sequence[Message]) -> Message:
+        """The message that carries a marked string: the last one, which may be a tool's result."""
+        return messages[-1]
+
     def plant(self) -> None:
         """Canaries in honest and hostile exchanges; later turns of the same conversation repeat them."""
         rnd = stream(self.seed, "canaries")
@@ -374,7 +378,7 @@ class Ledger:
                 row = self.rows[i]
                 talk, messages = row[2], row[5]
                 if name == "prompt":
-                    messages[-1]["content"] += f" {self.canary(name)}"
+                    self.marked(messages)["content"] += f" {self.canary(name)}"
                 elif name == "system_prompt":
                     talk.system = f"{talk.system or 'You are careful.'} {self.canary(name)}"
                 elif name == "completion":
