@@ -39,7 +39,7 @@ class Sizes:
     agent: np.ndarray
 
 
-def _tenant(text: str, week: int) -> Tenant | None:
+def _tenant(text: str, first: int) -> Tenant | None:
     cells = [line.split(",") for line in text.split("\n") if line]
     rate = np.array([float(c[1]) for c in cells])
     shape = np.array([float(c[4]) for c in cells])
@@ -47,15 +47,15 @@ def _tenant(text: str, week: int) -> Tenant | None:
     if len(rate) < BINS:
         days = BINS // len(rate)
         rate, shape, weibull = np.tile(rate, days), np.tile(shape, days), np.tile(weibull, days)
-    span = slice(week * BINS, (week + 1) * BINS) if len(rate) >= (week + 1) * BINS else slice(0, BINS)
+    span = slice(first, first + BINS) if len(rate) >= first + BINS else slice(0, BINS)
     rate, shape, weibull = rate[span], shape[span], weibull[span]
     if rate.sum() <= 0:
         return None
     return Tenant(rate / rate.sum(), np.clip(np.where(shape > 0, shape, 1.0), 0.05, 20.0), weibull)
 
 
-def tenants(shared: Path) -> list[Tenant]:
-    """Every tenant of the three ServeGen extracts, each measured week as one."""
+def tenants(shared: Path, firsts: tuple[int, ...] = (0, BINS)) -> list[Tenant]:
+    """Every tenant of the three ServeGen extracts, once for each week that starts at a bin of ``firsts``."""
     out = []
     for name in ("m-small_traces", "m-mid_traces", "deepseek-r1"):
         with tarfile.open(shared / "data" / "traffic" / f"servegen_{name}.tar.gz") as tar:
@@ -64,8 +64,8 @@ def tenants(shared: Path) -> list[Tenant]:
                 if handle is None:
                     continue
                 text = handle.read().decode()
-                weeks = (0,) if name == "deepseek-r1" else (0, 1)
-                out += [t for w in weeks if (t := _tenant(text, w)) is not None]
+                starts = (0,) if name == "deepseek-r1" else firsts
+                out += [t for first in starts if (t := _tenant(text, first)) is not None]
     return out
 
 

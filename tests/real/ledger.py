@@ -22,7 +22,7 @@ from .sources import Dialogue, Message, Sources
 from .world import START, Env, World, digest, stream
 
 PART_ROWS = 25_000
-MODELS = {
+MODELS: dict[str, tuple[float, bool]] = {
     # name: (days before the week's start when it was released, reasons in a sealed block)
     "atlas-2": (410, False),
     "atlas-3": (150, False),
@@ -102,8 +102,15 @@ class Talk:
 class Ledger:
     """The week so far."""
 
-    def __init__(self, seed: int, sources: Sources, world: World, sizes: Sizes) -> None:
-        self.seed, self.text, self.world, self.sizes = seed, sources, world, sizes
+    def __init__(
+        self,
+        seed: int,
+        sources: Sources,
+        world: World,
+        sizes: Sizes,
+        models: dict[str, tuple[float, bool]] = MODELS,
+    ) -> None:
+        self.seed, self.text, self.world, self.sizes, self.models = seed, sources, world, sizes, models
         self.accounts: list[Account] = []
         self.rows: list[tuple[Any, ...]] = []
         self.campaigns: list[dict[str, Any]] = []
@@ -288,7 +295,7 @@ class Ledger:
         elif talk.turn:
             cached = int(input_tokens * 0.8) // 128 * 128
         out = out_tokens or max(1, len(answer["content"]) // 4)
-        seals = MODELS[talk.model][1]
+        seals = self.models[talk.model][1]
         thought = int(out * rnd.uniform(0.8, 4.0)) if seals else 0
         issued = [digest("seal", self.seed, len(self.rows), size=16)] if seals and status == 200 else None
         shown = sealed_in if sealed_in is not None else (talk.seals[-3:] if seals and talk.seals else None)
@@ -355,6 +362,10 @@ class Ledger:
         planted.append(f"zqx{digest('canary', self.seed, name, len(planted))}")
         return planted[-1]
 
+    def marked(self, messages: Sequence[Message]) -> Message:
+        """The message that carries a marked string: the last one, which may be a tool's result."""
+        return messages[-1]
+
     def plant(self) -> None:
         """Canaries in honest and hostile exchanges; later turns of the same conversation repeat them."""
         rnd = stream(self.seed, "canaries")
@@ -367,7 +378,7 @@ class Ledger:
                 row = self.rows[i]
                 talk, messages = row[2], row[5]
                 if name == "prompt":
-                    messages[-1]["content"] += f" {self.canary(name)}"
+                    self.marked(messages)["content"] += f" {self.canary(name)}"
                 elif name == "system_prompt":
                     talk.system = f"{talk.system or 'You are careful.'} {self.canary(name)}"
                 elif name == "completion":
@@ -414,7 +425,7 @@ class Ledger:
         _jsonl(out / "grants.jsonl", self.grants)
         _jsonl(
             out / "releases.jsonl",
-            [{"model": m, "released_at": START - timedelta(days=d)} for m, (d, _) in MODELS.items()],
+            [{"model": m, "released_at": START - timedelta(days=d)} for m, (d, _) in self.models.items()],
         )
         _jsonl(
             out / "client_releases.jsonl",
