@@ -9,6 +9,8 @@ from typing import Any
 
 from scipy import stats
 
+from stillwatch.lab.scoring import upper_bound
+
 DATA = Path("docs/data")
 PAGE = Path("docs/benchmarks.md")
 INTRO = """# Benchmarks
@@ -164,15 +166,30 @@ def null(rows: list[dict[str, Any]]) -> list[str]:
     return out
 
 
-def real(data: dict[str, Any]) -> list[str]:
-    """The week of real text."""
+WEEKS = (
+    (
+        "real_week.json", "A week of real text",
+        "real user prompts, real benchmarks, the published recipes, activity from real per-tenant statistics"
+        " (`tests/real/README.md`). The week is no hold-out: the splitting step, the share from which a template counts as"
+        " linked (1 %), the prior of the cue weights and the compensation test were settled after looking at it"
+        " (decisions 0006 to 0008).",
+    ),
+    (
+        "second_week.json", "A second week of real text: the hold-out",
+        "other prompts, other recipes, other honest classes, written by somebody who had not seen how detection works"
+        " (`tests/real/second/README.md`). Nothing was tuned on it: the detector was finished before its first scan and"
+        " has not been changed since because of it.",
+    ),
+)  # fmt: skip
+
+
+def real(data: dict[str, Any], title: str, about: str) -> list[str]:
+    """One week of real text."""
+    seeds = [data["seed"], *(o["seed"] for o in data["others"])]
     out = [
-        "", "## A week of real text", "",
-        f"{data['counts']['exchanges']:,} exchanges of {data['counts']['accounts']:,} accounts: real user prompts, real"
-        " benchmarks, the published recipes, activity from real per-tenant statistics (`tests/real/README.md`). One"
-        " account in five belongs to a campaign, so these are no field rates. The week is no untouched hold-out: the"
-        " splitting step, the share from which a template counts as linked (1 %) and the prior of the cue weights were"
-        " settled after looking at it (decisions 0006, 0007).", "",
+        "", f"## {title}", "",
+        f"{data['counts']['exchanges']:,} exchanges of {data['counts']['accounts']:,} accounts: {about} One account in"
+        " four to five belongs to a campaign, so these are no field rates.", "",
         "| campaign | accounts | found | groups | purity | called | p | hints |", "|---|---|---|---|---|---|---|---|",
     ]  # fmt: skip
     for c in data["campaigns"]:
@@ -186,8 +203,12 @@ def real(data: dict[str, Any]) -> list[str]:
     for c in data["honest"]:
         hints = ", ".join(f"{k} {v}" for k, v in sorted(c["hints"].items()))
         out.append(f"| {c['class']} | {c['organisations']:,} | {c['review_or_act']} | {hints} |")
+    total = sum(c["organisations"] for c in data["honest"])
+    wrong = sum(c["review_or_act"] for c in data["honest"])
     out += [
-        "", "The same composition drawn with other seeds, after everything was settled: accounts found, and as what.", "",
+        "", f"{wrong} of {total:,} honest organisations at review or act (95 % upper bound"
+        f" {upper_bound(wrong, total):.2e}).", "",
+        "The same composition drawn with other seeds: accounts found, and as what.", "",
         "| campaign | " + " | ".join(f"seed {o['seed']}" for o in data["others"]) + " |",
         "|---|" + "---|" * len(data["others"]),
     ]  # fmt: skip
@@ -199,7 +220,11 @@ def real(data: dict[str, Any]) -> list[str]:
         out.append(f"| {c['campaign']} | " + " | ".join(cells) + " |")
     touched = [sum(h["review_or_act"] for h in o["honest"]) for o in data["others"]]
     out += ["| honest organisations at review or act | " + " | ".join(map(str, touched)) + " |"]
-    return [*out, "", "Command: `python -m scripts.real_week` (seed 20261124 and seeds 1 to 3, scale 1)."]
+    return [
+        *out,
+        "",
+        f"Command: `python -m scripts.real_week` (seeds {', '.join(map(str, seeds))}; scale 1).",
+    ]
 
 
 def speed(rows: list[dict[str, Any]], machine: str) -> list[str]:
@@ -239,9 +264,9 @@ def main() -> None:
         rows = json.loads(study.read_text("utf-8"))
         lines += ladder(rows) + extremes(rows) + lookalikes(rows) + null(rows)
         lines += ["", "Command: `make study` (seeds 101 and 102)."]
-    week = DATA / "real_week.json"
-    if week.exists():
-        lines += real(json.loads(week.read_text("utf-8")))
+    for file, title, about in WEEKS:
+        if (DATA / file).exists():
+            lines += real(json.loads((DATA / file).read_text("utf-8")), title, about)
     bench = DATA / "bench.json"
     if bench.exists():
         data = json.loads(bench.read_text("utf-8"))

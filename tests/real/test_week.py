@@ -8,22 +8,19 @@ from __future__ import annotations
 
 import base64
 import gzip
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import orjson
 import pyarrow.parquet as pq
 import pytest
 import zstandard
 
+from tests.real.judged import Scanned, scan_week, shared
 from tests.real.week import build_week
 
 pytestmark = pytest.mark.slow
 
-SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 SCALE = 0.5
 CAMPAIGNS = ("openr1", "skyt1", "alpaca", "airoboros", "grading", "sealed_replay")
 """Every truth campaign of thirty accounts or more."""
@@ -46,90 +43,12 @@ LOOK_ALIKES = (
 )
 
 
-class Null:
-    """Progress that nobody watches."""
-
-    def step(self, name: str, total: float | None = None) -> None: ...
-    def advance(self, amount: float) -> None: ...
-    def note(self, text: str) -> None: ...
-
-
-@dataclass(frozen=True)
-class Scanned:
-    """The truth and what the scan said."""
-
-    run: Path
-    truth: dict[str, dict[str, Any]]
-    campaigns: dict[str, dict[str, Any]]
-    canaries: dict[str, list[str]]
-    kinds: dict[str, str]
-    groups: dict[str, set[str]]
-    """Found groups: their accounts of tier member or associated."""
-    dispositions: dict[str, str]
-
-    def fragments(self, campaign: str) -> list[str]:
-        """Found groups most of whose accounts are this campaign's."""
-        return [g for g, accounts in self.groups.items() if self._owner(accounts) == campaign]
-
-    def recall(self, campaign: str, kind: str) -> float:
-        """Share of the campaign's accounts that are in a group of this kind which belongs to it."""
-        wanted = set(self.campaigns[campaign]["accounts"])
-        found = [self.groups[g] for g in self.fragments(campaign) if self.kinds[g] == kind]
-        return len(wanted & set().union(*found)) / len(wanted)
-
-    def purity(self, campaign: str) -> float:
-        """Share of the accounts in the campaign's groups that are its own."""
-        wanted = set(self.campaigns[campaign]["accounts"])
-        found = [a for g in self.fragments(campaign) for a in self.groups[g]]
-        return sum(a in wanted for a in found) / len(found) if found else 0.0
-
-    def _owner(self, accounts: set[str]) -> str | None:
-        owners = Counter(self.truth[a]["campaign_id"] for a in accounts)
-        return owners.most_common(1)[0][0] if owners else None
-
-
-def _lines(path: Path) -> list[dict[str, Any]]:
-    return [orjson.loads(line) for line in path.read_bytes().splitlines()]
-
-
 @pytest.fixture(scope="module")
 def scanned(tmp_path_factory: pytest.TempPathFactory) -> Scanned:
     """One week, built and scanned once."""
-    if not (SHARED / "data").is_dir():
-        pytest.skip("no ../shared/data beside the repository: the week is made of the text kept there")
-    from stillwatch import wiring
-    from stillwatch.settings import Settings
-
     week = tmp_path_factory.mktemp("week")
-    run = week / "run"
-    build_week(week, shared=SHARED, scale=SCALE)
-    wiring.scan(
-        [str(week / "exchanges")],
-        settings=Settings(),
-        out=run,
-        accounts=[str(week / "accounts.parquet")],
-        grants=str(week / "grants.jsonl"),
-        releases=str(week / "releases.jsonl"),
-        client_releases=str(week / "client_releases.jsonl"),
-        progress=Null(),
-        env={"STILLWATCH_KEY": "0" * 64},
-    )
-    truth = pq.read_table(week / "truth" / "accounts.parquet").to_pylist()
-    found = pq.read_table(run / "campaigns.parquet").to_pylist()
-    groups: dict[str, set[str]] = {row["campaign_id"]: set() for row in found}
-    for row in pq.read_table(run / "members.parquet").to_pylist():
-        if row["tier"] in ("member", "associated"):
-            groups[row["campaign_id"]].add(row["account_id"])
-    accounts = pq.read_table(run / "accounts.parquet").to_pylist()
-    return Scanned(
-        run=run,
-        truth={row["account_id"]: row for row in truth},
-        campaigns={row["campaign_id"]: row for row in _lines(week / "truth" / "campaigns.jsonl")},
-        canaries={row["field"]: row["canaries"] for row in _lines(week / "truth" / "canaries.jsonl")},
-        kinds={row["campaign_id"]: row["kind"] for row in found},
-        groups=groups,
-        dispositions={row["account_id"]: row["disposition_hint"] for row in accounts},
-    )
+    build_week(week, shared=shared(), scale=SCALE)
+    return scan_week(week)
 
 
 def test_the_claims_cover_every_large_campaign_and_every_look_alike(scanned: Scanned) -> None:
@@ -193,11 +112,7 @@ def test_no_honest_account_is_to_be_acted_on(scanned: Scanned) -> None:
 def test_one_look_alike_organisation_in_a_hundred_is_reviewed_at_most(scanned: Scanned, klass: str) -> None:
     """Of each look-alike class at most 1 % of organisations come to ``review`` or beyond."""
     orgs = {row["org_key"] for row in scanned.truth.values() if row["class"] == klass}
-    reviewed = {
-        row["org_key"]
-        for account, row in scanned.truth.items()
-        if row["class"] == klass and scanned.dispositions.get(account) in ("review", "act")
-    }
+    reviewed = scanned.reviewed(klass)
     assert len(reviewed) <= 0.01 * len(orgs), sorted(reviewed)
 
 
