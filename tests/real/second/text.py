@@ -125,7 +125,11 @@ def load(shared: Path) -> Text:
     jailbreaks = json.loads(_text(bad / "inthewild_jailbreak_666.json.gz"))
     return Text(
         common=replace(common, answers=answers),
-        questions=[*_later_turns(common.dialogues), *sorted(set(branch_turns)), *rest[::3], *short[::2]],
+        # the first week sent the later turns inside conversations, so they get the smaller share
+        questions=[
+            *_later_turns(common.dialogues),
+            *(sorted(set(branch_turns)) + rest[::3] + short[::2]) * 4,
+        ],
         dialogues=[*other * 3, *cut, *two_turn],
         tool_dialogues=calls,
         personas=[*reversed(short[1::2]), *rest[1::3]],
