@@ -37,7 +37,7 @@ class Matched:
     mine: Mapping[str, frozenset[str]]
     """Accounts with traffic, by campaign or planted pool."""
     majority: Mapping[str, tuple[str | None, int]]
-    """By group: the campaign or pool most of its accounts belong to (None: none), and how many of them do."""
+    """By group: the campaign or pool most of its accounts belong to (None: none, ties included), and how many do."""
     best: Mapping[str, float]
     """By campaign or pool: largest Jaccard index with any group."""
     called: Mapping[str, float]
@@ -61,7 +61,7 @@ def match(truth: Truth, run: Run) -> Matched:
     true_claims, merges, claimed = set(), set(), run.claimed
     for name, accounts in run.groups.items():
         counts = Counter(owner.get(a) for a in accounts)
-        top, size = max(counts.items(), key=lambda item: (item[1], str(item[0])))
+        top, size = max(counts.items(), key=lambda item: (item[1], item[0] is None, str(item[0])))
         majority[name] = (top, size if top is not None else 0)
         parts = {str(c): n for c, n in counts.items() if c is not None}
         if sum(n >= max(2, MERGE_SHARE * len(accounts)) for n in parts.values()) > 1:
