@@ -42,7 +42,7 @@ class Ledger:
         """
         try:
             text = self.path.read_text(encoding="utf-8")
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
         except (OSError, UnicodeDecodeError) as error:
             raise VerificationError(f"{self.path}: cannot be read", hint=_BROKEN) from error

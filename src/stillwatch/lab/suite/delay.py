@@ -10,12 +10,10 @@ Looks are costly: one run of the detector each. A campaign that has been seen is
 from __future__ import annotations
 
 import io
-import json
 import math
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +27,7 @@ from stillwatch.errors import SourceError
 from stillwatch.lab.discipline.opening import Opened
 from stillwatch.lab.scoring import rate_of, read_run
 from stillwatch.lab.suite.plan import SHARES
+from stillwatch.lab.suite.prefix import iso, write_prefix
 
 Detect = Callable[[Path, Path], None]
 """Judges the traffic in the first folder and writes its output into the second."""
@@ -107,7 +106,7 @@ def detection_delay(
         honest = {a for a, c in zip(opened.truth.ids, opened.truth.campaign, strict=True) if c is None}
         present = {a for a, i in log.names.items() if a in honest and int(log.first[i]) < cut}
         looks.append(
-            {"at": _iso(cut), "honest_members": rate_of(len(run.members & present), len(present)).row()}
+            {"at": iso(cut), "honest_members": rate_of(len(run.members & present), len(present)).row()}
         )
         before = cut
     return {
@@ -193,50 +192,6 @@ def _look(traffic: Path, detect: Detect, work: Path, cut: int) -> Any:
         shutil.rmtree(out, ignore_errors=True)
 
 
-def write_prefix(traffic: Path, out: Path, cut: int) -> None:
-    """What a provider had at ``cut`` (microseconds since 1970): later exchanges, accounts, bans, releases are gone."""
-    when = pa.scalar(cut, pa.int64()).cast(pa.timestamp("us", tz="UTC"))
-    (out / "exchanges").mkdir(parents=True)
-    source = ds.dataset(sorted((traffic / "exchanges").glob("*.parquet")))
-    with pq.ParquetWriter(
-        out / "exchanges" / "part-0000.parquet", source.schema, compression="zstd"
-    ) as writer:
-        for batch in source.to_batches(filter=ds.field("started_at") < when, batch_size=50_000):
-            writer.write_batch(batch)
-    if (traffic / "accounts.parquet").exists():
-        pq.write_table(_accounts(pq.read_table(traffic / "accounts.parquet"), when), out / "accounts.parquet")
-    if (traffic / "grants.jsonl").exists():
-        shutil.copy(traffic / "grants.jsonl", out / "grants.jsonl")
-    for name in ("releases.jsonl", "client_releases.jsonl"):
-        if (traffic / name).exists():
-            _released(traffic / name, out / name, _iso(cut))
-
-
-def _accounts(table: pa.Table, when: pa.Scalar) -> pa.Table:
-    names = set(table.column_names)
-    if "created_at" in names:
-        table = table.filter(pc.fill_null(pc.less(table["created_at"], when), True))
-    if {"status", "status_changed_at"} <= names:
-        later = pc.fill_null(pc.greater_equal(table["status_changed_at"], when), False)
-        status = pc.if_else(later, pa.scalar("active"), table["status"])
-        changed = pc.if_else(
-            later, pa.scalar(None, table["status_changed_at"].type), table["status_changed_at"]
-        )
-        table = table.set_column(table.column_names.index("status"), "status", status)
-        place = table.column_names.index("status_changed_at")
-        table = table.set_column(place, "status_changed_at", changed)
-    return table
-
-
-def _released(source: Path, out: Path, until: str) -> None:
-    limit = datetime.fromisoformat(until)
-    kept = [
-        line for line in source.read_text(encoding="utf-8").splitlines()
-        if line and datetime.fromisoformat(json.loads(line)["released_at"]) < limit
-    ]  # fmt: skip
-    out.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
-
-
 def _told(campaign: _Campaign, log: _Log) -> dict[str, Any]:
     return {
         "campaign_id": campaign.id,
@@ -250,7 +205,7 @@ def _moment(campaign: _Campaign, log: _Log, seen: tuple[int, int]) -> dict[str, 
     rows, times = campaign.rows, log.time[campaign.rows]
     at_most = _taken(rows[times < cut], log)
     return {
-        "at": _iso(cut),
+        "at": iso(cut),
         "hours": max(0.0, (cut - int(times[0])) / HOUR_US),
         "taken_at_most": at_most,
         "taken_more_than": _taken(rows[times < before], log),
@@ -336,8 +291,4 @@ def _replacements(
     return found
 
 
-def _iso(us: int) -> str:
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)).isoformat()
-
-
-__all__ = ["Detect", "detection_delay", "write_prefix"]
+__all__ = ["Detect", "detection_delay"]
