@@ -104,7 +104,10 @@ def test_the_score_of_a_run(first: Run, world: World) -> None:
     """The lab can be asked how well a run did."""
     told = cli("lab", "score", first.out, world.truth, "--json")
     assert told.status == 0, told.err
-    assert json.loads(told.out)
+    assert json.loads(told.out)["standing"]["mark"] == "unknown"
+    read = cli("lab", "score", first.out, "--truth", world.truth.parent)
+    assert read.status == 0, read.err
+    assert "extractors at member" in read.out
 
 
 def test_the_null_check_finds_nothing(world: World, scan: Scan) -> None:

@@ -86,6 +86,10 @@ def test_the_interval_of_the_area_knows_campaigns() -> None:
     assert interval[0] < 0.05
     assert interval[1] > 0.95
     assert partial_area_interval(scores, positive, honest, ["a"] * 100 + [None] * 1000) is None
+    scores, positive, honest = _split([0.0] * 1000, [1.0] * 100)
+    assert partial_area_interval(scores, positive, honest, names) is None, (
+        "nothing varied, so nothing is known"
+    )
 
 
 @settings(max_examples=40, deadline=None)

@@ -208,6 +208,32 @@ def test_commands_run_in_several_processes(suite_file: Path, tmp_path: Path) -> 
     assert len(Ledger(tmp_path / "two" / LEDGER).entries()) == 2
 
 
+def test_a_program_that_was_changed_runs_again(suite_file: Path, tmp_path: Path) -> None:
+    """Its files are its version: nobody reads the figures of an earlier program as those of the present one."""
+    script, suite = tmp_path / "mine.py", load_suite(suite_file)
+    command = f"mine={sys.executable} {script} {{traffic}} {{out}}"
+    digests = []
+    for text in (COUNTING, COUNTING + "# changed"):
+        script.write_text(text)
+        (detector,) = choose(suite, None, commands=[command])
+        run_suite(suite, [detector], tmp_path / "out")
+        digests.append(detector.digest)
+    assert digests[0] != digests[1]
+    assert len((tmp_path / "out" / "cells.jsonl").read_text().splitlines()) == 4
+
+
+def test_the_detector_of_the_manual_runs(suite_file: Path, tmp_path: Path) -> None:
+    """The program that docs/lab.md shows is run as it stands there."""
+    manual = (Path(__file__).parents[2] / "docs" / "lab.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"```python\n(import sys\n.*?)```", manual, re.DOTALL)
+    (tmp_path / "mine.py").write_text(program)
+    suite = load_suite(suite_file)
+    command = f"mine={sys.executable} {tmp_path / 'mine.py'} {{traffic}} {{out}}"
+    cells = run_suite(suite, choose(suite, None, commands=[command]), tmp_path / "out")
+    assert [c.get("error") for c in cells] == [None, None]
+    assert all(c["score"]["decides"] for c in cells)
+
+
 def test_a_failing_command_is_told_by_its_last_line(suite_file: Path, tmp_path: Path) -> None:
     """And so is one that does not exist, or writes nothing; the other detectors run on."""
     suite = load_suite(suite_file)

@@ -173,9 +173,13 @@ def score(
     if as_json:
         print_json(scored)
     else:
-        from stillwatch.cli.summary import facts
+        from stillwatch.cli.scored import campaign_columns, scored_rows
+        from stillwatch.cli.summary import facts, listing
 
-        console().print(facts(scored))
+        console().print(facts(scored_rows(scored)))
+        if scored.get("decides") and scored.get("campaigns"):
+            console().print()
+            console().print(listing(campaign_columns(scored), ()))
 
 
 @lab.command(
@@ -384,9 +388,11 @@ def detect_time(
     if as_json:
         print_json(found)
     elif not quiet:
-        from stillwatch.cli.summary import facts
+        from stillwatch.cli.scored import delay_columns
+        from stillwatch.cli.summary import listing
 
-        console().print(facts(found))
+        click.echo(safe(found["standing"]["note"]))
+        console().print(listing(delay_columns(found), ()))
 
 
 def _one_truth(argument: str | None, named: str | None) -> Path:

@@ -93,7 +93,8 @@ def partial_area_interval(
     """95 % percentile interval of `partial_area`: campaigns drawn again whole, honest accounts one by one.
 
     Accounts of one campaign stand or fall together, so that drawing them one by one would promise too much. None
-    below two campaigns: one campaign says nothing about others.
+    below two campaigns, since one says nothing about others, and None when every draw gives the same: drawing again
+    what was never seen to vary is no evidence that it cannot.
     """
     if partial_area(scores, positive, honest, limit) is None:
         return None
@@ -113,7 +114,7 @@ def partial_area_interval(
             continue
         areas.append(_area(found, weight, tail, rng.poisson(1.0, len(tail)).astype(np.float64), limit, n))
     low, high = np.quantile(areas, [0.025, 0.975])
-    return float(low), float(high)
+    return (float(low), float(high)) if high > low else None
 
 
 def ranking(scores: Scores, positive: Flags, honest: Flags, clusters: Sequence[str | None]) -> dict[str, Any]:
