@@ -604,8 +604,7 @@ def generate(scenario: str, seed: int, scale: float, out: Path, progress: Progre
     """Write one simulated world, say which family it is of, and seal its truth when the scenario asks for it."""
     from stillwatch.lab import generate as write_world
     from stillwatch.lab import load_scenario
-    from stillwatch.lab.discipline import Family, seal_folder, stamp
-    from stillwatch.lab.discipline.family import split_of
+    from stillwatch.lab.discipline import close_world
 
     said = 0
 
@@ -617,11 +616,8 @@ def generate(scenario: str, seed: int, scale: float, out: Path, progress: Progre
         said = done
 
     loaded = load_scenario(scenario)
-    family = Family(loaded.name, seed, scale, split_of(loaded))
     write_world(loaded, seed=seed, scale=scale, out=out, progress=told)
-    stamp(out, family)
-    if family.split == "sealed":
-        seal_folder(out / "truth", family)
+    close_world(out, loaded, seed, scale)
 
 
 def list_scenarios() -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stillwatch.cli.scored import campaign_columns, delay_columns, scored_rows
 from stillwatch.lab.discipline.standing import Standing
-from stillwatch.lab.scoring import score_run
+from stillwatch.lab.scoring import run_from_tables, score_run
 from tests.lab.judging import a_run, a_truth
 
 
@@ -27,8 +27,6 @@ def test_the_main_figures_with_what_they_are_worth_first() -> None:
 
 def test_a_detector_without_decisions_is_told_so() -> None:
     """Nothing about decisions is shown as zero."""
-    from stillwatch.lab.scoring import run_from_tables
-
     rows = scored_rows(score_run(a_truth({"A": 3}, 10), run_from_tables(None)))
     assert rows["decisions"].startswith("none")
     assert not any(name.startswith(("extractors at", "campaigns")) for name in rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import types
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,6 +18,7 @@ from stillwatch.lab.discipline import (
     LEDGER,
     Family,
     Ledger,
+    close_world,
     copy_truth,
     is_sealed,
     open_truth,
@@ -200,6 +202,17 @@ def test_a_sealed_world_is_scored_like_any_other(world: Path, tmp_path: Path) ->
         score_folder(run, world)
     with pytest.raises(ConfigError, match="not an empty folder"):
         copy_truth(world, tmp_path / "answers", purpose="tune")
+
+
+@pytest.mark.parametrize(("split", "closed"), [("develop", False), ("validate", False), ("sealed", True)])
+def test_only_sealed_scenarios_are_sealed(world: Path, split: str, closed: bool) -> None:
+    """And every world says which family it is of; a split that does not exist is refused."""
+    family = close_world(world, types.SimpleNamespace(name="rung", split=split), 7, 0.5)
+    assert read_family(world) == family == Family("rung", 7, 0.5, split)
+    assert is_sealed(world / "truth") is closed
+    assert close_world(world, types.SimpleNamespace(name="rung"), 7, 0.5).split == "develop"
+    with pytest.raises(ConfigError, match="unknown split 'secret'"):
+        close_world(world, types.SimpleNamespace(name="rung", split="secret"), 7, 0.5)
 
 
 def test_a_seal_belongs_to_its_world() -> None:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from stillwatch.errors import VerificationError
-from stillwatch.lab.discipline.family import Family
+from stillwatch.lab.discipline.family import Family, split_of, stamp
 
 SUFFIX = ".sealed"
 MAGIC = b"stillwatch seal 1\n"
@@ -26,6 +27,20 @@ def seal_folder(truth: Path, family: Family) -> None:
         if path.is_file() and path.suffix != SUFFIX:
             path.with_name(path.name + SUFFIX).write_bytes(sealed(path.read_bytes(), path.name, family))
             path.unlink()
+
+
+def close_world(world: Path, scenario: Any, seed: int, scale: float) -> Family:
+    """Say in a world which family it is of, and seal its truth when the scenario's split asks for it.
+
+    Raises
+    ------
+    ConfigError: the scenario names an unknown split.
+    """
+    family = Family(scenario.name, seed, scale, split_of(scenario))
+    stamp(world, family)
+    if family.split == "sealed":
+        seal_folder(world / "truth", family)
+    return family
 
 
 def is_sealed(truth: Path) -> bool:
@@ -83,4 +98,4 @@ def _cover(content: bytes, name: str, family: Family) -> bytes:
     return mixed.tobytes()
 
 
-__all__ = ["SUFFIX", "is_sealed", "read_sealed", "seal_folder", "sealed", "unsealed"]
+__all__ = ["SUFFIX", "close_world", "is_sealed", "read_sealed", "seal_folder", "sealed", "unsealed"]
