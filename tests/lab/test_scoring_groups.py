@@ -74,6 +74,10 @@ def test_a_pool_is_neither_found_nor_wronged() -> None:
     assert right["discovery"]["campaigns"]["claimed"] == 0
     assert right["operating_points"]["member"]["false_positives"]["hits"] == 0
     assert right["pools"] == {"P": {"found": 3, "called_campaign": False}}
+    reseller = a_run({"r": ["h0", "h1"], "a": ["A0"]}, kinds={"r": "pool"})
+    points = score_run(truth, reseller)["operating_points"]
+    assert points["member"]["false_positives"]["hits"] == 2
+    assert (points["claimed"]["false_positives"]["hits"], points["claimed"]["recall"]["hits"]) == (0, 1)
     wrong = score_run(truth, a_run({"p": _names("P", 0, 1, 2)}))
     assert wrong["discovery"]["campaigns"]["false"] == 1
     assert wrong["pools"]["P"]["called_campaign"] is True

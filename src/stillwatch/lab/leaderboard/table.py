@@ -72,7 +72,7 @@ def _row(detector: str, family: str | None, cells: Sequence[Mapping[str, Any]]) 
                 figure: _sum(s["operating_points"][point][figure] for s in scores)
                 for figure in ("recall", "false_positives")
             }
-            for point in ("member", "review", "act")
+            for point in ("member", "claimed", "review", "act")
         },
         "campaigns": {
             figure: _sum(s["campaign_level"][figure] for s in scores)

@@ -35,7 +35,7 @@ def score_run(truth: Truth, run: Run, accounts: pa.Table | None = None) -> dict[
     Returns
     -------
     ``ranking`` (recall at fixed false positive rates, partial area), ``operating_points`` (recall and false
-    positives at ``member``, ``review``, ``act``), ``campaigns`` (per campaign), ``recall_by_size``,
+    positives at ``member``, ``claimed``, ``review``, ``act``), ``campaigns`` (per campaign), ``recall_by_size``,
     ``campaign_level`` (found, called, precision, F1, purity, splits, merges), ``discovery`` (false claims against the
     stated rate), ``collateral`` and ``classes`` (honest accounts and organisations flagged), ``load``, ``volume``,
     ``cost``; and the plain figures ``recall``, ``campaigns_detected``, ``campaigns_total``, ``purity``, ``groups``,
@@ -94,9 +94,14 @@ def score_run(truth: Truth, run: Run, accounts: pa.Table | None = None) -> dict[
 
 
 def operating_points(truth: Truth, run: Run) -> dict[str, Any]:
-    """Recall of extractors and false positives among honest accounts at the detector's own decisions."""
+    """Recall of extractors and false positives among honest accounts at the detector's own decisions.
+
+    ``member`` is a member of any group, ``claimed`` one of a group that is called a campaign: an honest reseller's
+    accounts that are called a pool do have one controller, and are wronged only by the second.
+    """
     points = {
         "member": run.members,
+        "claimed": frozenset[str]().union(*(run.groups[g] for g in run.claimed)),
         "review": run.hinted("review", "act"),
         "act": run.hinted("act"),
     }
