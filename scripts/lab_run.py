@@ -72,9 +72,10 @@ def scan(traffic: Path, out: Path, key: Path) -> Scanned:
     return Scanned(summary, status, wall, int(own) if own else peak)
 
 
-def score(out: Path, traffic: Path) -> dict[str, Any]:
-    """The scan in `out` against the truth of the traffic."""
-    _, text = stillwatch("lab", "score", out, traffic / "truth", "--json", capture=True)
+def score(out: Path, traffic: Path, ledger: Path) -> dict[str, Any]:
+    """The scan in `out` against the truth of the traffic; the opening is recorded in `ledger` as well."""
+    where = ("--truth", traffic, "--ledger", ledger)
+    _, text = stillwatch("lab", "score", out, *where, "--json", capture=True)
     scored: dict[str, Any] = json.loads(text)
     return scored
 

@@ -2,7 +2,7 @@
 
 Every cell generates a world, scans it through the command line as a user would, and scores the run. Cells are
 kept in a file as they end, so an interrupted study goes on where it stopped. Development seeds (11 to 22, see
-``scripts/fit_shipped.py``) are refused here.
+``scripts/fit_shipped.py``) are refused here, and every opening of truth stands in the study's ledger.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from scripts.lab_run import a_key, generate, scan, scan_arguments, score, stillwatch
+from stillwatch.lab.discipline import DEVELOPMENT_SEEDS, LEDGER
 
-DEVELOPMENT_SEEDS = range(11, 23)
 NULL_RUNS = 200
 CELLS: list[tuple[str, int, float]] = (
     [(f"ladder_L{level}", seed, 0.5) for seed in (101, 102) for level in range(7)]
@@ -31,7 +31,7 @@ def one(scenario: str, seed: int, scale: float, work: Path) -> dict[str, Any]:
     folder = work / f"{scenario}-{seed}"
     generate(scenario, seed, scale, folder / "traffic")
     scanned = scan(folder / "traffic", folder / "report", a_key(work))
-    scored = score(folder / "report", folder / "traffic")
+    scored = score(folder / "report", folder / "traffic", work / LEDGER)
     shutil.rmtree(folder)
     return {
         "scenario": scenario, "seed": seed, "scale": scale, "wall_s": round(scanned.wall_s, 1),

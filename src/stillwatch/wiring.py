@@ -46,7 +46,7 @@ from stillwatch.records import EXCHANGE_SCHEMA, Abstention, Rejected, ScanResult
 from stillwatch.report import explain_text, load_result, render_html, write_result
 from stillwatch.report.files import check_target
 from stillwatch.report.swap import new_folder, put_in_place, sweep
-from stillwatch.settings import Settings, load_key, settings_digest
+from stillwatch.settings import Settings, load_key, parse_settings, settings_digest
 from stillwatch.store import open_backend
 
 EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)
@@ -601,9 +601,10 @@ def _made_with(path: Path | None) -> str:
 
 
 def generate(scenario: str, seed: int, scale: float, out: Path, progress: Progress) -> None:
-    """Write one simulated world."""
+    """Write one simulated world, say which family it is of, and seal its truth when the scenario asks for it."""
     from stillwatch.lab import generate as write_world
     from stillwatch.lab import load_scenario
+    from stillwatch.lab.discipline import close_world
 
     said = 0
 
@@ -614,7 +615,9 @@ def generate(scenario: str, seed: int, scale: float, out: Path, progress: Progre
         progress.advance(float(done - said))
         said = done
 
-    write_world(load_scenario(scenario), seed=seed, scale=scale, out=out, progress=told)
+    loaded = load_scenario(scenario)
+    write_world(loaded, seed=seed, scale=scale, out=out, progress=told)
+    close_world(out, loaded, seed, scale)
 
 
 def list_scenarios() -> list[dict[str, Any]]:
@@ -624,16 +627,155 @@ def list_scenarios() -> list[dict[str, Any]]:
     return [{"id": name, "title": text} for name, text in sorted(scenarios().items())]
 
 
-def lab_score(run_dir: Path, truth_dir: Path) -> dict[str, Any]:
-    """Compare a run with the sealed truth of a simulated world."""
-    from stillwatch.lab import score
+def list_suites() -> list[dict[str, Any]]:
+    """The lab's suites."""
+    from stillwatch.lab.suite import suites
 
-    for name in ("members.parquet", "accounts.parquet", "campaigns.parquet"):
-        if not (run_dir / name).exists():
-            raise SourceError(str(run_dir / name), "not there", hint="give the --out folder of a scan")
-    return score(
-        truth_dir, run_dir / "members.parquet", run_dir / "accounts.parquet", run_dir / "campaigns.parquet"
+    return [{"id": name, "title": text} for name, text in sorted(suites().items())]
+
+
+def lab_score(
+    run_dir: Path, truth_dir: Path, *, purpose: str = "report", ledgers: Sequence[Path] = ()
+) -> dict[str, Any]:
+    """Judge a detector's output folder against the truth of a world; the opening of truth is recorded."""
+    from stillwatch.lab.discipline import score_folder
+
+    return score_folder(run_dir, truth_dir, purpose=purpose, ledgers=ledgers, at=_now())
+
+
+def lab_open(truth_dir: Path, out: Path, *, ledgers: Sequence[Path] = ()) -> dict[str, Any]:
+    """Copy truth, unsealed, to look at it; recorded as an opening for tuning."""
+    from stillwatch.lab.discipline import copy_truth
+
+    opened = copy_truth(truth_dir, out, purpose="tune", ledgers=ledgers, by="lab open", at=_now())
+    return {"out": str(out), "accounts": len(opened.truth.ids), "standing": opened.standing.row()}
+
+
+def lab_run(
+    suite: str, out: Path, *, detectors: Sequence[str] = (), commands: Sequence[str] = (), jobs: int = 1,
+    purpose: str = "report", ledgers: Sequence[Path] = (), work: Path | None = None, progress: Progress,
+) -> dict[str, Any]:  # fmt: skip
+    """Run a suite; writes ``results.json`` and ``report.html`` beside its cells and ledger, and gives the table."""
+    from stillwatch.lab.discipline import LEDGER, Ledger
+    from stillwatch.lab.leaderboard import leaderboard, render_page
+    from stillwatch.lab.suite import Moment, choose, load_suite, run_suite
+
+    plan = load_suite(suite)
+    runner = _LabRunner()
+    chosen = choose(plan, runner, ids=detectors, commands=commands)
+
+    def told(moment: Moment) -> None:
+        progress.step(moment.words)
+
+    with _writable(out):
+        cells = run_suite(
+            plan, chosen, out, runner=runner, jobs=jobs, purpose=purpose, ledgers=ledgers, work=work, now=_now,
+            told=told,
+        )  # fmt: skip
+        about = {
+            "name": plan.name, "title": plan.title, "version": plan.version, "purpose": purpose,
+            "generator": __version__, "ledger": Ledger(out / LEDGER).head(),
+        }  # fmt: skip
+        table = leaderboard(cells, about)
+        _whole(out / "results.json", json.dumps(table, indent=1, sort_keys=True) + "\n")
+        _whole(out / "report.html", render_page(table))
+    return table
+
+
+def lab_detect_time(
+    traffic: Path, *, command: str | None, shares: Sequence[float], hours: Sequence[float], purpose: str,
+    ledgers: Sequence[Path] = (), progress: Progress,
+) -> dict[str, Any]:  # fmt: skip
+    """How much each campaign of a world takes before a detector says so; our own when no command is given."""
+    from stillwatch.lab.discipline import open_truth
+    from stillwatch.lab.suite import choose, detection_delay, load_suite
+    from stillwatch.lab.suite.detectors import run_detector
+    from stillwatch.lab.suite.plan import SHARES
+
+    runner = _LabRunner()
+    ids, commands = ((), (command,)) if command else (("stillwatch",), ())
+    detector = choose(load_suite("smoke"), runner, ids=ids, commands=commands)[0]
+    opened = open_truth(
+        traffic, purpose=purpose, ledgers=ledgers, by=f"detect-time of {detector.id}", at=_now()
     )
+    looks = 0
+
+    def look(prefix: Path, out: Path) -> None:
+        nonlocal looks
+        looks += 1
+        progress.step(f"look {looks}")
+        run_detector(detector, runner, prefix, out)
+
+    with tempfile.TemporaryDirectory(prefix="stillwatch-lab-") as work:
+        found = detection_delay(
+            traffic, opened, look, Path(work), shares=shares or (() if hours else SHARES), hours=hours
+        )
+    return {"detector": detector.row(), "standing": opened.standing.row(), **found}
+
+
+class _LabRunner:
+    """Our own scan, as the laboratory runs it: in this process, silently, under a key that is no secret."""
+
+    version = __version__
+
+    def check(self, settings: Mapping[str, Any], drop_traits: tuple[str, ...]) -> None:
+        """Raise `ConfigError` when there is no such setting or trait."""
+        self._settings(settings, drop_traits)
+
+    def __call__(
+        self, traffic: Path, out: Path, settings: Mapping[str, Any], drop_traits: tuple[str, ...]
+    ) -> None:
+        """Scan the traffic with whatever lies beside its exchanges."""
+        beside = {
+            name: str(path) if (path := traffic / f"{name}.jsonl").exists() else None
+            for name in ("grants", "releases", "client_releases")
+        }
+        accounts = traffic / "accounts.parquet"
+        scan(
+            [str(traffic / "exchanges")], settings=self._settings(settings, drop_traits), out=out,
+            accounts=[str(accounts)] if accounts.exists() else [], grants=beside["grants"],
+            releases=beside["releases"], client_releases=beside["client_releases"], progress=_Quiet(),
+            env={Settings().privacy.key_env: hashlib.sha256(b"stillwatch lab").hexdigest()},
+        )  # fmt: skip
+
+    def _settings(self, settings: Mapping[str, Any], drop_traits: tuple[str, ...]) -> Settings:
+        tree: dict[str, Any] = {}
+        for name, value in settings.items():
+            section, _, key = name.partition(".")
+            if not key:
+                raise ConfigError(f"{name}: no such setting", hint="write section.name, such as detect.kappa")
+            tree.setdefault(section, {})[key] = value
+        known = {t.id for t in builtin_traits()}
+        unknown = sorted(set(drop_traits) - known)
+        if unknown:
+            raise ConfigError(f"no trait {unknown[0]}", hint="`stillwatch traits` lists them")
+        if drop_traits:
+            tree.setdefault("detect", {})["disabled_traits"] = tuple(drop_traits)
+        return parse_settings(tree, where="the suite's settings")
+
+
+class _Quiet:
+    """Progress that says nothing."""
+
+    def step(self, name: str, total: float | None = None) -> None:
+        return
+
+    def advance(self, amount: float) -> None:
+        return
+
+    def note(self, text: str) -> None:
+        return
+
+
+def _now() -> str:
+    return datetime.now(tz=UTC).isoformat(timespec="seconds")
+
+
+def _whole(path: Path, text: str) -> None:
+    """A file that appears whole or not at all."""
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
 
 
 def list_traits() -> list[dict[str, Any]]:
@@ -653,6 +795,6 @@ def list_formats() -> list[dict[str, Any]]:
 
 
 __all__ = [
-    "Progress", "StillwatchError", "explain", "fit_baseline", "generate", "ingest", "lab_score", "list_formats",
-    "list_scenarios", "list_traits", "scan", "show_baseline",
+    "Progress", "StillwatchError", "explain", "fit_baseline", "generate", "ingest", "lab_detect_time", "lab_open",
+    "lab_run", "lab_score", "list_formats", "list_scenarios", "list_suites", "list_traits", "scan", "show_baseline",
 ]  # fmt: skip

@@ -172,6 +172,72 @@ def test_lab(run, stub, tmp_path) -> None:
     assert json.loads(run("lab", "score", str(tmp_path), str(tmp_path), "--json").stdout) == {"recall": 0.9}
 
 
+def test_lab_score_takes_the_truth_once(run, stub, tmp_path) -> None:
+    """As an option or as the second argument; both or neither is a slip; purpose and ledgers are handed on."""
+    stub.answers["lab_score"] = {"recall": 0.9}
+    here = str(tmp_path)
+    run("lab", "score", here, "--truth", here, "--purpose", "tune", "--ledger", "l.jsonl")
+    assert stub.calls[-1][1] == (tmp_path, tmp_path)
+    assert stub.last == {"purpose": "tune", "ledgers": (Path("l.jsonl"),)}
+    other = tmp_path / "other"
+    other.mkdir()
+    for slip in (("lab", "score", here), ("lab", "score", here, here, "--truth", str(other))):
+        told = run(*slip)
+        assert told.exit_code == 2
+        assert "truth" in told.stderr
+
+
+def test_lab_run(run, stub) -> None:
+    """Options reach the wiring; a cell that failed shows in the exit status."""
+    stub.answers |= {
+        "lab_run": {"rows": [], "failed": []},
+        "list_suites": [{"id": "smoke", "title": "A minute"}],
+    }
+    command = "mine=python mine.py {traffic} {out}"
+    told = run(
+        "lab",
+        "run",
+        "smoke",
+        "-o",
+        "r",
+        "-d",
+        "stillwatch",
+        "--detector-command",
+        command,
+        "-j",
+        "2",
+        "--json",
+    )
+    assert told.exit_code == 0
+    assert json.loads(told.stdout) == {"rows": [], "failed": []}
+    assert stub.calls[-1][1] == ("smoke", Path("r"))
+    assert stub.last["detectors"] == ("stillwatch",)
+    assert stub.last["commands"] == (command,)
+    assert (stub.last["jobs"], stub.last["purpose"]) == (2, "report")
+    failed = {"detector": "mine", "scenario": "demo_day", "seed": 11, "error": "ended with status 1"}
+    stub.answers["lab_run"] = {"rows": [], "failed": [failed]}
+    told = run("lab", "run", "smoke", "-o", "r")
+    assert told.exit_code == 1
+    assert "ended with status 1" in told.stderr
+    assert "smoke" in run("lab", "suites").stdout
+
+
+def test_lab_open_and_detect_time(run, stub, tmp_path) -> None:
+    """Opening goes to the wiring with its ledgers; looks may be shares or hours."""
+    stub.answers |= {"lab_open": {"accounts": 3}, "lab_detect_time": {"campaigns": []}}
+    assert "tuning" in run("lab", "open", str(tmp_path), "-o", "answers").stdout
+    assert stub.calls[-1][1] == (tmp_path, Path("answers"))
+    told = run("lab", "detect-time", str(tmp_path), "--share", "0.1", "--hours", "6", "--json", "-q")
+    assert json.loads(told.stdout) == {"campaigns": []}
+    assert (stub.last["shares"], stub.last["hours"], stub.last["command"]) == ((0.1,), (6.0,), None)
+
+
+@pytest.mark.parametrize("verb", ["generate", "score", "open", "run", "detect-time"])
+def test_lab_verbs_have_examples(run, verb) -> None:
+    """Help ends with lines that can be copied."""
+    assert f"stillwatch lab {verb}" in run("lab", verb, "--help").stdout.split("Examples:")[1]
+
+
 def test_traits_and_formats(run, stub) -> None:
     """Lists for people and for programs; a wrong id gets a hint."""
     row = {

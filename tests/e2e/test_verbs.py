@@ -104,7 +104,31 @@ def test_the_score_of_a_run(first: Run, world: World) -> None:
     """The lab can be asked how well a run did."""
     told = cli("lab", "score", first.out, world.truth, "--json")
     assert told.status == 0, told.err
-    assert json.loads(told.out)
+    assert json.loads(told.out)["standing"]["mark"] == "unknown"
+    read = cli("lab", "score", first.out, "--truth", world.truth.parent)
+    assert read.status == 0, read.err
+    assert "extractors at member" in read.out
+
+
+def test_a_suite_with_an_ablation(tmp_path: Path) -> None:
+    """The real scan in a suite, with traits taken away, two worlds at a time; then nothing is left to do."""
+    (tmp_path / "own.toml").write_text(
+        'title = "two small days"\ndetectors = ["ablations"]\n'
+        '[[worlds]]\nscenario = "demo_day"\nseeds = [11, 12]\nscale = 0.05\n'
+        '[[ablations]]\nid = "bare"\nsettings = {"detect.kappa" = 1.0}\ndrop_traits = ["handoff", "template"]\n'
+    )
+    run = ("lab", "run", tmp_path / "own.toml", "--out", tmp_path / "results")
+    told = cli(*run, "--jobs", "2", "--json", "-q", key=None)
+    assert told.status == 0, told.err
+    rows = json.loads(told.out)["rows"]
+    assert [r["detector"] for r in rows] == ["stillwatch/bare"]
+    assert {r["mark"] for r in rows} == {"development"}
+    assert (tmp_path / "results" / "report.html").stat().st_size > 5_000
+    before = (tmp_path / "results" / "cells.jsonl").read_bytes()
+    assert cli(*run, "--json", "-q", key=None).out == told.out
+    assert (tmp_path / "results" / "cells.jsonl").read_bytes() == before
+    wrong = cli(*run, "--detector", "nobody", key=None)
+    refused(wrong)
 
 
 def test_the_null_check_finds_nothing(world: World, scan: Scan) -> None:

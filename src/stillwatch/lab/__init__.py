@@ -6,8 +6,8 @@ detector behaves on these worlds, not in the field.
 
 from __future__ import annotations
 
+from stillwatch.lab.discipline import score
 from stillwatch.lab.scenario import Scenario, load_scenario, scenarios
-from stillwatch.lab.scoring import score
 from stillwatch.lab.writer import build_world, generate
 
 __all__ = ["Scenario", "build_world", "generate", "load_scenario", "scenarios", "score"]

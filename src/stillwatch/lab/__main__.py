@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from stillwatch.errors import StillwatchError
+from stillwatch.lab.discipline import close_world
 from stillwatch.lab.scenario import load_scenario
 from stillwatch.lab.writer import generate
 
@@ -27,6 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"{error}\n{error.hint}\n")
         return error.exit_status
     generate(scenario, seed=options.seed, scale=options.scale, out=options.out)
+    close_world(options.out, scenario, options.seed, options.scale)
     return 0
 
 

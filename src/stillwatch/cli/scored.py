@@ -1,0 +1,137 @@
+"""What a person reads of a score: one screen, what it is worth first. `--json` has every figure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+Row = tuple[str, str]
+
+
+def scored_rows(scored: Mapping[str, Any]) -> dict[str, str]:
+    """Names and values of the main figures, in reading order."""
+    return dict(
+        [
+            *_worth(scored), *_ranking(scored), *_decisions(scored), *_campaigns(scored), *_wronged(scored),
+            *_seen_by_an_analyst(scored),
+        ]
+    )  # fmt: skip
+
+
+def campaign_columns(scored: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One line per campaign or planted pool."""
+    return [
+        {
+            "campaign": c["campaign_id"], "kind": c["kind"], "accounts": c["accounts"], "member": c["found"],
+            "any tier": c["any_tier"], "review or act": c["review_or_act"], "groups": c["fragments"],
+            "jaccard": round(c["jaccard"], 2),
+        }
+        for c in scored.get("campaigns", [])
+    ]  # fmt: skip
+
+
+def delay_columns(found: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One line per campaign: what it had taken when it was first called member, and first put up for review."""
+    rows = []
+    for campaign in found["campaigns"]:
+        row: dict[str, Any] = {"campaign": campaign["campaign_id"], "exchanges": campaign["exchanges"]}
+        for verdict in ("member", "review"):
+            seen = campaign[verdict]
+            if seen is None:
+                row[verdict] = "never"
+                continue
+            least, most = seen["taken_more_than"]["exchanges"], seen["taken_at_most"]["exchanges"]
+            row[verdict] = f"{least:,} to {most:,} ({seen['share_at_most']:.2%}), {seen['hours']:.1f} h"
+        rows.append(row)
+    return rows
+
+
+def rate(row: Mapping[str, Any]) -> str:
+    """A share with its interval.
+
+    >>> rate({"hits": 8, "total": 10, "share": 0.8, "low": 0.49, "high": 0.943})
+    '0.8 (0.49 to 0.943; 8 of 10)'
+    """
+    if row["share"] is None:
+        return "n/a"
+    return f"{row['share']:.3g} ({row['low']:.3g} to {row['high']:.3g}; {row['hits']:,} of {row['total']:,})"
+
+
+def _worth(scored: Mapping[str, Any]) -> Iterator[Row]:
+    standing = scored.get("standing")
+    if standing:
+        yield "standing", standing["note"]
+        openings = ", ".join(f"{n} for {purpose}" for purpose, n in sorted(standing["openings"].items()))
+        yield "opened before", openings or "never"
+    family = scored.get("family")
+    if family:
+        yield (
+            "world",
+            f"{family['scenario']}, seed {family['seed']}, scale {family['scale']:g}, {family['split']}",
+        )
+
+
+def _ranking(scored: Mapping[str, Any]) -> Iterator[Row]:
+    ranking = scored.get("ranking")
+    if not ranking:
+        return
+    for row in ranking["recall_at"]:
+        yield (
+            f"recall at {row['rate']:g}",
+            rate(row["recall"]) if row["measured"] else f"cannot be measured: {row['why']}",
+        )
+    area = ranking["partial_auc"]
+    if area["value"] is not None:
+        interval = f" ({area['low']:.3g} to {area['high']:.3g})" if area["low"] is not None else ""
+        yield "partial area", f"{area['value']:.3g}{interval}"
+
+
+def _decisions(scored: Mapping[str, Any]) -> Iterator[Row]:
+    if not scored.get("decides", False):
+        yield "decisions", "none: there is no members.parquet, so only the ranking can be judged"
+        return
+    for name, point in scored["operating_points"].items():
+        yield f"extractors at {name}", rate(point["recall"])
+        yield f"honest accounts at {name}", rate(point["false_positives"])
+
+
+def _campaigns(scored: Mapping[str, Any]) -> Iterator[Row]:
+    if not scored.get("decides", False):
+        return
+    level, false = scored["campaign_level"], scored["discovery"]["campaigns"]
+    yield "campaigns found", rate(level["found"])
+    yield "campaigns called", rate(level["called"])
+    yield "precision of claims", rate(level["precision"])
+    yield "F1", "n/a" if level["f1"] is None else f"{level['f1']:.3g}"
+    yield "purity", "n/a" if level["purity"] is None else f"{level['purity']:.3g}"
+    stated = "none stated" if false["stated"] is None else f"stated {false['stated']:.3g}"
+    yield (
+        "false claims",
+        f"{false['false']} of {false['claimed']} ({false['low']:.3g} to {false['high']:.3g}); {stated}",
+    )
+
+
+def _wronged(scored: Mapping[str, Any]) -> Iterator[Row]:
+    classes = scored.get("classes") or {}
+    for name, row in sorted(classes.items(), key=lambda item: (-item[1]["orgs_review_or_act"], item[0])):
+        if row["orgs_review_or_act"]:
+            yield (
+                f"wronged: {name}",
+                f"{row['orgs_review_or_act']} of {row['orgs']} organisations at review or act"
+                f" ({row['orgs_review_or_act_low']:.3g} to {row['orgs_review_or_act_high']:.3g})",
+            )
+
+
+def _seen_by_an_analyst(scored: Mapping[str, Any]) -> Iterator[Row]:
+    load = scored.get("load")
+    if load:
+        yield (
+            "cases per million accounts",
+            f"{load['cases_per_million_accounts']:,.0f} ({load['low']:,.0f} to {load['high']:,.0f})",
+        )
+    cost = scored.get("cost")
+    if cost and cost["mean_per_exchange"] is not None:
+        yield "attackers' cost per exchange", f"{cost['mean_per_exchange']:.4g}"
+
+
+__all__ = ["campaign_columns", "delay_columns", "rate", "scored_rows"]

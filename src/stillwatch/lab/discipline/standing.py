@@ -1,0 +1,105 @@
+"""Whether a figure may be reported on a world, and what it may be called."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stillwatch.errors import ConfigError
+from stillwatch.lab.discipline.family import Family
+
+NOTES = {
+    "held out": "held out: no opening for tuning is recorded in the ledgers that were read",
+    "development": "development, not a result",
+    "tuning": "opened for tuning, not a result",
+    "unknown": "the world does not say which family it is of, so nobody can say what was tuned on it: not a result",
+}
+"""Marks and their meaning in words. Only ``held out`` may be called a result."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What figures on one world are worth."""
+
+    mark: str
+    """One of `NOTES`."""
+    openings: Mapping[str, int]
+    """Earlier recorded openings of this world, by purpose. Many for report are tuning by another name."""
+
+    def row(self) -> dict[str, Any]:
+        """As JSON."""
+        return {"mark": self.mark, "note": NOTES[self.mark], "openings": dict(self.openings)}
+
+
+def standing_of(
+    family: Family | None, purpose: str, entries: Iterable[Mapping[str, Any]], world: str = ""
+) -> Standing:
+    """The standing of figures on one world.
+
+    Args
+    ----
+    family: where the world comes from; None when it does not say.
+    purpose: ``tune`` or ``report``.
+    entries: lines of every ledger.
+    world: digest of the world's truth, by which a world without a family is recognised.
+
+    Raises
+    ------
+    ConfigError
+        ``report`` on a family that was opened for tuning and is not one for development.
+    """
+    mine = {
+        e["hash"]: e for e in entries
+        if (e.get("world") == world if family is None else _same(e, family.scenario, (family.seed,)))
+    }  # fmt: skip
+    openings = Counter(str(e.get("purpose")) for e in mine.values())
+    if purpose == "tune":
+        return Standing("tuning", openings)
+    if family is not None and family.development:
+        return Standing("development", openings)
+    if openings["tune"]:
+        name = f"{family.scenario}, seed {family.seed}" if family else "this world"
+        raise _refusal(name, [e for e in mine.values() if e["purpose"] == "tune"], family)
+    return Standing("held out" if family else "unknown", openings)
+
+
+def refuse_tuned(
+    scenario: str, seeds: Sequence[int], split: str, entries: Iterable[Mapping[str, Any]]
+) -> None:
+    """Refuse a declared family, a scenario with all its seeds, when truth of any seed was opened for tuning.
+
+    Families for development are let through; their figures are marked instead.
+
+    Raises
+    ------
+    ConfigError: it was opened for tuning.
+    """
+    held = [s for s in seeds if not Family(scenario, s, 1.0, split).development]
+    if not held:
+        return
+    opened = [e for e in entries if e.get("purpose") == "tune" and _same(e, scenario, held)]
+    if opened:
+        family = Family(scenario, max(seeds), 1.0, split)
+        raise _refusal(f"{scenario}, seeds {min(seeds)} to {max(seeds)}", opened, family)
+
+
+def _same(entry: Mapping[str, Any], scenario: str, seeds: Sequence[int]) -> bool:
+    return entry.get("scenario") == scenario and entry.get("seed") in seeds
+
+
+def _refusal(name: str, opened: Sequence[Mapping[str, Any]], family: Family | None) -> ConfigError:
+    last = opened[-1]
+    seed, when = last.get("seed"), last.get("at")
+    told = ", ".join(x for x in (f"seed {seed}" if seed is not None else "", str(when or "")) if x)
+    fresh = (
+        f"declare seeds that nobody has opened, from {family.seed + 1} on" if family else "make another world"
+    )
+    return ConfigError(
+        f"{name}: truth was opened for tuning ({told or 'see the ledger'}); no figure is reported on it",
+        hint=f"{fresh}; or use --purpose tune, and the figures say that they are no result",
+    )
+
+
+__all__ = ["NOTES", "Standing", "refuse_tuned", "standing_of"]

@@ -1,0 +1,69 @@
+"""The first part of a log, as a provider would have had it at that hour."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+
+def write_prefix(traffic: Path, out: Path, cut: int) -> None:
+    """What a provider had at ``cut`` (microseconds since 1970): later exchanges, accounts, bans, releases are gone."""
+    when = pa.scalar(cut, pa.int64()).cast(pa.timestamp("us", tz="UTC"))
+    (out / "exchanges").mkdir(parents=True)
+    source = ds.dataset(sorted((traffic / "exchanges").glob("*.parquet")))
+    with pq.ParquetWriter(
+        out / "exchanges" / "part-0000.parquet", source.schema, compression="zstd"
+    ) as writer:
+        for batch in source.to_batches(filter=ds.field("started_at") < when, batch_size=50_000):
+            writer.write_batch(batch)
+    if (traffic / "accounts.parquet").exists():
+        pq.write_table(_accounts(pq.read_table(traffic / "accounts.parquet"), when), out / "accounts.parquet")
+    if (traffic / "grants.jsonl").exists():
+        shutil.copy(traffic / "grants.jsonl", out / "grants.jsonl")
+    for name in ("releases.jsonl", "client_releases.jsonl"):
+        if (traffic / name).exists():
+            _released(traffic / name, out / name, iso(cut))
+
+
+def _accounts(table: pa.Table, when: pa.Scalar) -> pa.Table:
+    names = set(table.column_names)
+    if "created_at" in names:
+        table = table.filter(pc.fill_null(pc.less(table["created_at"], when), True))
+    if {"status", "status_changed_at"} <= names:
+        later = pc.fill_null(pc.greater_equal(table["status_changed_at"], when), False)
+        status = pc.if_else(later, pa.scalar("active"), table["status"])
+        changed = pc.if_else(
+            later, pa.scalar(None, table["status_changed_at"].type), table["status_changed_at"]
+        )
+        table = table.set_column(table.column_names.index("status"), "status", status)
+        place = table.column_names.index("status_changed_at")
+        table = table.set_column(place, "status_changed_at", changed)
+    return table
+
+
+def _released(source: Path, out: Path, until: str) -> None:
+    limit = datetime.fromisoformat(until)
+    kept = [
+        line for line in source.read_text(encoding="utf-8").splitlines()
+        if line and datetime.fromisoformat(json.loads(line)["released_at"]) < limit
+    ]  # fmt: skip
+    out.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+
+
+def iso(us: int) -> str:
+    """Microseconds since 1970 as RFC 3339.
+
+    >>> iso(0)
+    '1970-01-01T00:00:00+00:00'
+    """
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)).isoformat()
+
+
+__all__ = ["iso", "write_prefix"]

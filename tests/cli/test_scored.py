@@ -1,0 +1,46 @@
+"""What a person reads of a score."""
+
+from __future__ import annotations
+
+from stillwatch.cli.scored import campaign_columns, delay_columns, scored_rows
+from stillwatch.lab.discipline.standing import Standing
+from stillwatch.lab.scoring import run_from_tables, score_run
+from tests.lab.judging import a_run, a_truth
+
+
+def test_the_main_figures_with_what_they_are_worth_first() -> None:
+    """Standing, ranking or why there is none, decisions, campaigns, whom it wronged."""
+    truth = a_truth({"A": 3}, 10)
+    run = a_run({"g": ["A0", "A1", "A2", "h1"]}, hints={"h1": "review"}, stated=0.01)
+    scored = {"standing": Standing("development", {"tune": 2}).row(), "family": None, **score_run(truth, run)}
+    rows = scored_rows(scored)
+    assert next(iter(rows)) == "standing"
+    assert rows["standing"] == "development, not a result"
+    assert rows["opened before"] == "2 for tune"
+    assert rows["recall at 0.001"].startswith("cannot be measured: 10 honest accounts are too few")
+    assert rows["extractors at member"].endswith("3 of 3)")
+    assert rows["honest accounts at member"].endswith("1 of 10)")
+    assert rows["wronged: ordinary"].startswith("1 of 10 organisations")
+    assert rows["false claims"].endswith("stated 0.01")
+    assert campaign_columns(scored)[0]["jaccard"] == 0.75
+
+
+def test_a_detector_without_decisions_is_told_so() -> None:
+    """Nothing about decisions is shown as zero."""
+    rows = scored_rows(score_run(a_truth({"A": 3}, 10), run_from_tables(None)))
+    assert rows["decisions"].startswith("none")
+    assert not any(name.startswith(("extractors at", "campaigns")) for name in rows)
+
+
+def test_delays_are_intervals_or_never() -> None:
+    """What had been taken at the look before, and at the look that saw it."""
+    seen = {
+        "taken_more_than": {"exchanges": 10},
+        "taken_at_most": {"exchanges": 1200},
+        "share_at_most": 0.05,
+        "hours": 3.0,
+    }
+    found = {"campaigns": [{"campaign_id": "c", "exchanges": 24000, "member": seen, "review": None}]}
+    assert delay_columns(found) == [
+        {"campaign": "c", "exchanges": 24000, "member": "10 to 1,200 (5.00%), 3.0 h", "review": "never"}
+    ]
