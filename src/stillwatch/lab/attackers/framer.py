@@ -101,8 +101,9 @@ def _dress(part: Part, crew: Crew, victims: Block, whose: I64, copy: Imitation, 
         getattr(block, name)[rows] = getattr(victims, name)[whose[rows]]
     crew.frozen[rows] = 0
     rows = np.flatnonzero(unit(key, 303) < copy.signup)
-    hours = part("signup-day").integers(1, 20, block.size)
-    block.created[rows] = np.minimum(victims.created[whose[rows]] + hours[rows] * 3_600_000_000, start - 1)
+    hours = part("signup-day").integers(1, 23, block.size)
+    day = victims.created[whose] // DAY_US * DAY_US
+    block.created[rows] = np.minimum(day + hours * 3_600_000_000, start - 1)[rows]
     for row in np.flatnonzero(unit(key, 304) < copy.email).tolist():
         domain = victims.email[int(whose[row])]
         block.email[row] = domain if domain in FREE_MAIL else block.email[row]
