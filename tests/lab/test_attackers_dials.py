@@ -235,9 +235,7 @@ def test_decoy_users_are_honest_and_share_product_and_client() -> None:
 
 def test_independent_people_share_nothing_but_the_buyer(make: Make) -> None:
     """Rung 8: own card, own address block, own client settings, no wording in common; the truth knows the buyer."""
-    spec = CampaignSpec(
-        variant="code", accounts=60, exchanges_per_account=40, level=8, dials={"shells": 0, "decoy": 0}
-    )
+    spec = CampaignSpec(variant="code", accounts=60, exchanges_per_account=40, level=8)
     w = make(days=2, campaigns=(spec,))
     assert w.one("select count(*) from truth where is_extractor") > 30
     assert w.one("select count(distinct org_key) from truth") == 1

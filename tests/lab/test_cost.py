@@ -144,7 +144,7 @@ def test_recency_is_lost_with_the_pivot_and_time_with_the_cap() -> None:
 
 
 def test_climbing_the_ladder_costs_more_per_exchange() -> None:
-    """From the bottom to independent people; the top is dearer than the bottom by orders of magnitude."""
+    """Rung by rung up to shells and decoys; independent people cost wages, an order of magnitude above the bottom."""
     per = []
     for level in range(len(LEVELS)):
         spec = CampaignSpec(variant="code", accounts=100, exchanges_per_account=200, level=level)
@@ -152,7 +152,7 @@ def test_climbing_the_ladder_costs_more_per_exchange() -> None:
             build_world(scenario(days=7, campaigns=(spec,)), seed=5).campaigns[0]["cost_per_exchange_usd"]
         )
     assert per[0] < 0.06
-    assert per == sorted(per)
+    assert per[:8] == sorted(per[:8])
     assert per[8] > 10 * per[0]
 
 

@@ -8,7 +8,7 @@ inside an account. Honest resellers and campaigns run on the same code; only wha
 
 References
 ----------
-Wei-Shaw/claude-relay-service at 8479c7c and Wei-Shaw/sub2api at d3e73f1, read July 2026.
+claude-relay-service at 8479c7c and sub2api at d3e73f1, read July 2026.
 """
 
 from __future__ import annotations

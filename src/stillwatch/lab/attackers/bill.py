@@ -38,8 +38,8 @@ def usage_of(
         extraction=extraction, cover=cover, customers=relayed.paid, input_tokens=size, output_tokens=answer,
         prefix_tokens=prefix, uncached=1.0 - min(dials.sticky_s, 3600.0) / 3600.0,
         paraphrased=round(relayed.extraction * dials.paraphrase), duplicates=round(relayed.extraction * doubled),
-        templates=templates, worked=alone.exchanges, engineering=_engineering(dials),
-        delays=_delays(dials, wanted, relayed.exchanges + alone.exchanges, days),
+        templates=templates, worked=alone.exchanges, engineering=_engineering(dials) if relayed.exchanges else (),
+        delays=_delays(dials, shells, wanted, relayed.exchanges + alone.exchanges, days),
     )  # fmt: skip
 
 
@@ -73,12 +73,10 @@ def _engineering(dials: Dials) -> tuple[str, ...]:
     return tuple(name for name, needed in wanted.items() if needed)
 
 
-def _delays(dials: Dials, wanted: int, planned: int, days: float) -> dict[str, float]:
+def _delays(dials: Dials, shells: int, wanted: int, planned: int, days: float) -> dict[str, float]:
     """Days by cause; only causes that cost any."""
     causes = {
-        "ageing": AGEING_DAYS
-        if dials.shells > 0
-        else 0.0,  # aged accounts are bought, shells have to be raised
+        "ageing": AGEING_DAYS if shells else 0.0,  # aged accounts are bought, shells have to be raised
         "recency": RECENCY_DAYS * max(0.0, 1 - dials.pivot / LEVELS[0].pivot),
         "staged": dials.staged * days / 2,
         "daily_cap": days * (wanted / planned - 1)

@@ -106,13 +106,16 @@ def run(
         )  # fmt: skip
     alone = work_alone(world, part("alone"), crew, total / size, share)
     each = total / size
-    shells = add_shells(world, part, crew, desks, round(dials.shells * size) if share else 0, each, start)
+    shells = add_shells(
+        world, part, crew, desks, round(dials.shells * (size - people)) if share else 0, each, start
+    )
     users = 0
     if dials.decoy and share:
-        users = add_decoy_users(world, part, round(dials.decoy * size), each, decoy_prompt(part))
+        users = add_decoy_users(world, part, round(dials.decoy * (size - people)), each, decoy_prompt(part))
+    written = (round(dials.templates) or max(1, spec.templates)) * len(families_of(spec))
     usage = usage_of(
         world, crew, dials, desks, relayed, alone,
-        templates=(round(dials.templates) or max(1, spec.templates)) * len(families_of(spec)) if share else 0,
+        templates=written if relayed.extraction else 0,
         shells=shells, shell_exchanges=round(shells * 0.5 * each), decoy_users=users, wanted=wanted, days=days,
     )  # fmt: skip
     world.campaigns.append(

@@ -66,9 +66,9 @@ class Dials:
     cloud_share: float = 0.0
     """Share of accounts that are tenants of partner clouds."""
     shells: float = 0.0
-    """Verified shell accounts per campaign account, that show the campaign's traits in harmless traffic."""
+    """Verified shell accounts per account of the relay, that show the campaign's traits in harmless traffic."""
     decoy: float = 0.0
-    """Honest users, per campaign account, of a decoy product with the campaign's system prompt and client."""
+    """Honest users, per account of the relay, of a decoy product with the campaign's system prompt and client."""
     natural: float = 0.0
     """Share of accounts worked by independent people: own wording, client, line, hours and questions."""
     ban_share: float = 0.06

@@ -138,26 +138,41 @@ def _shadow(
         return 0
     lines = np.array([d.stream for d in desks if d.extraction and not d.teacher])
     at = seen["t"][rng.integers(0, len(seen["t"]), count)] + rng.integers(1, 60, count) * 1_000_000
-    who = rng.integers(0, crew.size, count)
-    who = np.where(crew.block.created[who] < at, who, 0)
+    who, line = rng.integers(0, crew.size, count), lines[rng.integers(0, len(lines), count)]
+    seed, nonce = world.fresh(rng, count), world.fresh(rng, count)
+    rows = _open(world, crew.block, who, at)
     world.emit(
-        crew.block, who, at, stream=lines[rng.integers(0, len(lines), count)], seed=world.fresh(rng, count),
-        nonce=world.fresh(rng, count), extraction=True,
-    )  # fmt: skip
-    return int(((at >= world.start) & (at < world.end)).sum())
+        crew.block,
+        who[rows],
+        at[rows],
+        stream=line[rows],
+        seed=seed[rows],
+        nonce=nonce[rows],
+        extraction=True,
+    )
+    return len(rows)
 
 
 def _repeat(world: World, rng: np.random.Generator, crew: Crew, seen: dict[str, Any], count: int) -> int:
     """The victim's own requests, sent again an hour to a day later from framing accounts."""
     if not count or not seen:
         return 0
-    pick = rng.integers(0, len(seen["t"]), count)
+    pick, who = rng.integers(0, len(seen["t"]), count), rng.integers(0, crew.size, count)
     at = seen["t"][pick] + rng.integers(3600, 86_400, count) * 1_000_000
+    nonce = world.fresh(rng, count)
+    rows = _open(world, crew.block, who, at)
+    stream = seen["stream"][pick].astype(np.int64)
     world.emit(
-        crew.block, rng.integers(0, crew.size, count), at, stream=seen["stream"][pick].astype(np.int64),
-        seed=seen["seed"][pick], nonce=world.fresh(rng, count),
-    )  # fmt: skip
-    return int(((at >= world.start) & (at < world.end)).sum())
+        crew.block, who[rows], at[rows], stream=stream[rows], seed=seen["seed"][pick][rows], nonce=nonce[rows]
+    )
+    return len(rows)
+
+
+def _open(world: World, block: Block, who: I64, at: I64) -> I64:
+    """Rows inside the window whose account is signed up and not banned by then."""
+    banned = (block.status_at[who] > 0) & (at >= block.status_at[who])
+    inside = (at >= world.start) & (at < world.end)
+    return np.flatnonzero(inside & ~banned & (block.created[who] < at))
 
 
 __all__ = ["VICTIM_CLASS", "build_framing"]
