@@ -134,6 +134,7 @@ def _tiny() -> Scenario:
     return replace(scenario(ordinary=20, days=1, campaigns=(spec,), completions="none"), name="tiny")
 
 
+@pytest.mark.slow
 def test_the_frontier_lies_where_a_known_detector_puts_it(tmp_path: Path) -> None:
     """Against a limit of 20 an account, the most that is taken unseen comes from a mean safely below 20."""
     pytest.importorskip("optuna")

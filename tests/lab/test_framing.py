@@ -132,7 +132,7 @@ def by_block(traffic: Path) -> Path:
     table = pq.read_table(traffic / "exchanges", columns=["account_id", "client_ip"]).to_pylist()
     users: dict[str, set[str]] = {}
     for row in table:
-        users.setdefault(row["client_ip"].rsplit(".", 1)[0], set()).add(row["account_id"])
+        users.setdefault(row["client_ip"].rsplit(".", 2)[0], set()).add(row["account_id"])
     hints = dict.fromkeys((r["account_id"] for r in table), "none")
     for accounts in sorted(users.values(), key=len):
         if len(accounts) >= 10:
@@ -153,17 +153,20 @@ def _setup(detector: Any) -> Setup:
     return Setup(detector, "by block", plan, (11,), (12, 13, 14), {})
 
 
+@pytest.mark.slow
 def test_the_cost_of_framing_is_found_where_it_is_known(tmp_path: Path) -> None:
     """A victim's block needs ten accounts for review and 25 for act, each ten dollars for an exit near the victim."""
     space = {"accounts": Axis(6, 60, integer=True), "imitate_exits": Axis(0, 1)}
     report = framing(_setup(by_block), seed=2, budget=Budget(22, 0), out=tmp_path, space=space)
     review, act = (report["levels"][level] for level in LEVELS)
     for level, needed in ((review, 9), (act, 24)):
-        s = level["settings"]
-        assert s["accounts"] * s["imitate_exits"] > 0.6 * needed
         assert level["cost_usd"] > needed * 0.6 * 10
-        low, high = level["share_framed_interval"]
-        assert low <= level["share_framed"] <= high
+        assert level["cost_usd"] in [c["cost_usd"] for c in level["candidates"]]
+        for c in level["candidates"]:
+            s = c["settings"]
+            assert s["accounts"] * s["imitate_exits"] > 0.6 * needed
+            low, high = c["share_framed_interval"]
+            assert low <= c["share_framed"] <= high
     assert act["cost_usd"] > review["cost_usd"]
     assert report["cannot_be_imitated"] == dict(CANNOT)
     assert (tmp_path / "framing.json").exists()

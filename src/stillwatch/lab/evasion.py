@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from stillwatch.errors import ConfigError
-from stillwatch.lab.attackers.dials import BOUNDS
+from stillwatch.lab.attackers.dials import BOUNDS, LEVELS
 from stillwatch.lab.cost import over
 from stillwatch.lab.evasion_plot import frontier_svg
 from stillwatch.lab.evasion_search import Axis, Budget, Outcome, Settings, Trial, pareto, search
@@ -55,6 +55,11 @@ SPACE: Mapping[str, Axis] = {
 }
 """What an attacker may turn; pivot and heartbeats are off, as they buy nothing in a day."""
 
+LEAST_MOVE = 0.15
+"""A dial that costs engineering and moves less than this share of its range stays where a careless campaign has it."""
+BUILT = ("own_client", "paraphrase", "padding", "human_hours", "staged", "sticky_s", "rotation")
+"""Dials that cost engineering however little they are moved."""
+
 
 @dataclass(frozen=True, slots=True)
 class Setup:
@@ -86,9 +91,24 @@ def compact(name: str = "evasion_small") -> Scenario:
     return load_scenario(name)
 
 
+def effective(settings: Settings) -> dict[str, float]:
+    """Settings as they are run: a dial that is hardly moved is not built.
+
+    >>> effective({"paraphrase": 0.1, "own_card": 0.1, "sticky_s": 3500.0})
+    {'paraphrase': 0.0, 'own_card': 0.1, 'sticky_s': 3600.0}
+    """
+    out = dict(settings)
+    for name in set(BUILT) & set(out):
+        plain, axis = float(getattr(LEVELS[0], name)), SPACE[name]
+        if abs(out[name] - plain) <= LEAST_MOVE * (axis.high - axis.low):
+            out[name] = plain
+    return out
+
+
 def with_settings(scenario: Scenario, settings: Settings, base: Mapping[str, float]) -> Scenario:
     """The scenario with its first campaign run under these settings."""
     spec: CampaignSpec = scenario.campaigns[0]
+    settings = effective(settings)
     dials = {**base, **{k: v for k, v in settings.items() if k in BOUNDS}}
     # The spec's own share would win over the dial otherwise.
     changed = replace(spec, dials={**spec.dials, **dials}, extraction_share=None)
@@ -188,7 +208,7 @@ def _confirmed(setup: Setup, trial: Trial) -> dict[str, Any]:
     hits = sum(y.under for y in found)
     priced = [y.cost_per_exchange_usd for y in found if y.cost_per_exchange_usd is not None]
     return {
-        "trial": trial.number, "settings": dict(trial.settings), "share_under": hits / len(found),
+        "trial": trial.number, "settings": effective(trial.settings), "share_under": hits / len(found),
         "share_under_interval": interval(hits, len(found)),
         "taken_per_day": _mean([y.taken_per_day for y in found]),
         "taken_per_day_range": [min(y.taken_per_day for y in found), max(y.taken_per_day for y in found)],

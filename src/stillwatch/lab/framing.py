@@ -20,12 +20,14 @@ from stillwatch.lab.attackers.dials import BOUNDS
 from stillwatch.lab.attackers.framer import VICTIM_CLASS
 from stillwatch.lab.attackers.imitation import CANNOT, Imitation
 from stillwatch.lab.evasion import Setup
-from stillwatch.lab.evasion_search import Axis, Budget, Outcome, Settings, Trial, search
+from stillwatch.lab.evasion_search import Axis, Budget, Outcome, Settings, Trial, pareto, search
 from stillwatch.lab.evasion_trial import FLAGGED, Seen, interval, run_trial
 from stillwatch.lab.scenario import Scenario
 
 LEVELS = tuple(FLAGGED)
 """What a victim may be brought to."""
+MOST_CONFIRMED = 5
+"""Attacks tried again per level, the cheapest first."""
 
 SPACE: Mapping[str, Axis] = {
     "accounts": Axis(6, 80, log=True, integer=True),
@@ -98,34 +100,43 @@ def framing(
     report = {
         "detector": setup.name, "scenario": setup.scenario.name, "search_seed": seed, "trials": len(trials),
         "search_worlds": list(setup.seeds), "report_worlds": list(setup.confirm), "held_fixed": dict(setup.base),
-        "levels": {level: _cheapest(setup, trials, level) for level in LEVELS}, "cannot_be_imitated": dict(CANNOT),
+        "levels": {level: _level(setup, trials, level) for level in LEVELS}, "cannot_be_imitated": dict(CANNOT),
     }  # fmt: skip
     (out / "framing.json").write_text(json.dumps(report, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     return report
 
 
-def _cheapest(setup: Setup, trials: Sequence[Trial], level: str) -> dict[str, Any]:
-    """The cheapest attack that framed somebody in the search, tried again on fresh worlds."""
+def _level(setup: Setup, trials: Sequence[Trial], level: str) -> dict[str, Any]:
+    """Attacks that framed somebody in the search and that no cheaper one beat, tried again on fresh worlds."""
     hits = [t for t in trials if t.facts["share"][level] > 0]
-    tried_up_to = max((t.facts["cost_usd"] for t in trials), default=0.0)
     plain: dict[str, Any] = {
-        "found": len(hits), "tried": len(trials), "dearest_tried_usd": tried_up_to,
-    }  # fmt: skip
+        "found": len(hits),
+        "tried": len(trials),
+        "dearest_tried_usd": max((t.facts["cost_usd"] for t in trials), default=0.0),
+    }
+    best = [hits[i] for i in pareto([(t.facts["cost_usd"], -t.facts["share"][level]) for t in hits])]
+    best = sorted(best, key=lambda t: (t.facts["cost_usd"], t.number))[:MOST_CONFIRMED]
+    found = [_confirmed(setup, t, level) for t in best]
+    costs = [c["cost_usd"] for c in found if c["worlds_with_a_victim_framed"]]
+    reading = "victims of one world fall together, so the interval over worlds is the one to trust"
     if not hits:
-        return plain | {"cost_usd": None, "reading": "no setting tried framed a victim; this is no proof"}
-    best = min(hits, key=lambda t: (t.facts["cost_usd"], t.number))
-    plan = with_imitation(setup.scenario, best.settings, setup.base)
+        reading = "no setting tried framed a victim; this is no proof"
+    elif not costs:
+        reading = "what framed a victim in the search framed none in fresh worlds; this is no proof"
+    return plain | {"cost_usd": min(costs, default=None), "candidates": found, "reading": reading}
+
+
+def _confirmed(setup: Setup, trial: Trial, level: str) -> dict[str, Any]:
+    plan = with_imitation(setup.scenario, trial.settings, setup.base)
     found = [framed_of(run_trial(plan, s, setup.detector)) for s in setup.confirm]
     framed, victims = sum(f.reached[level] for f in found), sum(f.victims for f in found)
-    worlds = sum(f.reached[level] > 0 for f in found)
-    per = sum(f.cost_usd for f in found) / framed if framed else None
-    return plain | {
-        "trial": best.number, "settings": dict(best.settings), "cost_usd": best.facts["cost_usd"],
-        "share_in_search": best.facts["share"][level], "victims": victims, "victims_framed": framed,
-        "share_framed": framed / victims, "share_framed_interval": interval(framed, victims),
-        "worlds_with_a_victim_framed": worlds, "worlds": len(found),
-        "worlds_interval": interval(worlds, len(found)), "cost_per_framed_victim_usd": per,
-        "reading": "victims of one world fall together, so the interval over worlds is the one to trust",
+    worlds, cost = sum(f.reached[level] > 0 for f in found), sum(f.cost_usd for f in found)
+    return {
+        "trial": trial.number, "settings": dict(trial.settings), "share_in_search": trial.facts["share"][level],
+        "cost_usd": cost / len(found), "victims": victims, "victims_framed": framed, "share_framed": framed / victims,
+        "share_framed_interval": interval(framed, victims), "worlds": len(found),
+        "worlds_with_a_victim_framed": worlds, "worlds_interval": interval(worlds, len(found)),
+        "cost_per_framed_victim_usd": cost / framed if framed else None,
     }  # fmt: skip
 
 
