@@ -149,8 +149,11 @@ FAMILIES: tuple[Family, ...] = (
         10,
         "0",
     ),
+    Family("cloud-sdk", "cloud-sdk/{v} runtime", "", "CPython", _PY, _SERVER, "bedrock", 0.0, 4, "1"),
+    Family("vertex-sdk", "vertex-sdk/{v}", "", "CPython", _PY, _SERVER, "vertex", 0.0, 9, "1"),
 )
-"""Every client of the simulated world; weights sum to about one."""
+"""Every client of the simulated world; weights sum to about one. The two of weight nought are for campaigns that
+split their load over partner clouds."""
 
 NUMBER = {f.name: i for i, f in enumerate(FAMILIES)}
 _WEIGHTS = np.array([f.weight for f in FAMILIES])

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -61,9 +61,9 @@ class CampaignSpec:
     exchanges_per_account: float
     """Mean exchanges per account, cover traffic included."""
     level: int = 0
-    """Rung 0-6 of the ladder of evasion."""
+    """Rung 0-8 of the ladder of evasion."""
     kind: str = "campaign"
-    """``campaign`` or ``pool``."""
+    """``campaign``, ``pool`` or ``framing``."""
     extraction_share: float | None = None
     """Share of exchanges that serve extraction; unset keeps the level's."""
     repeats: int = 1
@@ -78,6 +78,18 @@ class CampaignSpec:
     """When the campaign starts, as a share of the scenario."""
     stealth: bool = False
     """Drop further static traits whatever the level: own exits, no heartbeats, spread load."""
+    dials: Mapping[str, float] = field(default_factory=dict)
+    """Dials of evasion set otherwise than the level has them: ``[campaigns.dials]``."""
+    also: tuple[str, ...] = ()
+    """Further text families; work lines are dealt over all of them."""
+    headers: str = "fixed"
+    """``fixed``: the relay sends one platform per account; ``passed``: its customers' platforms show, and flip."""
+    ban_waves: int = 0
+    """0 spreads bans over time; otherwise they come in this many waves."""
+    victims: int = 0
+    """Kind ``framing``: honest accounts to be framed, at scale 1."""
+    imitation: Mapping[str, float] = field(default_factory=dict)
+    """Kind ``framing``: how closely a victim is imitated: ``[campaigns.imitation]``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +148,7 @@ def load_scenario(name_or_path: str | Path) -> Scenario:
     ConfigError
         Unknown scenario, unknown key, unknown class, variant or level.
     """
-    from stillwatch.lab.attackers import VARIANTS
+    from stillwatch.lab.attackers.check import check_campaign
     from stillwatch.lab.honest import CLASSES
 
     path = Path(name_or_path)
@@ -157,11 +169,7 @@ def load_scenario(name_or_path: str | Path) -> Scenario:
     campaigns = []
     for i, value in enumerate(table.pop("campaigns", [])):
         spec = CampaignSpec(**_take(CampaignSpec, value, f"{path.name}: campaigns[{i}]"))
-        if spec.variant not in VARIANTS or not 0 <= spec.level <= 6 or spec.kind not in ("campaign", "pool"):
-            raise ConfigError(
-                f"{path.name}: campaigns[{i}] has an unknown variant, level or kind",
-                hint=f"variants: {', '.join(sorted(VARIANTS))}",
-            )
+        check_campaign(spec, f"{path.name}: campaigns[{i}]")
         campaigns.append(spec)
     ordinary = Ordinary(**_take(Ordinary, table.pop("ordinary", {}), f"{path.name}: ordinary"))
     plain = _take(Scenario, table, path.name)

@@ -1,0 +1,104 @@
+"""One trial of an attacker: make the world, hand its traffic to a detector, see who was flagged and what it cost."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+from scipy.stats import beta
+
+from stillwatch.lab.scenario import Scenario
+from stillwatch.lab.world import World
+from stillwatch.lab.writer import build_world, generate
+
+Detector = Callable[[Path], Path]
+"""Takes a traffic folder (exchanges, accounts, grants and releases; no truth) and returns the run folder it wrote."""
+FLAGGED: Mapping[str, frozenset[str]] = {
+    "review": frozenset({"review", "act"}),
+    "act": frozenset({"act"}),
+}
+"""Hints that count as flagged, by the level asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a detector made of one world."""
+
+    truth: tuple[Mapping[str, Any], ...]
+    """Rows of the truth about accounts, only accounts with traffic."""
+    hints: Mapping[str, str]
+    campaigns: tuple[Mapping[str, Any], ...]
+    """Rows of the truth about campaigns, with their bills."""
+
+    def flagged(self, account: str, level: str = "review") -> bool:
+        """Was the account hinted at this level or above?"""
+        return self.hints.get(account, "none") in FLAGGED[level]
+
+
+def run_trial(scenario: Scenario, seed: int, detector: Detector, *, scale: float = 1.0) -> Seen:
+    """Generate a world, run the detector on it, read truth and hints, delete everything.
+
+    The truth is kept out of the detector's reach: it is moved beside the traffic folder before the detector runs.
+    """
+    with _folder() as place:
+        world = build_world(scenario, seed=seed, scale=scale)
+        traffic, truth = place / "traffic", place / "truth"
+        generate(scenario, seed=seed, scale=scale, out=traffic)
+        shutil.move(traffic / "truth", truth)
+        write_costs(world, truth)
+        run = detector(traffic)
+        hints = pq.read_table(
+            run / "accounts.parquet", columns=["account_id", "disposition_hint"]
+        ).to_pylist()
+        rows = pq.read_table(truth / "accounts.parquet").to_pylist()
+        lines = (truth / "campaigns.jsonl").read_text(encoding="utf-8").splitlines()
+        return Seen(
+            tuple(r for r in rows if r["exchanges"] > 0),
+            {h["account_id"]: h["disposition_hint"] or "none" for h in hints},
+            tuple(json.loads(line) for line in lines),
+        )
+
+
+def write_costs(world: World, truth: Path) -> None:
+    """Add each campaign's bill to ``campaigns.jsonl`` in ``truth``; what is there already is replaced."""
+    bills = {c["campaign_id"]: c for c in world.campaigns}
+    path = truth / "campaigns.jsonl"
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    for row in rows:
+        bill = bills[row["campaign_id"]]
+        row |= {k: bill[k] for k in BILL if k in bill}
+    path.write_text("".join(json.dumps(r, sort_keys=True) + "\n" for r in rows), encoding="utf-8")
+
+
+BILL = ("days", "dials", "imitation", "victims", "cost", "cost_usd", "cost_per_exchange_usd", "delay_days")
+"""Keys of a planned campaign that belong into the truth."""
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="stillwatch-trial-") as name:
+        yield Path(name)
+
+
+def interval(hits: int, total: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Two-sided Clopper-Pearson interval of a share.
+
+    >>> [round(x, 3) for x in interval(0, 8)], [round(x, 3) for x in interval(8, 8)]
+    ([0.0, 0.369], [0.631, 1.0])
+    """
+    if total == 0:
+        return 0.0, 1.0
+    tail = (1 - confidence) / 2
+    low = 0.0 if hits == 0 else float(beta.ppf(tail, hits, total - hits + 1))
+    high = 1.0 if hits == total else float(beta.ppf(1 - tail, hits + 1, total - hits))
+    return low, high
+
+
+__all__ = ["BILL", "FLAGGED", "Detector", "Seen", "interval", "run_trial", "write_costs"]
