@@ -131,11 +131,17 @@ class DetectSettings(_Section):
     hub_sample: int = _setting(
         5_000, "Accounts drawn from a larger hub for the test of one controller.", "accounts", ge=50
     )
-    reference: Literal["auto", "baseline", "baseline+traffic"] = _setting(
+    reference: Literal["auto", "baseline", "baseline+traffic", "traffic"] = _setting(
         "auto",
-        "Where trait frequencies come from: the fitted baseline, the baseline together with established "
-        "accounts in the traffic, or whichever of the two the input allows.",
+        "Where trait frequencies come from: the fitted baseline, the baseline together with the traffic outside each "
+        "hub, whichever of these two the input allows, or the traffic alone (for comparing).",
         "choice",
+    )
+    without: Annotated[tuple[Literal["controller", "shape", "retest"], ...], Field(strict=False)] = _setting(
+        (),
+        "Parts of the method that are left out, for comparing: the test of one controller, the test of shape, the "
+        "second test on held-out evidence. The stated rates do not hold then; the report says so.",
+        "parts",
     )
     seed: int = _setting(2026, "Seed of every draw; printed in the report.", "number", ge=0, le=2**63 - 1)
     disabled_traits: Annotated[tuple[str, ...], Field(strict=False)] = _setting(

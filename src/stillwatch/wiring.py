@@ -184,6 +184,7 @@ def _options(settings: Settings) -> Options:
     return Options(
         kappa=d.kappa, alpha_controller=d.alpha_controller, alpha_shape=d.alpha_shape, alpha_review=d.alpha_review,
         hub_min=d.hub_min, hub_max=d.hub_max, hub_sample=d.hub_sample, reference=d.reference, seed=d.seed,
+        without=frozenset(d.without),
     )  # fmt: skip
 
 

@@ -229,6 +229,20 @@ def assemble(
     return groups
 
 
+def content_groups(traffic: Traffic, hubs: Hubs, attributor: Attributor, *, low: int) -> list[Group]:
+    """Groups by shared content alone, largest first and without overlap: what the controller test is compared with."""
+    size = np.diff(hubs.ptr)
+    content = [h for h in range(len(hubs)) if hubs.traits[hubs.trait[h]].group == "content"]
+    claimed = np.full(traffic.n_units, -1, np.int64)
+    groups: list[Group] = []
+    for hub in sorted(content, key=lambda h: (-int(size[h]), int(hubs.value[h]))):
+        _claim(traffic, groups, claimed, hubs.members(hub), hub, low, thin=False)
+    for group in groups:
+        group.units, parts = attributor.score(group.units, outsiders=False)
+        group.parts = dict(zip(attributor.trait_groups, parts, strict=True))
+    return groups
+
+
 def _claim(
     traffic: Traffic,
     groups: list[Group],

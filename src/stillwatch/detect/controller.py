@@ -117,9 +117,12 @@ def _hubs_by_unit(hubs: Hubs, n_units: int) -> tuple[np.ndarray, np.ndarray]:
 def test_hubs(
     traffic: Traffic, hubs: Hubs, matrices: dict[str, TokenMatrix], pairs: list[Pairs],
     queues: list[tuple[QueueTrait, dict[int, Judged]]], baseline: Baseline, *,
-    kappa: float, alpha: float, use_traffic: bool,
+    kappa: float, alpha: float, use_traffic: bool, retest: bool = True,
 ) -> HubTests:  # fmt: skip
-    """Test every hub on every channel that does not define it."""
+    """Test every hub on every channel that does not define it.
+
+    Without ``retest`` hubs are chosen and believed on all of the evidence at once, for comparing.
+    """
     n = len(hubs)
     half = (traffic.unit_order & np.uint64(1)).astype(np.int64)
     bets = [m for m in matrices.values() if m.trait.bets and len(m.values)]
@@ -166,6 +169,8 @@ def test_hubs(
     discovered = e_bh(parts[1], alpha)
     confirmed = np.zeros(n, np.bool_)
     confirmed[discovered] = e_bh(parts[2][discovered], alpha)
+    if not retest:
+        discovered = confirmed = e_bh(parts[0], alpha)
     return HubTests(
         tuple(channels), tuple(groups), log10[0], parts[0], parts[1], parts[2], discovered, confirmed,
         _sourced(log10[0], groups, own_group),

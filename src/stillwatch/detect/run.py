@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from stillwatch.detect.assemble import Attributor, Group, assemble
+from stillwatch.detect.assemble import Attributor, Group, assemble, content_groups
 from stillwatch.detect.baseline import Baseline
 from stillwatch.detect.controller import HubTests, Pairs, make_pairs, test_hubs
 from stillwatch.detect.families import assign_families
@@ -25,6 +25,11 @@ DERIVED = {
     "system_prompt": frozenset({"system_prompt", "messages"}),
 }
 """Fields that another field can stand in for, whatever the trait; a trait may name more of its own."""
+LEFT_OUT = {
+    "controller": "left out by the settings: any accounts that share a template are a group",
+    "shape": "left out by the settings: every group is called a campaign",
+    "retest": "left out by the settings: hubs are chosen and believed on the same evidence",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,8 @@ class Options:
     hub_sample: int = 5_000
     reference: str = "auto"
     seed: int = 2026
+    without: frozenset[str] = frozenset()
+    """Parts left out for comparing: ``controller``, ``shape``, ``retest``."""
 
 
 @dataclass
@@ -125,9 +132,12 @@ def detect(
 ) -> Detection:
     """Find groups behind one controller and measure what they send."""
     abstentions: list[Abstention] = []
-    use_traffic = options.reference == "baseline+traffic" or (
+    use_traffic = options.reference in ("baseline+traffic", "traffic") or (
         options.reference == "auto" and baseline.kind == "shipped"
     )
+    if options.reference == "traffic":
+        baseline = replace(baseline, shares={})
+    abstentions += [Abstention(part, LEFT_OUT[part]) for part in sorted(options.without)]
     step("families")
     assign_families(traffic)
     step("traits")
@@ -151,17 +161,21 @@ def detect(
     tests = test_hubs(
         traffic, hubs, matrices, pairs, found, baseline,
         kappa=options.kappa, alpha=options.alpha_controller, use_traffic=use_traffic,
+        retest="retest" not in options.without,
     )  # fmt: skip
     step("groups")
     attributor = Attributor(
         traffic, matrices, pairs, baseline, kappa=options.kappa, use_traffic=use_traffic,
         links=[q.units(traffic) for q in queues if q.units],
     )  # fmt: skip
-    groups = assemble(traffic, hubs, tests, attributor, trusted, low=options.hub_min)
-    groups = _split(
-        traffic, groups, tests, attributor, matrices, pairs, queues, baseline, options, use_traffic,
-        abstentions.append,
-    )  # fmt: skip
+    if "controller" in options.without:
+        groups = content_groups(traffic, hubs, attributor, low=options.hub_min)
+    else:
+        groups = assemble(traffic, hubs, tests, attributor, trusted, low=options.hub_min)
+        groups = _split(
+            traffic, groups, tests, attributor, matrices, pairs, queues, baseline, options, use_traffic,
+            abstentions.append,
+        )  # fmt: skip
     step("shape")
     rows = group_rows(traffic, groups)
     streams = [stream_of(traffic, g, r) for g, r in zip(groups, rows, strict=True)]

@@ -75,7 +75,12 @@ def judge(
 ) -> Verdict:  # fmt: skip
     """Put a detection into words."""
     groups, streams = detection.groups, detection.streams
-    p_raw = [p_value(score(s.features, baseline.calibration), baseline.calibration) for s in streams]
+    p_raw: list[float | None] = [
+        0.0
+        if "shape" in options.without
+        else p_value(score(s.features, baseline.calibration), baseline.calibration)
+        for s in streams
+    ]
     known = [i for i, p in enumerate(p_raw) if p is not None]
     adjusted = np.full(len(groups), np.nan)
     if known:

@@ -43,6 +43,8 @@ class Run:
     """Strongest tier of every account in any group."""
     bits: Mapping[str, float]
     """Largest membership weight at that tier; accounts without one are missing."""
+    p_value: Mapping[str, float]
+    """Smallest p-value of the account's groups; accounts without one are missing."""
     hint: Mapping[str, str]
     groups: Mapping[str, frozenset[str]]
     """Accounts at tier ``member``, by group; groups without any are left out."""
@@ -73,8 +75,9 @@ class Run:
     def ranking(self, ids: Iterable[str]) -> Scores:
         """float[accounts]: the order of suspicion, higher first to be looked at.
 
-        The detector's own scores where there are any; else tier (member, associated, watch, none), then
-        membership weight. An account that was not scored ranks below all that were.
+        The detector's own scores where there are any; else the disposition hint, then how unusual the account's
+        group is (its p-value; the least unusual of all where none is given), then tier (member, associated, watch,
+        none), then membership weight. An account that was not scored ranks below all that were.
         """
         if self.score is not None:
             return np.array([self.score.get(a, -np.inf) for a in ids], np.float64)
@@ -82,11 +85,12 @@ class Run:
         order = {key: float(i) for i, key in enumerate(sorted(set(keys)))}
         return np.array([order[k] for k in keys], np.float64)
 
-    def _place(self, account: str) -> tuple[int, float]:
+    def _place(self, account: str) -> tuple[int, float, int, float]:
+        hint = HINTS.index(self.hint.get(account, "none"))
         tier = self.tier.get(account)
         if tier is None:
-            return -1, 0.0
-        return TIERS.index(tier), self.bits.get(account, -np.inf)
+            return hint, -np.inf, -1, 0.0
+        return hint, -self.p_value.get(account, 1.0), TIERS.index(tier), self.bits.get(account, -np.inf)
 
 
 def read_run(folder: Path) -> Run:
@@ -129,8 +133,11 @@ def run_from_tables(
     where: str = "run",
 ) -> Run:
     """The same from tables in memory, or Parquet files of them; ``where`` names the source in errors."""
+    kinds = _rows(campaigns, "campaigns.parquet", where)
+    unusual = {str(r["campaign_id"]): float(r["p_value"]) for r in kinds if r.get("p_value") is not None}
     tier: dict[str, str] = {}
     bits: dict[str, float] = {}
+    p_value: dict[str, float] = {}
     groups: dict[str, set[str]] = {}
     for row in _rows(members, "members.parquet", where):
         account, mine = str(row["account_id"]), _one_of(row.get("tier"), TIERS, "member", where)
@@ -140,12 +147,14 @@ def run_from_tables(
             bits.pop(account, None)
         if weight is not None and mine == tier[account] and not np.isnan(weight):
             bits[account] = max(float(weight), bits.get(account, -np.inf))
+        if (p := unusual.get(str(row["campaign_id"]))) is not None:
+            p_value[account] = min(p, p_value.get(account, 1.0))
         if mine == "member":
             groups.setdefault(str(row["campaign_id"]), set()).add(account)
-    kinds = _rows(campaigns, "campaigns.parquet", where)
     return Run(
         tier=tier,
         bits=bits,
+        p_value=p_value,
         hint={
             str(r["account_id"]): _one_of(r.get("disposition_hint"), HINTS, "none", where)
             for r in _rows(accounts, "accounts.parquet", where)
@@ -185,7 +194,7 @@ def _rows(table: pa.Table | Path | None, name: str, where: str) -> list[dict[str
             f"{where}/{name}", f"no column {', '.join(missing)}", hint=f"it needs {', '.join(NEEDED[name])}"
         )
     wanted = {
-        *NEEDED[name], "tier", "membership_bits", "disposition_hint", "kind", "false_discovery_rate",
+        *NEEDED[name], "tier", "membership_bits", "disposition_hint", "kind", "false_discovery_rate", "p_value",
     }  # fmt: skip
     rows: list[dict[str, Any]] = found.select([c for c in found.column_names if c in wanted]).to_pylist()
     if any(row[column] is None for row in rows for column in NEEDED[name]):
