@@ -12,7 +12,9 @@ import json
 import sys
 import tempfile
 from collections import Counter, defaultdict
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from datetime import UTC, datetime
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +47,7 @@ NOBODY = Baseline(
 def load_world(folder: Path) -> Traffic:
     """A simulated world as detect sees it."""
     feat = Featurizer(Key.derive(b"development worlds need no secret key"), load_lexicon())
-    loader = Loader(open_backend(0, "8GB", None), feat)
+    loader = Loader(open_backend(1, "6GB", None), feat)
     for batch in Reader([str(folder / "exchanges")]).batches():
         loader.add(feat.batch(batch))
     accounts, _ = read_accounts([str(folder / "accounts.parquet")])
@@ -123,18 +125,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, default=Path(".cache/fit-shipped.jsonl"))
     parser.add_argument("--out", type=Path, default=Path("src/stillwatch/detect/data") / SHIPPED)
+    parser.add_argument("--jobs", type=int, default=2, help="worlds at a time; each needs about 2 GB")
     parser.add_argument("--as-of", default=datetime.now(tz=UTC).date().isoformat())
     args = parser.parse_args()
     args.work.parent.mkdir(parents=True, exist_ok=True)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     worlds = [json.loads(x) for x in args.work.read_text("utf-8").splitlines()] if args.work.exists() else []
     done = {(w["scenario"], w["seed"]) for w in worlds}
-    for number, (scenario, seed) in enumerate(WORLDS, start=1):
-        if (scenario, seed) not in done:
-            sys.stderr.write(f"{number}/{len(WORLDS)} {scenario} seed {seed}\n")
-            worlds.append(look_at(scenario, seed))
+    todo = [w for w in WORLDS if w not in done]
+    with ProcessPoolExecutor(args.jobs, mp_context=get_context("spawn")) as pool:
+        for number, found in enumerate(as_completed([pool.submit(look_at, *w) for w in todo]), start=1):
+            worlds.append(found.result())
             with args.work.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(worlds[-1]) + "\n")
+            sys.stderr.write(f"{number}/{len(todo)} {worlds[-1]['scenario']} seed {worlds[-1]['seed']}\n")
     worlds.sort(key=lambda w: WORLDS.index((w["scenario"], w["seed"])))
     made = build(worlds, args.as_of)
     args.out.write_bytes(dump_baseline(made))
