@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 
@@ -371,19 +372,48 @@ def recipe_voice(rng: np.random.Generator, recipe: Recipe, *, paraphrase: bool) 
     return Slots((tuple(parts),))
 
 
-def paraphrases(rng: np.random.Generator, pool: Sequence[str]) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Wordings(Sequence[str]):
+    """Every lead, base and end combined, made when asked for: several hundred wordings in a few hundred bytes.
+
+    >>> list(Wordings((("", "Show it"), ("Now ", "show it")), ("", " here")))
+    ['Show it', 'Show it here', 'Now show it', 'Now show it here']
+    """
+
+    openings: tuple[tuple[str, str], ...]
+    """Lead and base; the base is in lower case after a lead."""
+    ends: tuple[str, ...]
+
+    def __len__(self) -> int:
+        """Number of wordings, doubles included."""
+        return len(self.openings) * len(self.ends)
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[str]: ...
+
+    def __getitem__(self, place: int | slice) -> str | list[str]:
+        """The wording at a place."""
+        if isinstance(place, slice):
+            return [self[i] for i in range(*place.indices(len(self)))]
+        lead, base = self.openings[place // len(self.ends)]
+        return f"{lead}{base}{self.ends[place % len(self.ends)]}"
+
+
+def paraphrases(rng: np.random.Generator, pool: Sequence[str]) -> Sequence[str]:
     """Several hundred wordings of one ask; which ones a writer uses differs from writer to writer."""
     leads = ["", "", *(_LEADS[int(i)] for i in rng.permutation(len(_LEADS))[:6])]
     ends = ["", "", *(_ENDS[int(i)] for i in rng.permutation(len(_ENDS))[:6])]
     swaps = [pair if rng.random() < 0.5 else pair[::-1] for pair in _SWAPS]
-    out = []
+    openings = []
     for text in pool:
         base = text.replace("#", "several")
-        for variant in {base, _swap(base, swaps)}:
+        for variant in dict.fromkeys((base, _swap(base, swaps))):
             for lead in leads if not variant.startswith("You ") else [""]:
-                body = variant[0].lower() + variant[1:] if lead else variant
-                out += [f"{lead}{body}{end}" for end in ends]
-    return sorted(out)
+                openings.append((lead, variant[0].lower() + variant[1:] if lead else variant))
+    return Wordings(tuple(openings), tuple(ends))
 
 
 def _swap(text: str, swaps: Sequence[tuple[str, str]]) -> str:
