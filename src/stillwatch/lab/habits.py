@@ -20,9 +20,6 @@ from stillwatch.lab.text.instructions import (
     THINK,
     choose,
     paraphrases,
-    product_prompt,
-    system_prompt,
-    task_template,
 )
 from stillwatch.lab.text.library import STYLES
 from stillwatch.lab.text.tools import tool_definitions
@@ -69,8 +66,8 @@ def public_template(world: World, rng: np.random.Generator) -> tuple[str | None,
     """One of the world's public templates: frameworks' defaults and viral prompts, with Zipf popularity."""
     number = int(rng.choice(_PUBLIC, p=_ZIPF))
     own = world.library.rng(f"public:{number}")
-    system = system_prompt(own, 3) if number % 2 == 0 else None
-    pre, post = task_template(own, 0.4)
+    system = world.library.system(own, 3) if number % 2 == 0 else None
+    pre, post = world.library.template(own, 0.4)
     if number % 13 == 5:
         pre, post = f"{choose(own, THINK)}{choose(own, FINAL_BOX)}.\n\n", ""
     return system, ("" if system and number % 4 == 0 else pre), post
@@ -84,16 +81,22 @@ def api_stream(world: World, rng: np.random.Generator, country: int, sentences: 
     if kind < 0.22:
         system, pre, post = public_template(world, rng)
     else:
-        system = system_prompt(rng, int(rng.integers(2, 7))) if rng.random() < 0.75 else None
-        pre, post = task_template(rng) if rng.random() < 0.7 else ("", "")
+        system = world.library.system(rng, int(rng.integers(2, 7))) if rng.random() < 0.75 else None
+        pre, post = world.library.template(rng) if rng.random() < 0.7 else ("", "")
     if rng.random() < 0.035:
-        pre = f"{choose(rng, SOLVE)}. {choose(rng, THINK)}{choose(rng, FINAL_BOX) if rng.random() < 0.2 else ''}.\n\n"
+        pre = (
+            world.library.borrowed_ask(rng, "reasoning")
+            or f"{choose(rng, SOLVE)}. {choose(rng, THINK)}{choose(rng, FINAL_BOX) if rng.random() < 0.2 else ''}.\n\n"
+        )
     elif rng.random() < 0.015:
-        pre = f"{choose(rng, RUBRIC)}{choose(rng, SCALES)}.\n\n"
+        pre = world.library.borrowed_ask(rng, "grading") or f"{choose(rng, RUBRIC)}{choose(rng, SCALES)}.\n\n"
         post = choose(rng, FORMATS_JSON)
     elif rng.random() < 0.03:  # honest people ask for the same things as campaigns do
         first, second = (ASKS[int(i)] for i in rng.permutation(len(ASKS))[:2])
-        if rng.random() < 0.4:
+        borrowed = world.library.borrowed_ask(rng, "generation" if len(world.streams) % 3 else "reasoning")
+        if borrowed:
+            pre = borrowed
+        elif rng.random() < 0.4:
             opening: tuple[Part, ...] = (
                 Fresh(paraphrases(rng, first)),
                 ". ",
@@ -147,7 +150,7 @@ def agent_stream(
         voice=world.library.get("repo" if rng.random() < 0.6 else "code"),
         reply=world.library.get("reply:code"),
         follow=world.library.get("tool_result"),
-        system=system or system_prompt(rng, 8),
+        system=system or world.library.system(rng, 8),
         tools=tools or tool_definitions(rng, int(rng.integers(3, 9))),
         length=(0.7, 0.5),
         out=(rng.normal(5.2, 0.4), 0.8),
@@ -169,7 +172,7 @@ def own_streams(
     first, number = [], []
     product = [
         (
-            product_prompt(world.library.rng(f"product:{i}")),
+            world.library.product(world.library.rng(f"product:{i}")),
             tool_definitions(world.library.rng(f"tools:{i}"), 6),
         )
         for i in range(8)

@@ -16,6 +16,7 @@ import numpy as np
 from stillwatch.lab.addresses import DAY_US, Networks, address_at
 from stillwatch.lab.arrivals import arrivals, rhythm
 from stillwatch.lab.clients import Clients
+from stillwatch.lab.corpus import Corpus
 from stillwatch.lab.hashing import F64, I64, U64, mix, normal, unit
 from stillwatch.lab.people import Block, draw_people
 from stillwatch.lab.plan import EVENT_TYPES, Plan
@@ -73,6 +74,8 @@ class World:
     scale: float
     scratch: Path | None = None
     """Folder for plans too long for memory; ``None`` keeps everything in memory."""
+    corpus: Corpus | None = None
+    """Text of others to speak with; ``None`` for the lab's own grammars."""
     rng: np.random.Generator = field(init=False)
     key: int = field(init=False)
     library: Library = field(init=False)
@@ -93,7 +96,7 @@ class World:
         self.rng = np.random.default_rng([self.seed, 1])
         self.key = int(self.rng.integers(1, 2**60))
         self.events = Plan(self.start, self.end, self.scratch)
-        self.library = Library(self.key % 2**31)
+        self.library = Library(self.key % 2**31, self.corpus)
         self.networks = Networks(self.generator("networks"))
         self.clients = Clients(self.generator("clients"), self.start, self.end)
 
@@ -141,6 +144,7 @@ class World:
 
     def stream(self, stream: Stream) -> int:
         """Register a stream; returns its number."""
+        stream.system = self.library.system_of(stream.voice, stream.system)
         self.streams.append(stream)
         return len(self.streams) - 1
 

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from stillwatch.lab.attackers import VARIANTS
 from stillwatch.lab.attackers import campaign as campaigns
+from stillwatch.lab.corpus import Corpus, load_corpus
 from stillwatch.lab.hashing import I64
 from stillwatch.lab.honest import CLASSES, ordinary
 from stillwatch.lab.ledgers import (
@@ -38,14 +39,22 @@ TRUTH_EXCHANGES = pa.schema([("exchange_id", pa.string()), ("extraction", pa.boo
 Progress = Callable[[int, int], None]
 
 
-def build_world(scenario: Scenario, *, seed: int, scale: float = 1.0, scratch: Path | None = None) -> World:
+def build_world(
+    scenario: Scenario,
+    *,
+    seed: int,
+    scale: float = 1.0,
+    scratch: Path | None = None,
+    corpus: Corpus | None = None,
+) -> World:
     """Plan every exchange; nothing but scratch is written.
 
     Args
     ----
     scratch: folder for plans too long for memory; ``None`` keeps the plan in memory, 75 bytes an exchange.
+    corpus: text of others to speak with; ``None`` for the lab's own grammars.
     """
-    world = World(scenario, seed, scale, scratch)
+    world = World(scenario, seed, scale, scratch, corpus)
     ordinary.build(world)
     for name in sorted(scenario.honest):
         spec = scenario.honest[name]
@@ -65,6 +74,7 @@ def generate(
     out: Path,
     progress: Progress | None = None,
     processes: int | None = None,
+    corpus: Path | None = None,
 ) -> None:
     """Write one world under ``out``.
 
@@ -80,22 +90,28 @@ def generate(
     progress: called with rows written and rows planned.
     processes: how many write exchanges at once, with the same bytes for any number; ``None`` uses one for small
         worlds and every core for large ones.
+    corpus: folder of text to speak with (see :mod:`stillwatch.lab.corpus`); ``None`` for the lab's own grammars.
+
+    Raises
+    ------
+    ConfigError, SourceError
+        The corpus is missing, too small or not of the layout.
     """
-    out = Path(out)
+    out, text = Path(out), load_corpus(Path(corpus)) if corpus else None
     (out / "exchanges").mkdir(parents=True, exist_ok=True)
     (out / "truth").mkdir(exist_ok=True)
     for old in (out / "exchanges").glob("part-*.parquet"):
         old.unlink()
     scratch = Path(tempfile.mkdtemp(prefix=".scratch-", dir=out))
     try:
-        world = build_world(scenario, seed=seed, scale=scale, scratch=scratch)
+        world = build_world(scenario, seed=seed, scale=scale, scratch=scratch, corpus=text)
         plan, renderer = world.events.sealed(), Renderer(world)
         seen, extraction = _write_truth(world, renderer, plan, out)
         write_accounts(world, renderer, seen, extraction, out)
         write_permissions(world, renderer, out)
         write_releases(world, out)
         write_campaigns(world, seen, extraction, out)
-        _write_about(scenario, seed, scale, len(plan), out)
+        _write_about(world, len(plan), out)
         del world
         write_parts(renderer, plan, out / "exchanges", scratch, processes, _counted(progress, len(plan)))
     finally:
@@ -127,17 +143,19 @@ def _write_truth(world: World, renderer: Renderer, plan: SortedPlan, out: Path) 
     return seen, extraction
 
 
-def _write_about(scenario: Scenario, seed: int, scale: float, exchanges: int, out: Path) -> None:
+def _write_about(world: World, exchanges: int, out: Path) -> None:
     """``world.json``: what made this world, so that it can be made again and told from others."""
+    scenario = world.scenario
     about = {
         "scenario": scenario.name,
         "scenario_version": scenario.version,
         "scenario_digest": scenario.digest,
         "split": scenario.split,
-        "seed": seed,
-        "scale": scale,
+        "seed": world.seed,
+        "scale": world.scale,
         "generator": GENERATOR,
         "exchanges": exchanges,
+        "corpus_digest": world.corpus.digest if world.corpus else None,
     }
     (out / "world.json").write_text(json.dumps(about, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 

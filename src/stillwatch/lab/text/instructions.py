@@ -7,13 +7,15 @@ campaigns.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import overload
 
 import numpy as np
 
-from stillwatch.lab.text.voices import Fresh, Part, Slots, Voice
+from stillwatch.lab.hashing import I64, U64
+from stillwatch.lab.text.voices import Fresh, Part, Slots
 
 ROLES = (
     "You are a careful assistant",
@@ -353,7 +355,22 @@ class Recipe:
     """Voice of the answers; empty keeps the family's."""
 
 
-def recipe_voice(rng: np.random.Generator, recipe: Recipe, *, paraphrase: bool) -> Voice:
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A campaign's prompt: its ask around a payload. Kept apart so that a corpus can put its own ask in the place."""
+
+    voice: Slots
+    payload: tuple[Part, ...]
+    moved: bool
+    """The ask stands in the system prompt; the prompt has the payload alone."""
+    paraphrase: bool
+
+    def render(self, seeds: U64, nonces: U64, lengths: I64) -> list[str]:
+        """One string per key."""
+        return self.voice.render(seeds, nonces, lengths)
+
+
+def recipe_voice(rng: np.random.Generator, recipe: Recipe, *, paraphrase: bool) -> Ask:
     """The prompt of an extraction family: fixed wording, or re-drawn for each request (payload and format ask stay)."""
     stop = ". "
     form = choose(rng, recipe.formats).lstrip(" ,;.")
@@ -369,7 +386,26 @@ def recipe_voice(rng: np.random.Generator, recipe: Recipe, *, paraphrase: bool) 
         Fresh(_label_variants()) if paraphrase else label,
         *recipe.payload,
     ]
-    return Slots((tuple(parts),))
+    return Ask(Slots((tuple(parts),)), recipe.payload, moved=not recipe.asks, paraphrase=paraphrase)
+
+
+def reworded(rng: np.random.Generator, text: str, size: int = 240) -> list[str]:
+    """Wordings of a longer ask: sentences left out, moved and reworded; the last stays last.
+
+    >>> len(set(reworded(np.random.default_rng(0), "Think it over. Show the steps. Solve this problem:", 20))) > 5
+    True
+    """
+    parts = [p for p in re.split(r"(?<=[.!?])\s+", text.strip()) if p]
+    swaps = [pair if rng.random() < 0.5 else pair[::-1] for pair in _SWAPS]
+    out = []
+    for _ in range(size):
+        kept = [p for p in parts[:-1] if rng.random() < 0.8]
+        order = np.argsort(np.arange(len(kept)) + rng.normal(0, 0.8, len(kept)))
+        some = [pair for pair in swaps if rng.random() < 0.5]
+        lead = _LEADS[int(rng.integers(len(_LEADS)))] if rng.random() < 0.4 else ""
+        body = _swap(" ".join([kept[int(i)] for i in order] + parts[-1:]), some)
+        out.append(f"{lead}{body[:1].lower() + body[1:] if lead else body}\n\n")
+    return out
 
 
 @dataclass(frozen=True, slots=True)
