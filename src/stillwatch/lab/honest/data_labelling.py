@@ -32,7 +32,7 @@ def build(world: World, rng: np.random.Generator, p: LookAlike, index: int) -> N
         reply=world.library.get("reply:en"),
         pre=pre,
         post=choose(rng, FORMATS_JSON),
-        length=(0.5, 0.4),
+        length=(1.2, 0.4),
         out=(3.0, 0.4),
         temperature=0.0,
         max_tokens=128,
