@@ -8,6 +8,7 @@ import numpy as np
 from stillwatch.lab.addresses import COUNTRIES
 from stillwatch.lab.hashing import I64
 from stillwatch.lab.people import Block
+from stillwatch.lab.population import figure, token_law
 from stillwatch.lab.text.english import DOMAINS
 from stillwatch.lab.text.instructions import (
     ASKS,
@@ -27,8 +28,8 @@ from stillwatch.lab.text.voices import Fresh, Part, Shifted, Slots
 from stillwatch.lab.world import Stream, World
 
 _FIELDS = tuple(DOMAINS)
-_PUBLIC = 80
-_ZIPF = 1.0 / np.arange(1, _PUBLIC + 1) ** 1.1
+_PUBLIC = int(figure("templates", "public"))
+_ZIPF = 1.0 / np.arange(1, _PUBLIC + 1) ** figure("templates", "zipf")
 _ZIPF /= _ZIPF.sum()
 
 
@@ -52,7 +53,8 @@ def chat_stream(world: World, rng: np.random.Generator, country: int, sentences:
         reply=reply,
         follow=world.library.get("followup"),
         length=(np.log(sentences) - 0.6 + rng.normal(0, 0.5), 0.6),
-        out=(rng.normal(5.0, 0.7), 0.8),
+        out=token_law(rng, "chat_output"),
+        hidden=token_law(rng, "chat_input"),
         conversation=min(0.9, boost * rng.uniform(0.05, 0.35)),
         turns=2.0 + rng.exponential(1.2),
         gap_s=float(np.exp(rng.normal(4.3, 0.5))),
@@ -116,7 +118,7 @@ def api_stream(world: World, rng: np.random.Generator, country: int, sentences: 
         post=post,
         follow=world.library.get("followup"),
         length=(np.log(sentences) + rng.normal(0, 0.6), 0.55),
-        out=(rng.normal(4.2, 1.1), 0.85),
+        out=token_law(rng, "program_output"),
         conversation=min(
             0.8,
             world.scenario.ordinary.multi_turn * (rng.uniform(0.05, 0.4) if rng.random() < 0.25 else 0.01),
@@ -125,7 +127,7 @@ def api_stream(world: World, rng: np.random.Generator, country: int, sentences: 
         gap_s=float(np.exp(rng.normal(3.2, 0.9))),
         temperature=[None, 0.0, 0.0, 0.2, 0.7, 1.0][int(rng.integers(6))],
         max_tokens=[None, 256, 512, 1024, 2048, 4096, 8192][int(rng.integers(7))],
-        hidden=(rng.normal(6.5, 1.0), 0.7) if rng.random() < 0.35 else None,
+        hidden=token_law(rng, "program_input") if rng.random() < figure("program_input", "share") else None,
         streaming=rng.random() < 0.4,
         reasoning=rng.random() < 0.25,
         sealed=rng.random() < 0.12,
@@ -154,7 +156,7 @@ def agent_stream(
         tools=tools or tool_definitions(rng, int(rng.integers(3, 9))),
         length=(0.7, 0.5),
         out=(rng.normal(5.2, 0.4), 0.8),
-        hidden=(rng.normal(8.6, 0.7), 0.8),
+        hidden=token_law(rng, "agent_input"),
         conversation=0.25,
         turns=4.0,
         gap_s=float(np.exp(rng.normal(2.3, 0.5))),
@@ -205,4 +207,5 @@ def one_stream(world: World, block: Block, stream: Stream) -> tuple[I64, I64]:
 def volumes(rng: np.random.Generator, size: int, mean: float, sigma: float) -> I64:
     """Heavy-tailed exchanges per account with this mean; the tail is cut at 300 times the mean."""
     raw = mean * np.exp(rng.normal(0, sigma, size) - sigma * sigma / 2)
-    return np.maximum(rng.poisson(np.minimum(raw, 300 * mean)), 1).astype(np.int64)
+    most: float = figure("volume", "most_times_mean") * mean
+    return np.maximum(rng.poisson(np.minimum(raw, most)), 1).astype(np.int64)

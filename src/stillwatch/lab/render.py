@@ -16,6 +16,7 @@ import pyarrow as pa
 from stillwatch.lab.addresses import dotted
 from stillwatch.lab.clients import FAMILIES
 from stillwatch.lab.hashing import F64, I64, U64, hex_ids, mix, normal, unit
+from stillwatch.lab.population import figure
 from stillwatch.lab.relay import seal_key
 from stillwatch.lab.text.voices import answer_key
 from stillwatch.lab.world import MODELS, World
@@ -213,7 +214,7 @@ class Renderer:
                 0,
             ),
             "reasoning_tokens": pa.array(np.where(ok, tokens["reasoning"], 0), mask=~self.reasoning[stream]),
-            "cached_tokens": pa.array(tokens["cached"], mask=turn < 0),
+            "cached_tokens": tokens["cached"],
             "status": status,
             "finish_reason": pa.array(
                 np.array(["stop", "length", "tool_calls", "refusal"])[finish].tolist(), pa.string(), mask=~ok
@@ -252,8 +253,19 @@ class Renderer:
             "input": total,
             "output": output,
             "reasoning": (output * (0.2 + 0.6 * unit(key, 89))).astype(np.int64),
-            "cached": (np.where(turn > 0, 0.7, 0.0) * total).astype(np.int64),
+            "cached": (self._cached(stream, key, turn) * total).astype(np.int64),
         }
+
+    def _cached(self, stream: I64, key: U64, turn: I64) -> F64:
+        """Share of the input an earlier request had brought: most of a conversation, a program's own fixed part."""
+        law = {
+            n: float(figure("cached", n)) for n in ("first_low", "first_high", "follow_low", "follow_high")
+        }
+        follow = law["follow_low"] + (law["follow_high"] - law["follow_low"]) * unit(key, 90)
+        # A fixed part of its own per stream, a little different from request to request.
+        first = law["first_low"] + (law["first_high"] - law["first_low"]) * unit(stream, 72)
+        first = first * (0.8 + 0.4 * unit(key, 93))
+        return np.where(turn > 0, follow, np.clip(first, 0.0, 1.0))
 
 
 def _optional(keys: U64, prefix: str) -> pa.Array:
