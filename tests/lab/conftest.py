@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -76,6 +77,12 @@ def scenario(
 
 
 Make = Callable[..., Written]
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file under a folder."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file())
+    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pytest
 from stillwatch.lab import generate
 from stillwatch.lab.scenario import CampaignSpec, LookAlike
 from stillwatch.records.exchange import ACCOUNT_SCHEMA, EXCHANGE_REQUIRED, EXCHANGE_SCHEMA
-from tests.lab.conftest import Make, Written, scenario
+from tests.lab.conftest import Make, Written, digests, scenario
 
 ATTACK = CampaignSpec(variant="agentic", accounts=12, exchanges_per_account=30, level=0)
 
@@ -25,20 +24,15 @@ def world(make: Make) -> Written:
     return make(ordinary=1500, honest=honest, campaigns=(ATTACK,))
 
 
-def _digests(folder: Path) -> dict[str, str]:
-    files = sorted(p for p in folder.rglob("*") if p.is_file())
-    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
-
-
 def test_same_seed_same_bytes(tmp_path: Path) -> None:
     """Two runs of one seed agree byte for byte; another seed differs."""
     plan = scenario(ordinary=150, campaigns=(ATTACK,), honest={"byok": LookAlike(1, (5, 5), (5, 9))})
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         generate(plan, seed=seed, out=tmp_path / name)
-    assert _digests(tmp_path / "a") == _digests(tmp_path / "b")
+    assert digests(tmp_path / "a") == digests(tmp_path / "b")
     assert (
-        _digests(tmp_path / "a")["exchanges/part-0000.parquet"]
-        != _digests(tmp_path / "c")["exchanges/part-0000.parquet"]
+        digests(tmp_path / "a")["exchanges/part-0000.parquet"]
+        != digests(tmp_path / "c")["exchanges/part-0000.parquet"]
     )
 
 
@@ -169,3 +163,14 @@ def test_completions_can_be_left_out(make: Make) -> None:
     w = make(ordinary=60, completions="none")
     assert w.one("select count(completion) from x") == 0
     assert w.one("select min(output_tokens) from x where status = 200") >= 1
+
+
+def test_a_world_says_what_made_it(make: Make) -> None:
+    """``world.json`` names scenario, digest, seed, scale, split and generator; another scenario, another digest."""
+    abouts = [
+        json.loads((make(ordinary=n, completions="none").folder / "world.json").read_text()) for n in (40, 41)
+    ]
+    assert {"scenario", "scenario_version", "generator", "seed", "scale", "split"} <= set(abouts[0])
+    assert abouts[0]["split"] == "develop"
+    assert abouts[0]["exchanges"] > 0
+    assert abouts[0]["scenario_digest"] != abouts[1]["scenario_digest"]

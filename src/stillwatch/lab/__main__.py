@@ -9,7 +9,7 @@ from pathlib import Path
 from stillwatch.errors import StillwatchError
 from stillwatch.lab.discipline import close_world
 from stillwatch.lab.scenario import load_scenario
-from stillwatch.lab.writer import generate
+from stillwatch.lab.writer import Progress, generate
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -21,15 +21,41 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--processes", type=int, help="how many write at once; the bytes stay the same")
+    parser.add_argument("--corpus", type=Path, help="folder of text to speak with instead of the grammars")
     options = parser.parse_args(arguments)
     try:
         scenario = load_scenario(options.scenario)
+        generate(
+            scenario,
+            seed=options.seed,
+            scale=options.scale,
+            out=options.out,
+            progress=_progress() if sys.stderr.isatty() else None,
+            processes=options.processes,
+            corpus=options.corpus,
+        )
+        close_world(options.out, scenario, options.seed, options.scale)
     except StillwatchError as error:
         sys.stderr.write(f"{error}\n{error.hint}\n")
         return error.exit_status
-    generate(scenario, seed=options.seed, scale=options.scale, out=options.out)
-    close_world(options.out, scenario, options.seed, options.scale)
     return 0
+
+
+def _progress() -> Progress:
+    """One line on a terminal, rewritten at every per cent."""
+    shown = -1
+
+    def told(done: int, total: int) -> None:
+        nonlocal shown
+        share = done * 100 // max(total, 1)
+        if share != shown:
+            shown = share
+            sys.stderr.write(f"\r{done:,} of {total:,} exchanges, {share} %")
+            sys.stderr.write("\n" if done >= total else "")
+            sys.stderr.flush()
+
+    return told
 
 
 if __name__ == "__main__":

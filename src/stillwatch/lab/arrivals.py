@@ -1,8 +1,7 @@
 """When accounts are active: bursty renewal arrivals in operational time, mapped through day rhythm and
 on/off bins.
 
-Parameters: 10-minute inter-arrivals per client are Gamma or Weibull with CV median 1.0-1.5 and tail above
-10; the median client is active in 17-41 % of bins (ServeGen per-client data; Azure LLM traces).
+Parameters and their sources: ``population.toml``; how near a world comes to the traces: docs/lab_fit.md.
 """
 
 from __future__ import annotations
@@ -10,22 +9,12 @@ from __future__ import annotations
 import numpy as np
 
 from stillwatch.lab.hashing import F64, I64
+from stillwatch.lab.population import figure
 
 HOUR_US = 3_600_000_000
 
-_OFFICE = (
-    np.array(
-        [1, 1, 1, 1, 1, 2, 4, 8, 14, 18, 19, 18, 15, 17, 19, 18, 16, 12, 8, 6, 5, 4, 3, 2], dtype=np.float64
-    )
-    / 10
-)
-_LEISURE = (
-    np.array(
-        [6, 4, 2, 1, 1, 1, 2, 4, 7, 9, 10, 10, 11, 11, 11, 11, 11, 12, 13, 15, 17, 18, 15, 10],
-        dtype=np.float64,
-    )
-    / 10
-)
+_OFFICE = np.array(figure("hours", "office"), dtype=np.float64)
+_LEISURE = np.array(figure("hours", "leisure"), dtype=np.float64)
 
 
 def rhythm(

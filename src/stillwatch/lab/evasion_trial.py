@@ -15,8 +15,7 @@ import pyarrow.parquet as pq
 from scipy.stats import beta
 
 from stillwatch.lab.scenario import Scenario
-from stillwatch.lab.world import World
-from stillwatch.lab.writer import build_world, generate
+from stillwatch.lab.writer import generate
 
 Detector = Callable[[Path], Path]
 """Takes a traffic folder (exchanges, accounts, grants and releases; no truth) and returns the run folder it wrote."""
@@ -48,11 +47,9 @@ def run_trial(scenario: Scenario, seed: int, detector: Detector, *, scale: float
     The truth is kept out of the detector's reach: it is moved beside the traffic folder before the detector runs.
     """
     with _folder() as place:
-        world = build_world(scenario, seed=seed, scale=scale)
         traffic, truth = place / "traffic", place / "truth"
         generate(scenario, seed=seed, scale=scale, out=traffic)
         shutil.move(traffic / "truth", truth)
-        write_costs(world, truth)
         run = detector(traffic)
         hints = pq.read_table(
             run / "accounts.parquet", columns=["account_id", "disposition_hint"]
@@ -64,21 +61,6 @@ def run_trial(scenario: Scenario, seed: int, detector: Detector, *, scale: float
             {h["account_id"]: h["disposition_hint"] or "none" for h in hints},
             tuple(json.loads(line) for line in lines),
         )
-
-
-def write_costs(world: World, truth: Path) -> None:
-    """Add each campaign's bill to ``campaigns.jsonl`` in ``truth``; what is there already is replaced."""
-    bills = {c["campaign_id"]: c for c in world.campaigns}
-    path = truth / "campaigns.jsonl"
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    for row in rows:
-        bill = bills[row["campaign_id"]]
-        row |= {k: bill[k] for k in BILL if k in bill}
-    path.write_text("".join(json.dumps(r, sort_keys=True) + "\n" for r in rows), encoding="utf-8")
-
-
-BILL = ("days", "dials", "imitation", "victims", "cost", "cost_usd", "cost_per_exchange_usd", "delay_days")
-"""Keys of a planned campaign that belong into the truth."""
 
 
 @contextmanager
@@ -101,4 +83,4 @@ def interval(hits: int, total: int, confidence: float = 0.95) -> tuple[float, fl
     return low, high
 
 
-__all__ = ["BILL", "FLAGGED", "Detector", "Seen", "interval", "run_trial", "write_costs"]
+__all__ = ["FLAGGED", "Detector", "Seen", "interval", "run_trial"]

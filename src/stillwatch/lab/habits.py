@@ -8,6 +8,7 @@ import numpy as np
 from stillwatch.lab.addresses import COUNTRIES
 from stillwatch.lab.hashing import I64
 from stillwatch.lab.people import Block
+from stillwatch.lab.population import figure, token_law
 from stillwatch.lab.text.english import DOMAINS
 from stillwatch.lab.text.instructions import (
     ASKS,
@@ -20,9 +21,6 @@ from stillwatch.lab.text.instructions import (
     THINK,
     choose,
     paraphrases,
-    product_prompt,
-    system_prompt,
-    task_template,
 )
 from stillwatch.lab.text.library import STYLES
 from stillwatch.lab.text.tools import tool_definitions
@@ -30,8 +28,8 @@ from stillwatch.lab.text.voices import Fresh, Part, Shifted, Slots
 from stillwatch.lab.world import Stream, World
 
 _FIELDS = tuple(DOMAINS)
-_PUBLIC = 80
-_ZIPF = 1.0 / np.arange(1, _PUBLIC + 1) ** 1.1
+_PUBLIC = int(figure("templates", "public"))
+_ZIPF = 1.0 / np.arange(1, _PUBLIC + 1) ** figure("templates", "zipf")
 _ZIPF /= _ZIPF.sum()
 
 
@@ -55,7 +53,8 @@ def chat_stream(world: World, rng: np.random.Generator, country: int, sentences:
         reply=reply,
         follow=world.library.get("followup"),
         length=(np.log(sentences) - 0.6 + rng.normal(0, 0.5), 0.6),
-        out=(rng.normal(5.0, 0.7), 0.8),
+        out=token_law(rng, "chat_output"),
+        hidden=token_law(rng, "chat_input"),
         conversation=min(0.9, boost * rng.uniform(0.05, 0.35)),
         turns=2.0 + rng.exponential(1.2),
         gap_s=float(np.exp(rng.normal(4.3, 0.5))),
@@ -69,8 +68,8 @@ def public_template(world: World, rng: np.random.Generator) -> tuple[str | None,
     """One of the world's public templates: frameworks' defaults and viral prompts, with Zipf popularity."""
     number = int(rng.choice(_PUBLIC, p=_ZIPF))
     own = world.library.rng(f"public:{number}")
-    system = system_prompt(own, 3) if number % 2 == 0 else None
-    pre, post = task_template(own, 0.4)
+    system = world.library.system(own, 3) if number % 2 == 0 else None
+    pre, post = world.library.template(own, 0.4)
     if number % 13 == 5:
         pre, post = f"{choose(own, THINK)}{choose(own, FINAL_BOX)}.\n\n", ""
     return system, ("" if system and number % 4 == 0 else pre), post
@@ -84,16 +83,22 @@ def api_stream(world: World, rng: np.random.Generator, country: int, sentences: 
     if kind < 0.22:
         system, pre, post = public_template(world, rng)
     else:
-        system = system_prompt(rng, int(rng.integers(2, 7))) if rng.random() < 0.75 else None
-        pre, post = task_template(rng) if rng.random() < 0.7 else ("", "")
+        system = world.library.system(rng, int(rng.integers(2, 7))) if rng.random() < 0.75 else None
+        pre, post = world.library.template(rng) if rng.random() < 0.7 else ("", "")
     if rng.random() < 0.035:
-        pre = f"{choose(rng, SOLVE)}. {choose(rng, THINK)}{choose(rng, FINAL_BOX) if rng.random() < 0.2 else ''}.\n\n"
+        pre = (
+            world.library.borrowed_ask(rng, "reasoning")
+            or f"{choose(rng, SOLVE)}. {choose(rng, THINK)}{choose(rng, FINAL_BOX) if rng.random() < 0.2 else ''}.\n\n"
+        )
     elif rng.random() < 0.015:
-        pre = f"{choose(rng, RUBRIC)}{choose(rng, SCALES)}.\n\n"
+        pre = world.library.borrowed_ask(rng, "grading") or f"{choose(rng, RUBRIC)}{choose(rng, SCALES)}.\n\n"
         post = choose(rng, FORMATS_JSON)
     elif rng.random() < 0.03:  # honest people ask for the same things as campaigns do
         first, second = (ASKS[int(i)] for i in rng.permutation(len(ASKS))[:2])
-        if rng.random() < 0.4:
+        borrowed = world.library.borrowed_ask(rng, "generation" if len(world.streams) % 3 else "reasoning")
+        if borrowed:
+            pre = borrowed
+        elif rng.random() < 0.4:
             opening: tuple[Part, ...] = (
                 Fresh(paraphrases(rng, first)),
                 ". ",
@@ -113,7 +118,7 @@ def api_stream(world: World, rng: np.random.Generator, country: int, sentences: 
         post=post,
         follow=world.library.get("followup"),
         length=(np.log(sentences) + rng.normal(0, 0.6), 0.55),
-        out=(rng.normal(4.2, 1.1), 0.85),
+        out=token_law(rng, "program_output"),
         conversation=min(
             0.8,
             world.scenario.ordinary.multi_turn * (rng.uniform(0.05, 0.4) if rng.random() < 0.25 else 0.01),
@@ -122,7 +127,7 @@ def api_stream(world: World, rng: np.random.Generator, country: int, sentences: 
         gap_s=float(np.exp(rng.normal(3.2, 0.9))),
         temperature=[None, 0.0, 0.0, 0.2, 0.7, 1.0][int(rng.integers(6))],
         max_tokens=[None, 256, 512, 1024, 2048, 4096, 8192][int(rng.integers(7))],
-        hidden=(rng.normal(6.5, 1.0), 0.7) if rng.random() < 0.35 else None,
+        hidden=token_law(rng, "program_input") if rng.random() < figure("program_input", "share") else None,
         streaming=rng.random() < 0.4,
         reasoning=rng.random() < 0.25,
         sealed=rng.random() < 0.12,
@@ -147,11 +152,11 @@ def agent_stream(
         voice=world.library.get("repo" if rng.random() < 0.6 else "code"),
         reply=world.library.get("reply:code"),
         follow=world.library.get("tool_result"),
-        system=system or system_prompt(rng, 8),
+        system=system or world.library.system(rng, 8),
         tools=tools or tool_definitions(rng, int(rng.integers(3, 9))),
         length=(0.7, 0.5),
         out=(rng.normal(5.2, 0.4), 0.8),
-        hidden=(rng.normal(8.6, 0.7), 0.8),
+        hidden=token_law(rng, "agent_input"),
         conversation=0.25,
         turns=4.0,
         gap_s=float(np.exp(rng.normal(2.3, 0.5))),
@@ -169,7 +174,7 @@ def own_streams(
     first, number = [], []
     product = [
         (
-            product_prompt(world.library.rng(f"product:{i}")),
+            world.library.product(world.library.rng(f"product:{i}")),
             tool_definitions(world.library.rng(f"tools:{i}"), 6),
         )
         for i in range(8)
@@ -202,4 +207,5 @@ def one_stream(world: World, block: Block, stream: Stream) -> tuple[I64, I64]:
 def volumes(rng: np.random.Generator, size: int, mean: float, sigma: float) -> I64:
     """Heavy-tailed exchanges per account with this mean; the tail is cut at 300 times the mean."""
     raw = mean * np.exp(rng.normal(0, sigma, size) - sigma * sigma / 2)
-    return np.maximum(rng.poisson(np.minimum(raw, 300 * mean)), 1).astype(np.int64)
+    most: float = figure("volume", "most_times_mean") * mean
+    return np.maximum(rng.poisson(np.minimum(raw, most)), 1).astype(np.int64)

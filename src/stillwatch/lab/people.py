@@ -9,6 +9,7 @@ import numpy as np
 from stillwatch.lab.addresses import COUNTRIES, DAY_US, Networks, Plan
 from stillwatch.lab.clients import Clients
 from stillwatch.lab.hashing import F64, I64, U64, mix
+from stillwatch.lab.population import by_quantiles, figure
 
 FREE_MAIL = ("postbox.example", "inboxly.example", "quickmail.example", "mailhub.example", "letters.example")
 _FREE_SHARE = np.array([0.55, 0.2, 0.12, 0.08, 0.05])
@@ -173,10 +174,14 @@ def draw_people(
         plan_ip=plan,
         base_model=rng.choice(3, size, p=[0.12, 0.58, 0.30]).astype(np.int64),
         switch=switch_times(rng, size, release_us),
-        cv=np.clip(np.exp(rng.normal(0.1, 0.95, size)), 0.25, 16.0),
-        active=np.clip(rng.normal(0.29, 0.14, size), 0.05, 1.0),
+        cv=by_quantiles(rng, "burst", size),
+        active=by_quantiles(rng, "active", size),
         weekend=rng.choice([0.1, 0.4, 0.9, 1.2], size),
-        error_rate=np.clip(np.exp(rng.normal(-4.6, 1.0, size)), 0.0005, 0.2),
+        error_rate=np.clip(
+            np.exp(rng.normal(figure("failure", "mu"), figure("failure", "sigma"), size)),
+            figure("failure", "lowest"),
+            figure("failure", "highest"),
+        ),
         device=np.where(chat | (rng.random(size) < 0.12), mix(key, 4), np.uint64(0)),
         status=["active"] * size,
         status_at=np.zeros(size, dtype=np.int64),

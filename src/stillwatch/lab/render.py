@@ -16,6 +16,7 @@ import pyarrow as pa
 from stillwatch.lab.addresses import dotted
 from stillwatch.lab.clients import FAMILIES
 from stillwatch.lab.hashing import F64, I64, U64, hex_ids, mix, normal, unit
+from stillwatch.lab.population import figure
 from stillwatch.lab.relay import seal_key
 from stillwatch.lab.text.voices import answer_key
 from stillwatch.lab.world import MODELS, World
@@ -26,15 +27,17 @@ _LIST = pa.list_(pa.string())
 
 
 class Renderer:
-    """Holds per-account and per-stream look-up tables of a finished world."""
+    """Look-up tables of a finished world, and nothing else of it: small enough to hand to other processes."""
 
     def __init__(self, world: World) -> None:
-        self.world = world
+        self.key, self.clients = world.key, world.clients
+        self.voices = world.library.voices
+        self.networks = (world.networks.asn, world.networks.country, pa.array(world.networks.names))
+        self.short = world.scenario.completions == "short"
         key = np.concatenate([b.key for b in world.blocks])
         self.account_key = key
-        self.account_ids = hex_ids(mix(key, 61), "acct_", 16)
         declared = np.concatenate([b.declared for b in world.blocks])
-        self.account_text = pa.array(self.account_ids)
+        self.account_text = pa.array(hex_ids(mix(key, 61), "acct_", 16))
         self.org_text = pa.array([f"org_{o:016x}" if o else None for o in declared.tolist()], pa.string())
         s = world.streams
         self.system = pa.array([x.system for x in s], pa.string())
@@ -58,11 +61,15 @@ class Renderer:
         self.refusal = np.array([x.refusal for x in s])
         self.has_tools = np.array([x.tools is not None for x in s])
         self.keeps_id = unit(np.arange(len(s)), 71) < 0.6
-        self.pre, self.post = [x.pre for x in s], [x.post for x in s]
+        self.pre, self.post = pa.array([x.pre for x in s]), pa.array([x.post for x in s])
         self._clients: dict[int, int] = {}
         self._agents: list[str] = []
         self._tls: list[str] = []
         self._headers: list[list[tuple[str, str]] | None] = []
+
+    def exchange_ids(self, first_row: int, size: int) -> list[str]:
+        """Identifiers of rows ``first_row .. first_row + size`` of the plan."""
+        return hex_ids(mix(self.key, 91, first_row + np.arange(size)), "ex_")
 
     def prompts(self, stream: I64, seed: U64, nonce: U64, turn: I64) -> list[str]:
         """User messages."""
@@ -73,11 +80,8 @@ class Renderer:
         sizes = np.clip(np.rint(np.exp(law[:, 0] + law[:, 1] * normal(keys, 81))), 1, 40).astype(np.int64)
         sizes = np.where(later, 1, sizes)
         body = self._speak(voice, keys, nonce, sizes)
-        pre, post = self.pre, self.post
-        return [
-            b if k else f"{pre[s]}{b}{post[s]}"
-            for b, s, k in zip(body, stream.tolist(), later.tolist(), strict=True)
-        ]
+        pre, post = (side.take(pa.array(stream)).to_pylist() for side in (self.pre, self.post))
+        return [b if k else f"{x}{b}{y}" for x, b, y, k in zip(pre, body, post, later.tolist(), strict=True)]
 
     def completions(self, stream: I64, nonce: U64, turn: I64) -> list[str]:
         """Assistant messages: a lead and one or two sentences."""
@@ -91,9 +95,7 @@ class Renderer:
         cuts = np.flatnonzero(np.diff(voice[order])) + 1
         for rows in np.split(order, cuts):
             if len(rows):
-                texts = self.world.library.voices[int(voice[rows[0]])].render(
-                    seeds[rows], nonces[rows], sizes[rows]
-                )
+                texts = self.voices[int(voice[rows[0]])].render(seeds[rows], nonces[rows], sizes[rows])
                 for row, text in zip(rows.tolist(), texts, strict=True):
                     out[row] = text
         return out
@@ -117,11 +119,10 @@ class Renderer:
         k = np.arange(len(back)) - np.repeat(np.cumsum(depth) - depth, depth)
         asked = self.prompts(stream[back], seed[back], nonce[back], k)
         answered = self.completions(stream[back], nonce[back], k)
-        systems = [x.system for x in self.world.streams]
+        systems = self.system.take(pa.array(stream[rows])).to_pylist()
         at = 0
-        for row, size, s in zip(rows.tolist(), depth.tolist(), stream[rows].tolist(), strict=True):
+        for row, size, system in zip(rows.tolist(), depth.tolist(), systems, strict=True):
             chain: list[dict[str, str]] = []
-            system = systems[s]
             if system is not None:
                 chain.append({"role": "system", "content": system})
             for i in range(at, at + size):
@@ -136,7 +137,7 @@ class Renderer:
         values, inverse = np.unique(codes, return_inverse=True)
         for code in values.tolist():
             if code not in self._clients:
-                row = self.world.clients.decode(code)
+                row = self.clients.decode(code)
                 self._clients[code] = len(self._agents)
                 self._agents.append(row.agent)
                 self._tls.append(row.tls)
@@ -152,8 +153,7 @@ class Renderer:
         status = events["status"].astype(np.int64)
         ok = status == 200
         prompts = self.prompts(stream, seed, nonce, turn)
-        short = self.world.scenario.completions == "short"
-        answers = self.completions(stream, nonce, turn) if short else None
+        answers = self.completions(stream, nonce, turn) if self.short else None
         messages = self._histories(stream, seed, nonce, turn, prompts, answers)
         key = answer_key(nonce, np.maximum(turn, 0))
         tokens = self._tokens(stream, key, turn, prompts, messages, events)
@@ -178,9 +178,9 @@ class Renderer:
         families = events["client"] >> 40
         chat = np.array([f.channel for f in FAMILIES])[families]
         block = (events["ip"] >> 16).astype(np.int64)
-        networks = self.world.networks
+        asn, country, names = self.networks
         values = {
-            "exchange_id": hex_ids(mix(self.world.key, 91, first_row + np.arange(n)), "ex_"),
+            "exchange_id": self.exchange_ids(first_row, n),
             "started_at": pa.array(events["t"], pa.int64()).cast(EXCHANGE_SCHEMA.field("started_at").type),
             "account_id": self.account_text.take(pa.array(account)),
             "model": pa.array(MODELS).take(pa.array(events["model"].astype(np.int64))),
@@ -190,8 +190,8 @@ class Renderer:
             "channel": pa.array(chat.tolist(), pa.string()),
             "operation": self.operation.take(pa.array(stream)),
             "client_ip": dotted(events["ip"]),
-            "client_asn": networks.asn[block],
-            "client_country": pa.array(networks.names).take(pa.array(networks.country[block])),
+            "client_asn": asn[block],
+            "client_country": names.take(pa.array(country[block])),
             "user_agent": pa.array(self._agents).take(pa.array(client)),
             "tls_fingerprint": pa.array(self._tls).take(pa.array(client)),
             "device_id": _optional(events["device"], "dev_"),
@@ -214,7 +214,7 @@ class Renderer:
                 0,
             ),
             "reasoning_tokens": pa.array(np.where(ok, tokens["reasoning"], 0), mask=~self.reasoning[stream]),
-            "cached_tokens": pa.array(tokens["cached"], mask=turn < 0),
+            "cached_tokens": tokens["cached"],
             "status": status,
             "finish_reason": pa.array(
                 np.array(["stop", "length", "tool_calls", "refusal"])[finish].tolist(), pa.string(), mask=~ok
@@ -253,8 +253,19 @@ class Renderer:
             "input": total,
             "output": output,
             "reasoning": (output * (0.2 + 0.6 * unit(key, 89))).astype(np.int64),
-            "cached": (np.where(turn > 0, 0.7, 0.0) * total).astype(np.int64),
+            "cached": (self._cached(stream, key, turn) * total).astype(np.int64),
         }
+
+    def _cached(self, stream: I64, key: U64, turn: I64) -> F64:
+        """Share of the input an earlier request had brought: most of a conversation, a program's own fixed part."""
+        law = {
+            n: float(figure("cached", n)) for n in ("first_low", "first_high", "follow_low", "follow_high")
+        }
+        follow = law["follow_low"] + (law["follow_high"] - law["follow_low"]) * unit(key, 90)
+        # A fixed part of its own per stream, a little different from request to request.
+        first = law["first_low"] + (law["first_high"] - law["first_low"]) * unit(stream, 72)
+        first = first * (0.8 + 0.4 * unit(key, 93))
+        return np.where(turn > 0, follow, np.clip(first, 0.0, 1.0))
 
 
 def _optional(keys: U64, prefix: str) -> pa.Array:

@@ -8,16 +8,21 @@ Example
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, date, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from stillwatch.errors import ConfigError
+from stillwatch.lab.scenario_files import read_table
 
 _FOLDER = Path(__file__).parent / "scenarios"
+SPLITS = ("develop", "validate", "sealed")
+"""What a scenario may be used for; see :attr:`Scenario.split`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +112,16 @@ class Scenario:
     release_share: float = 0.4
     """When the new model comes out, as a share of the scenario."""
     description: str = ""
+    version: int = 1
+    """Raised whenever the file changes what it simulates."""
+    split: str = "develop"
+    """``develop``: look and tune; ``validate``: choose between finished settings; ``sealed``: report once."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of everything but the description, so that two worlds can be told to be of one making."""
+        content = {k: v for k, v in asdict(self).items() if k != "description"}
+        return sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
     @property
     def start_us(self) -> int:
@@ -157,7 +172,7 @@ def load_scenario(name_or_path: str | Path) -> Scenario:
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in _FOLDER.glob("*.toml")))
         raise ConfigError(f"no scenario {name_or_path!s}", hint=f"built in: {known}; or give a .toml file")
-    table = tomllib.loads(path.read_text(encoding="utf-8"))
+    table = read_table(path, _FOLDER)
     raw_honest = dict(table.pop("honest", {}))
     honest = {}
     for key, value in raw_honest.items():
@@ -176,7 +191,9 @@ def load_scenario(name_or_path: str | Path) -> Scenario:
     plain.setdefault("name", path.stem)
     if plain.get("completions", "short") not in ("short", "none"):
         raise ConfigError(f"{path.name}: completions must be short or none")
+    if plain.get("split", "develop") not in SPLITS:
+        raise ConfigError(f"{path.name}: unknown split", hint=f"known: {', '.join(SPLITS)}")
     return Scenario(ordinary=ordinary, honest=honest, campaigns=tuple(campaigns), **plain)
 
 
-__all__ = ["CampaignSpec", "LookAlike", "Ordinary", "Scenario", "load_scenario", "scenarios"]
+__all__ = ["SPLITS", "CampaignSpec", "LookAlike", "Ordinary", "Scenario", "load_scenario", "scenarios"]

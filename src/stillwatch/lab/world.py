@@ -6,7 +6,9 @@ Classes add accounts (:meth:`World.people`), describe kinds of requests (:class:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,14 +16,18 @@ import numpy as np
 from stillwatch.lab.addresses import DAY_US, Networks, address_at
 from stillwatch.lab.arrivals import arrivals, rhythm
 from stillwatch.lab.clients import Clients
+from stillwatch.lab.corpus import Corpus
 from stillwatch.lab.hashing import F64, I64, U64, mix, normal, unit
 from stillwatch.lab.people import Block, draw_people
+from stillwatch.lab.plan import EVENT_TYPES, Plan
 from stillwatch.lab.scenario import Scenario
 from stillwatch.lab.text.library import Library
 
 MODELS = ("larch-3", "larch-4", "larch-4-mini", "larch-5")
 """Models served; the last is released inside the scenario."""
 NEW_MODEL = 3
+SLICE_ROWS, SLICE_ACCOUNTS = 1_000_000, 25_000
+"""Most exchanges and accounts planned at once: bounds the memory of planning, about 0.5 GB."""
 
 
 @dataclass(slots=True)
@@ -59,26 +65,6 @@ class Stream:
     operation: str = "chat"
 
 
-EVENT_TYPES: dict[str, Any] = {
-    "t": np.int64,
-    "account": np.int32,
-    "stream": np.int32,
-    "seed": np.uint64,
-    "nonce": np.uint64,
-    "turn": np.int16,
-    "ip": np.uint32,
-    "client": np.int64,
-    "model": np.int8,
-    "status": np.int16,
-    "extraction": np.bool_,
-    "end_user": np.uint64,
-    "sealed_in": np.uint64,
-    "device": np.uint64,
-    "key_no": np.int8,
-}
-"""One planned exchange. ``turn`` is -1 outside conversations; zero means absent for the 64-bit fields."""
-
-
 @dataclass(slots=True)
 class World:
     """Everything planned so far."""
@@ -86,6 +72,10 @@ class World:
     scenario: Scenario
     seed: int
     scale: float
+    scratch: Path | None = None
+    """Folder for plans too long for memory; ``None`` keeps everything in memory."""
+    corpus: Corpus | None = None
+    """Text of others to speak with; ``None`` for the lab's own grammars."""
     rng: np.random.Generator = field(init=False)
     key: int = field(init=False)
     library: Library = field(init=False)
@@ -93,7 +83,8 @@ class World:
     clients: Clients = field(init=False)
     blocks: list[Block] = field(default_factory=list)
     streams: list[Stream] = field(default_factory=list)
-    events: list[dict[str, np.ndarray[Any, Any]]] = field(default_factory=list)
+    events: Plan = field(init=False)
+    """What was planned; ``events[-1]`` is the batch planned last."""
     grants: list[dict[str, Any]] = field(default_factory=list)
     campaigns: list[dict[str, Any]] = field(default_factory=list)
     public: list[int] = field(default_factory=list)
@@ -104,7 +95,8 @@ class World:
     def __post_init__(self) -> None:
         self.rng = np.random.default_rng([self.seed, 1])
         self.key = int(self.rng.integers(1, 2**60))
-        self.library = Library(self.key % 2**31)
+        self.events = Plan(self.start, self.end, self.scratch)
+        self.library = Library(self.key % 2**31, self.corpus)
         self.networks = Networks(self.generator("networks"))
         self.clients = Clients(self.generator("clients"), self.start, self.end)
 
@@ -152,6 +144,7 @@ class World:
 
     def stream(self, stream: Stream) -> int:
         """Register a stream; returns its number."""
+        stream.system = self.library.system_of(stream.voice, stream.system)
         self.streams.append(stream)
         return len(self.streams) - 1
 
@@ -217,33 +210,63 @@ class World:
         ``seeds`` fixes the payload pool (drawn from with replacement); unset makes every payload new. ``keys`` is
         the number of credentials per account, 0 for one to three.
         """
-        table = self.streams
+        for rows in _slices(counts):
+            self._live(rng, block, counts, first, number, rows, seeds, leisure, keys)
+
+    def _live(
+        self,
+        rng: np.random.Generator,
+        block: Block,
+        counts: I64,
+        first: I64,
+        number: I64,
+        rows: slice,
+        seeds: U64 | None,
+        leisure: bool,
+        keys: int,
+    ) -> None:
+        table, counts, first, number = self.streams, counts[rows], first[rows], number[rows]
         share = np.array([table[i].conversation for i in first.tolist()])
         turns = np.array([table[i].turns for i in first.tolist()])
         sessions = rng.poisson(np.maximum(counts / (1 + share * (turns - 1)), 0.05))
         sessions = np.where((sessions == 0) & (counts > 0), rng.random(len(counts)) < 0.3, sessions).astype(
             np.int64
         )
-        local, t = self.times(rng, block, sessions, leisure=leisure)
+        local, t = self._times(rng, block, sessions, rows, leisure)
         if not len(t):
             return
         stream = first[local] + (np.power(rng.random(len(t)), 1.6) * number[local]).astype(np.int64)
         seed = self.fresh(rng, len(t)) if seeds is None else seeds[rng.integers(0, len(seeds), len(t))]
-        self.sessions(rng, block, local, t, stream, seed, keys=keys)
+        self.sessions(rng, block, local + rows.start, t, stream, seed, keys=keys)
 
     def times(
         self, rng: np.random.Generator, block: Block, sessions: I64, *, leisure: bool = False
     ) -> tuple[I64, I64]:
         """Bursty arrivals of a block's accounts, never before sign-up or after a ban."""
+        return self._times(rng, block, sessions, slice(0, block.size), leisure)
+
+    def _times(
+        self, rng: np.random.Generator, block: Block, sessions: I64, rows: slice, leisure: bool
+    ) -> tuple[I64, I64]:
+        """The same for some of the accounts; positions count from the first of them."""
         hours = max(1, (self.end - self.start) // 3_600_000_000)
-        begin = np.clip(block.created, self.start, self.end - 3_600_000_000)
-        stop = np.where(block.status_at > 0, block.status_at, self.end)
+        created, banned = block.created[rows], block.status_at[rows]
+        begin = np.clip(created, self.start, self.end - 3_600_000_000)
+        stop = np.where(banned > 0, banned, self.end)
         intensity = rhythm(
-            rng, self.start, hours, block.zone_h, block.active, block.weekend, begin, stop, leisure
+            rng,
+            self.start,
+            hours,
+            block.zone_h[rows],
+            block.active[rows],
+            block.weekend[rows],
+            begin,
+            stop,
+            leisure,
         )
-        local, t = arrivals(rng, self.start, sessions, block.cv, intensity)
-        late = t < block.created[local]
-        t = np.where(late, np.minimum(block.created[local] + 60_000_000, self.end - 1), t)
+        local, t = arrivals(rng, self.start, sessions, block.cv[rows], intensity)
+        late = t < created[local]
+        t = np.where(late, np.minimum(created[local] + 60_000_000, self.end - 1), t)
         return local, t
 
     def sessions(
@@ -317,6 +340,16 @@ class World:
                     "until": self.end + 300 * DAY_US,
                 }
             )
+
+
+def _slices(counts: I64) -> Iterator[slice]:
+    """Runs of accounts with at most ``SLICE_ROWS`` exchanges and ``SLICE_ACCOUNTS`` accounts, one account at least."""
+    total, begin = np.concatenate([[0], np.cumsum(counts)]), 0
+    while begin < len(counts):
+        by_rows = int(np.searchsorted(total, total[begin] + SLICE_ROWS, side="right")) - 1
+        end = max(begin + 1, min(by_rows, begin + SLICE_ACCOUNTS, len(counts)))
+        yield slice(begin, end)
+        begin = end
 
 
 def log_uniform(rng: np.random.Generator, bounds: tuple[int, int]) -> int:

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from stillwatch.errors import ConfigError, SourceError
+from stillwatch.lab.scenario import SPLITS
 
 WORLD = "world.json"
-SPLITS = ("develop", "validate", "sealed")
-"""What a scenario is for: developing a detector, measuring it, or measuring it with the truth sealed."""
 DEVELOPMENT_SEEDS = range(11, 23)
 """Seeds that stillwatch itself was developed on (its shipped baseline is fitted on them): never a result."""
 

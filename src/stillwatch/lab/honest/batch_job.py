@@ -9,7 +9,7 @@ import numpy as np
 
 from stillwatch.lab.habits import one_stream
 from stillwatch.lab.scenario import LookAlike
-from stillwatch.lab.text.instructions import FORMATS_JSON, choose, task_template
+from stillwatch.lab.text.instructions import FORMATS_JSON, choose
 from stillwatch.lab.text.payloads import record_voice
 from stillwatch.lab.world import Stream, World, log_uniform
 
@@ -24,7 +24,7 @@ def build(world: World, rng: np.random.Generator, p: LookAlike, index: int) -> N
     base, spread = world.networks.clouds(rng, 1)
     block.one_address(int(base[0]), int(spread[0]))
     block.one_client(int(block.family[0]))
-    pre, _ = task_template(rng)
+    pre, _ = world.library.template(rng)
     voice = (
         world.library.add(f"batch:{index}", record_voice(rng))
         if index % 2

@@ -14,7 +14,6 @@ from stillwatch.lab.addresses import HOUR_US
 from stillwatch.lab.clients import NUMBER
 from stillwatch.lab.habits import api_stream, one_stream
 from stillwatch.lab.scenario import LookAlike
-from stillwatch.lab.text.instructions import product_prompt, task_template
 from stillwatch.lab.world import World, log_uniform
 
 
@@ -32,8 +31,8 @@ def build(world: World, rng: np.random.Generator, p: LookAlike, index: int) -> N
         block.plan_ip.base[:] = world.networks.homes(rng, block.country)
         block.plan_ip.spread[:] = 4096
     stream = api_stream(world, rng, 0, 3.5)
-    stream.system = product_prompt(rng)
-    stream.pre, stream.post = task_template(rng, 0.5)
+    stream.system = world.library.product(rng)
+    stream.pre, stream.post = world.library.template(rng, 0.5)
     stream.conversation = 0.25
     first, number = one_stream(world, block, stream)
     counts = np.maximum(rng.poisson(each * np.exp(rng.normal(-0.7, 1.2, size))), 1)

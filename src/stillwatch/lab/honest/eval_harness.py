@@ -29,7 +29,8 @@ def build(world: World, rng: np.random.Generator, p: LookAlike, index: int) -> N
         Stream(
             voice=world.library.get(kind),
             reply=world.library.get("reply:code" if kind == "code" else "solution"),
-            pre=f"{choose(rng, SOLVE)}. {choose(rng, THINK)}{choose(rng, FINAL_BOX)}.\n\n",
+            pre=world.library.borrowed_ask(rng, "reasoning")
+            or f"{choose(rng, SOLVE)}. {choose(rng, THINK)}{choose(rng, FINAL_BOX)}.\n\n",
             length=(0.0, 0.2),
             out=(6.3, 0.6),
             temperature=0.0,

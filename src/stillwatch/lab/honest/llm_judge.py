@@ -10,7 +10,7 @@ import numpy as np
 
 from stillwatch.lab.habits import one_stream
 from stillwatch.lab.scenario import LookAlike
-from stillwatch.lab.text.instructions import FORMATS_JSON, RUBRIC, SCALES, choose, system_prompt
+from stillwatch.lab.text.instructions import FORMATS_JSON, RUBRIC, SCALES, choose
 from stillwatch.lab.text.voices import Shifted, Slots
 from stillwatch.lab.world import Stream, World, log_uniform
 
@@ -24,7 +24,8 @@ def build(world: World, rng: np.random.Generator, p: LookAlike, index: int) -> N
     base, spread = world.networks.clouds(rng, 1)
     block.one_address(int(base[0]), int(spread[0]))
     block.one_client(int(block.family[0]))
-    ask = f"{choose(rng, RUBRIC)}{choose(rng, SCALES)}.\n\nQuestion: "
+    ask = world.library.borrowed_ask(rng, "grading") or f"{choose(rng, RUBRIC)}{choose(rng, SCALES)}.\n\n"
+    ask += "Question: "
     item = world.library.voice("prose:business:plain")
     voice = Slots(
         (
@@ -40,7 +41,7 @@ def build(world: World, rng: np.random.Generator, p: LookAlike, index: int) -> N
     stream = Stream(
         voice=world.library.add(name, voice),
         reply=world.library.get("reply:en"),
-        system=system_prompt(rng, 3),
+        system=world.library.system(rng, 3),
         post=choose(rng, FORMATS_JSON),
         out=(3.9, 0.4),
         temperature=0.0,

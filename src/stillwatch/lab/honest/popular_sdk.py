@@ -11,7 +11,6 @@ import numpy as np
 from stillwatch.lab.clients import NUMBER
 from stillwatch.lab.habits import own_streams, volumes
 from stillwatch.lab.scenario import LookAlike
-from stillwatch.lab.text.instructions import product_prompt
 from stillwatch.lab.world import World, log_uniform
 
 
@@ -22,7 +21,7 @@ def build(world: World, rng: np.random.Generator, p: LookAlike, index: int) -> N
     block.family[:] = NUMBER[("rare-sdk", "flowbox", "proxy-router")[index % 3]]
     block.variant[:] = rng.integers(0, 4, size) * 7
     first, number = own_streams(world, rng, block, agents=0.0)
-    system = product_prompt(rng)
+    system = world.library.product(rng)
     for local in range(size):
         for s in range(int(first[local]), int(first[local] + number[local])):
             world.streams[s].system = system

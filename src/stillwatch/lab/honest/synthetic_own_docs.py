@@ -11,7 +11,7 @@ import numpy as np
 from stillwatch.lab.habits import one_stream
 from stillwatch.lab.scenario import LookAlike
 from stillwatch.lab.text.english import DOMAINS
-from stillwatch.lab.text.instructions import FORMATS_JSON, GENERATE, choose, system_prompt
+from stillwatch.lab.text.instructions import FORMATS_JSON, GENERATE, choose
 from stillwatch.lab.world import Stream, World, log_uniform
 
 
@@ -28,8 +28,9 @@ def build(world: World, rng: np.random.Generator, p: LookAlike, index: int) -> N
     stream = Stream(
         voice=world.library.get(f"document:{field}"),
         reply=world.library.get("reply:en"),
-        system=system_prompt(rng, 3),
-        pre=f"{choose(rng, GENERATE)} from this passage of our handbook.\n\n",
+        system=world.library.system(rng, 3),
+        pre=world.library.borrowed_ask(rng, "generation")
+        or f"{choose(rng, GENERATE)} from this passage of our handbook.\n\n",
         post=choose(rng, FORMATS_JSON),
         length=(1.9, 0.3),
         out=(5.9, 0.5),

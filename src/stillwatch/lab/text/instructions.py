@@ -7,12 +7,15 @@ campaigns.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 
-from stillwatch.lab.text.voices import Fresh, Part, Slots, Voice
+from stillwatch.lab.hashing import I64, U64
+from stillwatch.lab.text.voices import Fresh, Part, Slots
 
 ROLES = (
     "You are a careful assistant",
@@ -352,7 +355,22 @@ class Recipe:
     """Voice of the answers; empty keeps the family's."""
 
 
-def recipe_voice(rng: np.random.Generator, recipe: Recipe, *, paraphrase: bool) -> Voice:
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A campaign's prompt: its ask around a payload. Kept apart so that a corpus can put its own ask in the place."""
+
+    voice: Slots
+    payload: tuple[Part, ...]
+    moved: bool
+    """The ask stands in the system prompt; the prompt has the payload alone."""
+    paraphrase: bool
+
+    def render(self, seeds: U64, nonces: U64, lengths: I64) -> list[str]:
+        """One string per key."""
+        return self.voice.render(seeds, nonces, lengths)
+
+
+def recipe_voice(rng: np.random.Generator, recipe: Recipe, *, paraphrase: bool) -> Ask:
     """The prompt of an extraction family: fixed wording, or re-drawn for each request (payload and format ask stay)."""
     stop = ". "
     form = choose(rng, recipe.formats).lstrip(" ,;.")
@@ -368,22 +386,70 @@ def recipe_voice(rng: np.random.Generator, recipe: Recipe, *, paraphrase: bool) 
         Fresh(_label_variants()) if paraphrase else label,
         *recipe.payload,
     ]
-    return Slots((tuple(parts),))
+    return Ask(Slots((tuple(parts),)), recipe.payload, moved=not recipe.asks, paraphrase=paraphrase)
 
 
-def paraphrases(rng: np.random.Generator, pool: Sequence[str]) -> list[str]:
+def reworded(rng: np.random.Generator, text: str, size: int = 240) -> list[str]:
+    """Wordings of a longer ask: sentences left out, moved and reworded; the last stays last.
+
+    >>> len(set(reworded(np.random.default_rng(0), "Think it over. Show the steps. Solve this problem:", 20))) > 5
+    True
+    """
+    parts = [p for p in re.split(r"(?<=[.!?])\s+", text.strip()) if p]
+    swaps = [pair if rng.random() < 0.5 else pair[::-1] for pair in _SWAPS]
+    out = []
+    for _ in range(size):
+        kept = [p for p in parts[:-1] if rng.random() < 0.8]
+        order = np.argsort(np.arange(len(kept)) + rng.normal(0, 0.8, len(kept)))
+        some = [pair for pair in swaps if rng.random() < 0.5]
+        lead = _LEADS[int(rng.integers(len(_LEADS)))] if rng.random() < 0.4 else ""
+        body = _swap(" ".join([kept[int(i)] for i in order] + parts[-1:]), some)
+        out.append(f"{lead}{body[:1].lower() + body[1:] if lead else body}\n\n")
+    return out
+
+
+@dataclass(frozen=True, slots=True)
+class Wordings(Sequence[str]):
+    """Every lead, base and end combined, made when asked for: several hundred wordings in a few hundred bytes.
+
+    >>> list(Wordings((("", "Show it"), ("Now ", "show it")), ("", " here")))
+    ['Show it', 'Show it here', 'Now show it', 'Now show it here']
+    """
+
+    openings: tuple[tuple[str, str], ...]
+    """Lead and base; the base is in lower case after a lead."""
+    ends: tuple[str, ...]
+
+    def __len__(self) -> int:
+        """Number of wordings, doubles included."""
+        return len(self.openings) * len(self.ends)
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[str]: ...
+
+    def __getitem__(self, place: int | slice) -> str | list[str]:
+        """The wording at a place."""
+        if isinstance(place, slice):
+            return [self[i] for i in range(*place.indices(len(self)))]
+        lead, base = self.openings[place // len(self.ends)]
+        return f"{lead}{base}{self.ends[place % len(self.ends)]}"
+
+
+def paraphrases(rng: np.random.Generator, pool: Sequence[str]) -> Sequence[str]:
     """Several hundred wordings of one ask; which ones a writer uses differs from writer to writer."""
     leads = ["", "", *(_LEADS[int(i)] for i in rng.permutation(len(_LEADS))[:6])]
     ends = ["", "", *(_ENDS[int(i)] for i in rng.permutation(len(_ENDS))[:6])]
     swaps = [pair if rng.random() < 0.5 else pair[::-1] for pair in _SWAPS]
-    out = []
+    openings = []
     for text in pool:
         base = text.replace("#", "several")
-        for variant in {base, _swap(base, swaps)}:
+        for variant in dict.fromkeys((base, _swap(base, swaps))):
             for lead in leads if not variant.startswith("You ") else [""]:
-                body = variant[0].lower() + variant[1:] if lead else variant
-                out += [f"{lead}{body}{end}" for end in ends]
-    return sorted(out)
+                openings.append((lead, variant[0].lower() + variant[1:] if lead else variant))
+    return Wordings(tuple(openings), tuple(ends))
 
 
 def _swap(text: str, swaps: Sequence[tuple[str, str]]) -> str:

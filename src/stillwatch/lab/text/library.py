@@ -5,8 +5,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from stillwatch.lab.corpus import Corpus
 from stillwatch.lab.text import payloads
+from stillwatch.lab.text.borrowed import Borrowed
 from stillwatch.lab.text.english import CLOSES, DOMAINS, LINKS, MODIFIERS, OPENINGS, QUALIFIERS, REPLY_LEADS
+from stillwatch.lab.text.instructions import Ask, product_prompt, system_prompt, task_template
 from stillwatch.lab.text.languages import TONGUES
 from stillwatch.lab.text.voices import Prose, Slots, Voice, expand
 
@@ -20,8 +23,10 @@ class Library:
     Each voice gets its own generator, seeded by its name: the order in which classes ask does not matter.
     """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, corpus: Corpus | None = None) -> None:
         self._seed = seed
+        self._borrowed = Borrowed(corpus) if corpus else None
+        self._asks: dict[int, str | None] = {}
         self._ids: dict[str, int] = {}
         self.voices: list[Voice] = []
         self._bodies: dict[str, list[str]] = {}
@@ -33,9 +38,33 @@ class Library:
     def add(self, name: str, voice: Voice) -> int:
         """Number of a voice under this name, registering it if new."""
         if name not in self._ids:
-            self._ids[name] = len(self.voices)
+            number = self._ids[name] = len(self.voices)
+            if self._borrowed is not None and isinstance(voice, Ask):
+                voice, self._asks[number] = self._borrowed.reword(name, voice, self.rng(name))
             self.voices.append(voice)
         return self._ids[name]
+
+    def system_of(self, voice: int, system: str | None) -> str | None:
+        """The system prompt that goes with a voice: a campaign's own is exchanged when the text is borrowed."""
+        if self._borrowed is None or voice not in self._asks or system is None:
+            return system
+        return self._asks[voice] or self._borrowed.system(self.rng(f"ask:{voice}"))
+
+    def system(self, rng: np.random.Generator, rules: int = 4) -> str:
+        """A builder's own system prompt."""
+        return self._borrowed.system(rng) if self._borrowed else system_prompt(rng, rules)
+
+    def template(self, rng: np.random.Generator, json_share: float = 0.2) -> tuple[str, str]:
+        """A builder's own template: text before and after the input."""
+        return self._borrowed.template(rng) if self._borrowed else task_template(rng, json_share)
+
+    def product(self, rng: np.random.Generator) -> str:
+        """The default system prompt of a product that many unrelated people use."""
+        return self._borrowed.system(rng) if self._borrowed else product_prompt(rng)
+
+    def borrowed_ask(self, rng: np.random.Generator, kind: str) -> str:
+        """An ask of the corpus for honest people who want what campaigns want; empty without a corpus."""
+        return self._borrowed.ask(rng, kind) if self._borrowed else ""
 
     def get(self, name: str) -> int:
         """Number of a built-in voice: ``prose:DOMAIN:STYLE``, ``tongue:LANG``, ``reply:LANG`` or a payload name."""
@@ -66,6 +95,9 @@ class Library:
     def _make(self, name: str) -> Voice:
         kind, _, rest = name.partition(":")
         rng = self.rng(name)
+        spoken = self._borrowed.voice(name, rng) if self._borrowed else None
+        if spoken is not None:
+            return spoken
         if kind == "prose":
             domain, style = rest.split(":")
             return self._english(domain, style, rng)
