@@ -20,11 +20,14 @@ import numpy.typing as npt
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
+I64 = npt.NDArray[np.int64]
 
 PERCENTILE = 95.0
 """Of the null scores: the paper's threshold."""
 NULL_DRAWS = 1_000
 BANDWIDTH_SAMPLE = 2_000
+SHORT = 256
+"""Windows up to this length are cut out of the Gram matrix; longer ones are counted into matrix products."""
 _BLOCK = 512
 """Rows of one kernel block: small enough for a processor cache."""
 
@@ -111,14 +114,30 @@ class Pool:
     def null(self, length: int, seed: int, draws: int = NULL_DRAWS) -> Null:
         """Scores of ``draws`` pairs of disjoint windows of the pool; windows overlap where the pool is too small."""
         rng = np.random.default_rng([seed, length])
-        n, apart = len(self.vectors), len(self.vectors) >= 2 * length
-        scores = np.empty(draws)
-        for i in range(draws):
-            if apart:
-                a, b = np.split(rng.choice(n, 2 * length, replace=False), 2)
-            else:
-                a, b = rng.choice(n, length), rng.choice(n, length)
-            cross = float(np.mean(self.gram[np.ix_(a, b)], dtype=np.float64))
-            scores[i] = within(self.gram[np.ix_(a, a)]) + within(self.gram[np.ix_(b, b)]) - 2.0 * cross
+        n = len(self.vectors)
+        if n >= 2 * length:
+            both = [rng.choice(n, 2 * length, replace=False) for _ in range(draws)]
+        else:
+            both = [rng.choice(n, 2 * length) for _ in range(draws)]
+        pairs = np.array(both, dtype=np.int64)
+        first, second = pairs[:, :length], pairs[:, length:]
+        scores = self._inside(first) + self._inside(second) - 2.0 * self._between(first, second) / length**2
         deviation = float(np.std(scores))
         return Null(float(np.mean(scores)), deviation or 1.0, float(np.percentile(scores, PERCENTILE)))
+
+    def _inside(self, rows: I64) -> F64:
+        """`within` of each window, given as rows of the pool."""
+        length = rows.shape[1]
+        own = np.diag(self.gram).astype(np.float64)[rows].sum(axis=1)
+        return np.asarray((self._between(rows, rows) - own) / (length * (length - 1)))
+
+    def _between(self, left: I64, right: I64) -> F64:
+        """Sum of the kernel over all pairs of each two windows; by matrix products where windows are long."""
+        if left.shape[1] <= SHORT:
+            cells = (self.gram[np.ix_(a, b)] for a, b in zip(left, right, strict=True))
+            return np.array([float(np.sum(c, dtype=np.float64)) for c in cells])
+        n = len(self.vectors)
+        times = [
+            np.array([np.bincount(w, minlength=n) for w in side], dtype=np.float64) for side in (left, right)
+        ]
+        return np.asarray(np.sum((times[0] @ self.gram.astype(np.float64)) * times[1], axis=1))
