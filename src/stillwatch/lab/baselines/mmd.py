@@ -90,13 +90,17 @@ class Pool:
 
     vectors: F32
     sigma: float
+    """The median distance, from which the four widths come."""
     gram: F32
+    inside: float
+    """Mean of ``gram`` off its diagonal."""
 
     @classmethod
     def of(cls, vectors: F32) -> Pool:
         """A pool of at least two vectors."""
         sigma = bandwidth(vectors)
-        return cls(vectors, sigma, kernel(vectors, vectors, sigma))
+        gram = kernel(vectors, vectors, sigma)
+        return cls(vectors, sigma, gram, within(gram))
 
     def nearness(self, points: F32) -> F64:
         """Mean kernel of each point with the pool."""
@@ -109,7 +113,7 @@ class Pool:
     def discrepancy(self, window: F32) -> float:
         """Squared discrepancy of a window from the whole pool: `mmd2` of the two."""
         inside = within(kernel(window, window, self.sigma))
-        return inside + within(self.gram) - 2.0 * float(np.mean(self.nearness(window)))
+        return inside + self.inside - 2.0 * float(np.mean(self.nearness(window)))
 
     def null(self, length: int, seed: int, draws: int = NULL_DRAWS) -> Null:
         """Scores of ``draws`` pairs of disjoint windows of the pool; windows overlap where the pool is too small."""

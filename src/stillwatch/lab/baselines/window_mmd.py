@@ -31,14 +31,13 @@ def window_scores(frame: LogFrame, windows: Windows, pool: Pool) -> F64:
     """Squared discrepancy of each window from the pool."""
     out = np.empty(len(windows.accounts))
     length = windows.rows.shape[1]
-    constant = within(pool.gram)
     for first in range(0, len(out), _BATCH):
         rows = windows.rows[first : first + _BATCH]
         points = embed(frame.table["prompt"].take(rows.ravel()))
         near = pool.nearness(points).reshape(len(rows), length).mean(axis=1)
         parts = np.split(points, len(rows))
         inside = [within(kernel(part, part, pool.sigma)) for part in parts]
-        out[first : first + len(rows)] = np.array(inside) + constant - 2.0 * near
+        out[first : first + len(rows)] = np.array(inside) + pool.inside - 2.0 * near
     return out
 
 

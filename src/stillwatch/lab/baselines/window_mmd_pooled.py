@@ -48,7 +48,7 @@ def _one_window(frame: LogFrame, rows: I64, pool: Pool, null: Null) -> tuple[F64
     points = embed(frame.table["prompt"].take(rows))
     gram = kernel(points, points, pool.sigma)
     near = pool.nearness(points)
-    if within(gram) + within(pool.gram) - 2.0 * float(np.mean(near)) <= null.threshold:
+    if within(gram) + pool.inside - 2.0 * float(np.mean(near)) <= null.threshold:
         return np.zeros(len(rows)), np.zeros(len(rows))
     own = (np.sum(gram, axis=1, dtype=np.float64) - np.diag(gram)) / (len(rows) - 1)
     cross = np.mean(kernel(pool.vectors, points, pool.sigma), axis=1, dtype=np.float64)
