@@ -16,6 +16,8 @@ reference code SSGAalto/prada-protecting-against-dnn-model-stealing-attacks (thr
 
 from __future__ import annotations
 
+from math import sqrt
+
 import numpy as np
 from scipy.stats import shapiro
 
@@ -41,14 +43,15 @@ def nearest_distances(vectors: F32) -> F64:
     out = np.empty(max(n - 1, 0))
     inside = np.zeros(n, dtype=np.bool_)
     inside[:1] = True
-    kept, threshold = [0.0], 0.0
+    number, total, squared, threshold = 1, 0.0, 0.0, 0.0
     for i in range(1, n):
         nearest = float(distance[i, :i][inside[:i]].min())
         out[i - 1] = nearest
         if nearest > threshold:
             inside[i] = True
-            kept.append(nearest)
-            threshold = max(threshold, float(np.mean(kept) - np.std(kept)))
+            number, total, squared = number + 1, total + nearest, squared + nearest**2
+            mean = total / number
+            threshold = max(threshold, mean - sqrt(max(squared / number - mean**2, 0.0)))
     return out
 
 
