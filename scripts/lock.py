@@ -28,14 +28,24 @@ def resolver() -> Path:
 
 
 def main() -> None:
-    """Write core, dev (core and the tools) and docs (the site builder alone), each agreeing with the last."""
+    """Write core, dev (core, the lab's extra and the tools) and docs (the site builder alone), each agreeing with the last."""
     uv = resolver()
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
     docs = ROOT / ".cache" / "docs.in"
     docs.write_text("\n".join(extras["docs"]) + "\n", encoding="utf-8")
     for arguments in (
         ("pyproject.toml", "-o", "requirements/core.txt"),
-        ("pyproject.toml", "--extra", "dev", "-c", "requirements/core.txt", "-o", "requirements/dev.txt"),
+        (
+            "pyproject.toml",
+            "--extra",
+            "dev",
+            "--extra",
+            "lab",
+            "-c",
+            "requirements/core.txt",
+            "-o",
+            "requirements/dev.txt",
+        ),
         (docs, "-c", "requirements/dev.txt", "-o", "requirements/docs.txt"),
     ):
         subprocess.run([uv, "pip", "compile", *OPTIONS, *arguments], check=True, cwd=ROOT)
