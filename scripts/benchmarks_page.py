@@ -24,8 +24,9 @@ also wrote the detector. They show that the statistics hold and how fast they ru
 for the field to show. A scan of real text with real activity statistics is in `tests/real/`.
 
 *member* = tier `member` of a pool or campaign. Intervals are 95 % (Wilson for shares, Clopper-Pearson
-upper bounds for rates near zero). Purity and fragments are means over two worlds and carry no interval, and speed
-is a single run: take those as single observations.
+upper bounds for rates near zero). Accounts of one campaign stand or fall together, so intervals that take accounts
+one by one are the narrowest that could be right. Purity and fragments are means over worlds with the least and the most;
+speed is a single run.
 """
 
 
@@ -42,18 +43,44 @@ def upper(hit: int, total: int) -> float:
     return float(stats.beta.ppf(0.95, hit + 1, total - hit)) if hit < total else 1.0
 
 
+def of(rows: list[dict[str, Any]], suite: str, detector: str = "stillwatch") -> list[dict[str, Any]]:
+    """Judged cells of one suite and detector."""
+    return [r for r in rows if r["suite"] == suite and "score" in r and r["detector"]["id"] == detector]
+
+
+def seeds(rows: list[dict[str, Any]]) -> str:
+    """Seeds in words."""
+    found = sorted({r["seed"] for r in rows})
+    whole = len(found) > 2 and found == list(range(found[0], found[-1] + 1))
+    return f"{found[0]} to {found[-1]}" if whole else ", ".join(map(str, found))
+
+
+def at_rate(rows: list[dict[str, Any]], rate: float) -> str:
+    """Recall at a false positive rate, added up over the worlds that can measure it."""
+    found = [
+        x for r in rows for x in r["score"]["ranking"]["recall_at"] if x["rate"] == rate and x["measured"]
+    ]
+    return (
+        wilson(sum(x["recall"]["hits"] for x in found), sum(x["recall"]["total"] for x in found))
+        if found
+        else "-"
+    )
+
+
 def ladder(rows: list[dict[str, Any]]) -> list[str]:
     """Recall, purity and fragments by rung, and the false positive rate of ordinary accounts."""
+    rows = of(rows, "ladder")
+    if not rows:
+        return []
     out = [
-        "## Attacker ladder",
-        "",
-        "Two worlds a rung (seeds 101, 102; scale 0.5, so campaigns of 6 to 500 accounts among about 10,000 ordinary ones).",
-        "",
-        "| rung | recall, campaigns of 50 accounts or more | recall, smaller campaigns | found in any tier |"
-        " campaigns called campaign | purity | fragments | ordinary accounts called member |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for level in range(7):
+        "## Attacker ladder", "",
+        f"Worlds of every rung with seeds {seeds(rows)}, scale {rows[0]['scale']:g}: campaigns of 6 to 350 accounts among about"
+        " 7,000 ordinary ones and every class of look-alike. Rungs that have fewer than ten worlds say so.", "",
+        "| rung | worlds | recall, campaigns of 100 accounts or more | recall, smaller campaigns | found in any tier |"
+        " at review or act | recall at 1e-4 | purity | fragments | ordinary accounts called member |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]  # fmt: skip
+    for level in range(9):
         mine = [r for r in rows if r["scenario"] == f"ladder_L{level}"]
         if not mine:
             continue
@@ -64,7 +91,7 @@ def ladder(rows: list[dict[str, Any]]) -> list[str]:
             for c in s["campaigns"]:
                 if c["kind"] != "campaign":
                     continue
-                size = "big" if c["accounts"] >= 50 else "small"
+                size = "big" if c["accounts"] >= 100 else "small"
                 sums[f"{size}_hit"] += c["extractors_found"]
                 sums[f"{size}_all"] += c["extractors"]
                 sums["tier_hit"] += c["any_tier"]
@@ -74,13 +101,78 @@ def ladder(rows: list[dict[str, Any]]) -> list[str]:
             o = s["classes"]["ordinary"]
             sums["fp"] += o["member"]
             sums["ordinary"] += o["accounts"]
-            purity.append(s["purity"] or 0.0)
-            fragments.append(s["fragments_mean"] or 0.0)
+            purity += [s["purity"]] if s["purity"] is not None else []
+            fragments += [s["fragments_mean"]] if s["fragments_mean"] is not None else []
         out.append(
-            f"| L{level} | {wilson(sums['big_hit'], sums['big_all'])} | {wilson(sums['small_hit'], sums['small_all'])}"
-            f" | {wilson(sums['tier_hit'], sums['tier_all'])} | {sums['named']} of {sums['campaigns']}"
-            f" | {sum(purity) / len(purity):.3f} | {sum(fragments) / len(fragments):.2f}"
+            f"| L{level} | {len(mine)} | {wilson(sums['big_hit'], sums['big_all'])} | {wilson(sums['small_hit'], sums['small_all'])}"
+            f" | {wilson(sums['tier_hit'], sums['tier_all'])} | {sums['named']} of {sums['campaigns']} | {at_rate(mine, 1e-4)}"
+            f" | {spread(purity)} | {spread(fragments)}"
             f" | {sums['fp']} of {sums['ordinary']:,} (at most {upper(sums['fp'], sums['ordinary']):.1e}) |"
+        )
+    return out
+
+
+def spread(values: list[float]) -> str:
+    """Mean with the least and the most over worlds."""
+    return f"{sum(values) / len(values):.3f} ({min(values):.3f} to {max(values):.3f})" if values else "-"
+
+
+def compare(rows: list[dict[str, Any]]) -> list[str]:
+    """Every detector on one world of every rung."""
+    mine = [r for r in rows if r["suite"] == "compare"]
+    if not mine:
+        return []
+    levels = sorted({r["scenario"] for r in mine})
+    names = sorted({r["detector"]["id"] for r in mine}, key=lambda n: (not n.startswith("stillwatch"), n))
+    head = [x.removeprefix("ladder_") for x in levels]
+    out = [
+        "", "## Beside what others use, and beside itself with parts taken away", "",
+        f"One world of each rung (seed {seeds(mine)}, scale {mine[0]['scale']:g}). Share of extractors above the one honest account"
+        " in a thousand that is most suspicious to the detector; ties go against it. `stillwatch/...` is ours with a part taken"
+        " away. A dash: the cell failed or has not been run.", "",
+        "| detector | " + " | ".join(head) + " | claims that are false | honest organisations at review or act | s |",
+        "|---|" + "---|" * (len(head) + 3),
+    ]  # fmt: skip
+    for name in names:
+        cells = {r["scenario"]: r for r in mine if r["detector"]["id"] == name and "score" in r}
+        share = []
+        for level in levels:
+            found = [
+                x for x in cells[level]["score"]["ranking"]["recall_at"] if x["rate"] == 1e-3 and x["measured"]
+            ] if level in cells else []  # fmt: skip
+            share.append(f"{found[0]['recall']['share']:.3f}" if found else "-")
+        claims = [c["score"]["discovery"]["campaigns"] for c in cells.values() if c["score"]["discovery"]]
+        wrong, claimed = sum(c["false"] for c in claims), sum(c["claimed"] for c in claims)
+        orgs = sum(k["orgs_review_or_act"] for c in cells.values() for k in c["score"]["classes"].values())
+        out.append(
+            f"| {name} | {' | '.join(share)} | {f'{wrong} of {claimed}' if claimed else '-'} | {orgs}"
+            f" | {sum(c.get('wall_s', 0.0) for c in cells.values()):.0f} |"
+        )
+    failed = sorted({f"{r['detector']['id']}: {r['error']}" for r in mine if "error" in r})
+    return [*out, *(["", "Failed: " + "; ".join(failed) + "."] if failed else [])]
+
+
+def delay(rows: list[dict[str, Any]]) -> list[str]:
+    """How much is taken before a campaign is seen."""
+    mine = [r for r in of(rows, "load") if r.get("delay")]
+    if not mine:
+        return []
+    out = [
+        "", "## Time to detect", "",
+        "The log cut at 1, 5 and 20 % of each campaign's exchanges: the first look at which one of its accounts is member. One"
+        f" world a rung (seed {seeds(mine)}).", "",
+        "| rung | campaigns | seen at 1 % | at 5 % | at 20 % | at the end or never |", "|---|---|---|---|---|---|",
+    ]  # fmt: skip
+    for r in mine:
+        shares = [c["member"]["share_at_most"] if c["member"] else 9.0 for c in r["delay"]["campaigns"]]
+        seen = [
+            sum(low < s <= high for s in shares)
+            for low, high in ((0, 0.0101), (0.0101, 0.051), (0.051, 0.21))
+        ]
+        out.append(
+            f"| {r['scenario'].removeprefix('ladder_')} | {len(shares)} | "
+            + " | ".join(map(str, seen))
+            + f" | {len(shares) - sum(seen)} |"
         )
     return out
 
@@ -97,7 +189,7 @@ def extremes(rows: list[dict[str, Any]]) -> list[str]:
         "| seed | campaign | exchanges | member | any tier | groups |",
         "|---|---|---|---|---|---|",
     ]
-    for r in rows:
+    for r in of(rows, "load"):
         if r["scenario"] == "extremes":
             out += [
                 f"| {r['seed']} | {c['variant']} (L{c['level']}) | {c['exchanges']:,}"
@@ -111,14 +203,18 @@ def extremes(rows: list[dict[str, Any]]) -> list[str]:
 def lookalikes(rows: list[dict[str, Any]]) -> list[str]:
     """Honest organisations by class: how many had an account hinted for review or action."""
     sums: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for r in rows:
-        if r["scenario"] in ("lookalikes", "benign"):
-            for name, c in r["score"]["classes"].items():
-                for key in ("orgs", "orgs_member", "orgs_review_or_act", "orgs_act"):
-                    sums[name][key] += c[key]
+    mine = of(rows, "honest")
+    for r in mine:
+        for name, c in r["score"]["classes"].items():
+            for key in ("orgs", "orgs_member", "orgs_review_or_act", "orgs_act"):
+                sums[name][key] += c[key]
+    worlds = [r for r in mine if r["scenario"] == "benign"]
+    called = sum(r["score"]["discovery"]["campaigns"]["claimed"] > 0 for r in worlds)
     out = [
         "", "## Honest look-alikes", "",
-        "Worlds without attackers (`lookalikes` at scale 1, `benign` at scale 0.5, two seeds each).", "",
+        f"Worlds without attackers: `lookalikes` (seeds {seeds([r for r in mine if r['scenario'] == 'lookalikes'])}) and fortnights"
+        f" of `benign` (seeds {seeds(worlds)}). A campaign was claimed in {called} of {len(worlds)} fortnights (95 % upper bound"
+        f" {upper(called, len(worlds)):.1%}).", "",
         "| class | organisations | in a pool as member | review or act | act | upper bound of act |", "|---|---|---|---|---|---|",
     ]  # fmt: skip
     for name, c in sorted(sums.items()):
@@ -132,17 +228,17 @@ def lookalikes(rows: list[dict[str, Any]]) -> list[str]:
 def beside(rows: list[dict[str, Any]]) -> list[str]:
     """The same in worlds that hold attackers as well."""
     sums: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
-    for r in rows:
-        if r["scenario"].startswith("ladder"):
-            for name, c in r["score"]["classes"].items():
-                for i, key in enumerate(("orgs", "orgs_review_or_act", "orgs_act")):
-                    sums[name][i] += c[key]
+    mine = of(rows, "ladder")
+    for r in mine:
+        for name, c in r["score"]["classes"].items():
+            for i, key in enumerate(("orgs", "orgs_review_or_act", "orgs_act")):
+                sums[name][i] += c[key]
     touched = [f"{name} {b} of {a} ({c} act)" for name, (a, b, c) in sorted(sums.items()) if b]
     orgs, review, act = (sum(v[i] for v in sums.values()) for i in range(3))
     return [
         "",
-        f"Beside attackers (all ladder worlds; the honest population of a seed is the same on every rung, so these are"
-        f" two populations seen seven times): {review} of {orgs:,} organisations at review or act, {act} at act"
+        "Beside attackers (all ladder worlds; the honest population of a seed is the same on every rung, so these are"
+        f" {len({r['seed'] for r in mine})} populations seen up to nine times): {review} of {orgs:,} organisations at review or act, {act} at act"
         + (": " + "; ".join(touched) if touched else "")
         + ".",
     ]
@@ -262,8 +358,8 @@ def main() -> None:
     study = DATA / "study.json"
     if study.exists():
         rows = json.loads(study.read_text("utf-8"))
-        lines += ladder(rows) + extremes(rows) + lookalikes(rows) + null(rows)
-        lines += ["", "Command: `make study` (seeds 101 and 102)."]
+        lines += ladder(rows) + compare(rows) + delay(rows) + extremes(rows) + lookalikes(rows) + null(rows)
+        lines += ["", "Command: `make study`."]
     for file, title, about in WEEKS:
         if (DATA / file).exists():
             lines += real(json.loads((DATA / file).read_text("utf-8")), title, about)

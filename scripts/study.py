@@ -1,8 +1,8 @@
 """``make study``: what is found and who is wronged on held-out seeds, scored against the sealed truth.
 
-Every cell generates a world, scans it through the command line as a user would, and scores the run. Cells are
-kept in a file as they end, so an interrupted study goes on where it stopped. Development seeds (11 to 22, see
-``scripts/fit_shipped.py``) are refused here, and every opening of truth stands in the study's ledger.
+Runs the suites of the laboratory that carry figures, two worlds at a time, and one check of the null. Every cell is kept
+as it ends, so an interrupted study goes on where it stopped; every opening of truth stands in a ledger. Seeds that were
+used for development (11 to 22) are refused by the suites themselves.
 """
 
 from __future__ import annotations
@@ -14,39 +14,46 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from scripts.lab_run import a_key, generate, scan, scan_arguments, score, stillwatch
-from stillwatch.lab.discipline import DEVELOPMENT_SEEDS, LEDGER
+from scripts.lab_run import a_key, generate, scan_arguments, stillwatch
+from stillwatch.lab.suite.cells import read_cells
 
+SUITES = ("honest", "ladder", "load", "compare")
+"""In the order of what is missed most when it is missing."""
 NULL_RUNS = 200
-CELLS: list[tuple[str, int, float]] = (
-    [(f"ladder_L{level}", seed, 0.5) for seed in (101, 102) for level in range(7)]
-    + [("extremes", 101, 1.0)]
-    + [("lookalikes", seed, 1.0) for seed in (101, 102)]
-    + [("benign", seed, 0.5) for seed in (101, 102)]
-)
+KEPT = (
+    "campaigns", "campaign_level", "classes", "discovery", "fragments_mean", "load", "operating_points", "purity",
+    "ranking", "standing", "volume", "world",
+)  # fmt: skip
+"""Of a score, what the page reads."""
 
 
-def one(scenario: str, seed: int, scale: float, work: Path) -> dict[str, Any]:
-    """One cell; its traffic and run are removed afterwards."""
-    folder = work / f"{scenario}-{seed}"
-    generate(scenario, seed, scale, folder / "traffic")
-    scanned = scan(folder / "traffic", folder / "report", a_key(work))
-    scored = score(folder / "report", folder / "traffic", work / LEDGER)
-    shutil.rmtree(folder)
-    return {
-        "scenario": scenario, "seed": seed, "scale": scale, "wall_s": round(scanned.wall_s, 1),
-        "counts": scanned.summary["counts"], "baseline": scanned.summary["baseline"]["digest"][:12], "score": scored,
-    }  # fmt: skip
+def cells_of(suite: str, work: Path, jobs: int) -> list[dict[str, Any]]:
+    """A suite's cells, run where they are missing."""
+    folder = work / suite
+    stillwatch("lab", "run", suite, "--out", folder, "--jobs", str(jobs))
+    rows = []
+    for cell in read_cells(folder).values():
+        kept = {k: v for k, v in cell.items() if k not in ("score", "key", "ledger")}
+        if "score" in cell:
+            kept["score"] = {k: cell["score"][k] for k in KEPT if k in cell["score"]}
+        rows.append({"suite": suite, **kept})
+    return sorted(rows, key=lambda r: (r["scenario"], r["seed"], r["detector"]["id"]))
 
 
 def null_check(work: Path) -> dict[str, Any]:
     """The shuffled-label check on one held-out day."""
+    kept = work / "null.json"
+    if kept.exists():
+        found: dict[str, Any] = json.loads(kept.read_text("utf-8"))
+        return found
     folder = work / "null"
     generate("demo_day", 101, 1.0, folder / "traffic")
     arguments = [*scan_arguments(folder / "traffic", folder / "report", a_key(work)), "--json", "-q"]
     _, text = stillwatch(*arguments, "--check-null", str(NULL_RUNS), fine=(0, 10), capture=True)
     shutil.rmtree(folder)
-    return {"scenario": "null", "seed": 101, "scale": 1.0, "null_check": json.loads(text)["null_check"]}
+    row = {"suite": "null", "scenario": "null", "seed": 101, "null_check": json.loads(text)["null_check"]}
+    kept.write_text(json.dumps(row) + "\n", encoding="utf-8")
+    return row
 
 
 def main() -> None:
@@ -54,23 +61,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, default=Path(".cache/study"))
     parser.add_argument("--out", type=Path, default=Path("docs/data/study.json"))
+    parser.add_argument("--jobs", type=int, default=2, help="worlds at a time; each needs about 3 GB")
+    parser.add_argument(
+        "--suite", choices=SUITES, action="append", help="only this; may be given several times"
+    )
     given = parser.parse_args()
     given.work.mkdir(parents=True, exist_ok=True)
-    kept = given.work / "cells.jsonl"
-    rows = [json.loads(x) for x in kept.read_text("utf-8").splitlines()] if kept.exists() else []
-    done = {(r["scenario"], r["seed"], r["scale"]) for r in rows}
-    todo = [c for c in [*CELLS, ("null", 101, 1.0)] if c not in done]
-    for number, (scenario, seed, scale) in enumerate(todo, start=1):
-        if seed in DEVELOPMENT_SEEDS:
-            raise SystemExit(f"seed {seed} was used for development; no figure is reported on it")
-        sys.stderr.write(f"{number}/{len(todo)} {scenario} seed {seed} scale {scale:g}\n")
-        row = null_check(given.work) if scenario == "null" else one(scenario, seed, scale, given.work)
-        rows.append(row)
-        with kept.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
-    rows.sort(key=lambda r: (r["scenario"], r["seed"]))
+    rows = [null_check(given.work)]
+    for suite in given.suite or SUITES:
+        sys.stderr.write(f"suite {suite}\n")
+        rows += cells_of(suite, given.work, given.jobs)
     given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(json.dumps(rows, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    given.out.write_text(json.dumps(rows, sort_keys=True, separators=(",", ":")) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

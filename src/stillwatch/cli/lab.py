@@ -226,7 +226,7 @@ def open_(world: str, out: str, ledgers: tuple[str, ...], as_json: bool) -> None
             "your own detector",
         ),
         (
-            "stillwatch lab run full --out results/ablation --detector stillwatch --detector stillwatch/kappa-1",
+            "stillwatch lab run compare --out results/ablation --detector stillwatch --detector stillwatch/kappa-1",
             "some of a suite's detectors",
         ),
     ),

@@ -115,7 +115,7 @@ def _worlds(table: Mapping[str, Any], path: Path, index: int) -> list[Worlds]:
     )
     if made.scale <= 0 or any(not 0 < s <= 1 for s in made.delay):
         raise ConfigError(f"{where}: scale must be above 0, delay shares in (0, 1]")
-    if "*" not in scenario:
+    if not set("*?[") & set(scenario):
         return [made]
     return [replace(made, scenario=name) for name in sorted(fnmatch.filter(scenarios(), scenario))]
 
