@@ -365,11 +365,11 @@ def test_the_null_is_that_of_cut_windows_by_either_way(monkeypatch: pytest.Monke
 
 def test_window_scores_are_the_pools_discrepancy(frame: LogFrame) -> None:
     """Batched over accounts or one at a time: the same number."""
-    pool = Pool.of(embed(frame.table["prompt"].take(reference_rows(frame, POOL))))
+    pool = Pool.of(embed(frame.prompt.take(reference_rows(frame, POOL))))
     for windows in account_windows(frame):
         found = window_scores(frame, windows, pool)
         for i in (0, len(found) - 1):
-            window = embed(frame.table["prompt"].take(windows.rows[i]))
+            window = embed(frame.prompt.take(windows.rows[i]))
             assert found[i] == pytest.approx(pool.discrepancy(window), abs=1e-6)
 
 

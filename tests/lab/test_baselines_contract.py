@@ -193,7 +193,7 @@ def test_a_repeated_id_counts_once_and_a_row_without_time_is_refused() -> None:
     rows = [exchange(1, "a", 5.0, "late"), exchange(1, "a", 1.0, "early"), exchange(2, "a", 2.0, "x")]
     rows += [{**exchange(3, "a", 0.0, "x"), "started_at": None}]
     frame = LogFrame.of(exchanges(rows))
-    assert frame.table["prompt"].to_pylist() == ["early", "x"]
+    assert frame.prompt.to_pylist() == ["early", "x"]
     assert frame.refused == 2
 
 

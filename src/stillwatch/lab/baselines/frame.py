@@ -23,8 +23,8 @@ F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
 U64 = npt.NDArray[np.uint64]
 
-TEXT = ("org_id", "client_ip", "client_country", "tls_fingerprint", "prompt")
-"""Columns of an exchange that baselines read as text."""
+TEXT = ("org_id", "client_ip", "client_country", "tls_fingerprint")
+"""Columns of an exchange that baselines read as text, beside the prompt."""
 NUMBERS = ("input_tokens", "output_tokens")
 """Columns of an exchange that baselines read as numbers; anything that is no finite number is missing."""
 PEOPLE = ("org_id", "payment_digest", "status", "created_at")
@@ -60,6 +60,9 @@ class LogFrame:
     """Per exchange: digest of the prompt without outer white space; 0: none, or shorter than `MIN_LETTERS`."""
     skeleton_key: U64
     """Per exchange: digest of the first `HEAD_WORDS` words, digits masked; 0 as above."""
+    prompt: pa.LargeStringArray
+    """Per exchange: the first `LETTERS` characters of the prompt; null where there is none. One piece of memory, since
+    taking rows from pieces would copy all of them."""
     table: pa.Table
     """Per exchange: the columns of `TEXT` and `NUMBERS`."""
     people: pa.Table
@@ -163,7 +166,7 @@ def _pick(column: str, have: set[str], kind: str) -> str:
 
 def _exchange_sql(have: set[str]) -> str:
     """Typed rows, digests beside them; a repeated id keeps its earliest row."""
-    picked = [_pick(c, have, "varchar") for c in ("exchange_id", "account_id", *TEXT)]
+    picked = [_pick(c, have, "varchar") for c in ("exchange_id", "account_id", "prompt", *TEXT)]
     picked += [_pick(c, have, "double") for c in NUMBERS]
     return f"""
         with typed as (
@@ -199,9 +202,17 @@ def _build(con: Any, given: str, known: str | None, where: str) -> LogFrame:
         draw=_integers(rows["draw"], np.uint64),
         prompt_key=_integers(rows["prompt_key"], np.uint64),
         skeleton_key=_integers(rows["skeleton_key"], np.uint64),
+        prompt=_whole(rows["prompt"]),
         table=rows.select([*TEXT, *NUMBERS]),
         people=_people(con, known, accounts),
         refused=int(total) - rows.num_rows,
+    )
+
+
+def _whole(column: pa.ChunkedArray) -> pa.LargeStringArray:
+    whole = column.cast(pa.large_string()).combine_chunks()
+    return (
+        pa.concat_arrays(whole.chunks) if isinstance(whole, pa.ChunkedArray) and whole.num_chunks else whole
     )
 
 

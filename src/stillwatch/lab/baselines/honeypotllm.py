@@ -82,7 +82,7 @@ def run(frame: LogFrame) -> Result:
     scores, highest = np.zeros(len(frame.accounts)), np.zeros(len(frame.accounts))
     for a in range(len(scores)):
         scorer = scoring.SuspicionScorer(settings, THRESHOLD)
-        prompts = frame.table["prompt"].slice(starts[a], starts[a + 1] - starts[a]).to_pylist()
+        prompts = frame.prompt.slice(starts[a], starts[a + 1] - starts[a]).to_pylist()
         for now_us, prompt in zip(frame.time_us[starts[a] : starts[a + 1]].tolist(), prompts, strict=True):
             clock.now_s = now_us / 1e6
             suspicion = float(scorer.score_request("key", prompt=prompt or "").score_after)

@@ -66,11 +66,11 @@ def _embed_chunk(texts: pa.Array) -> F32:
 
 def _bytes(texts: pa.Array) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     """The texts one after the other, and where each begins."""
-    trimmed = pc.utf8_trim_whitespace(pc.utf8_slice_codeunits(pc.fill_null(texts, ""), 0, LETTERS))
-    lower = pc.utf8_lower(trimmed)
-    padded = pc.if_else(pc.equal(lower, ""), "", pc.binary_join_element_wise(" ", lower, " ", ""))
-    padded = padded.cast(pa.large_string())
-    padded = pa.concat_arrays([padded])
+    cut = pc.utf8_slice_codeunits(pc.fill_null(texts.cast(pa.large_string()), ""), 0, LETTERS)
+    lower = pc.utf8_lower(pc.utf8_trim_whitespace(cut))
+    space, nothing = pa.scalar(" ", pa.large_string()), pa.scalar("", pa.large_string())
+    around = pc.binary_join_element_wise(space, lower, space, nothing)
+    padded = pa.concat_arrays([pc.if_else(pc.equal(lower, nothing), nothing, around)])
     _, offset_buffer, data_buffer = padded.buffers()
     offsets = np.frombuffer(offset_buffer, dtype=np.int64)[padded.offset : padded.offset + len(padded) + 1]
     data = np.frombuffer(data_buffer, dtype=np.uint8) if data_buffer is not None else np.zeros(0, np.uint8)

@@ -78,7 +78,7 @@ def run(frame: LogFrame) -> Result:
     rows = rows[has_prompt(frame)[rows]]
     bounds = np.searchsorted(frame.account[rows], np.arange(size + 1))
     for a in np.flatnonzero(np.diff(bounds) > LEAST_DISTANCES):
-        texts = frame.table["prompt"].take(rows[bounds[a] : bounds[a + 1]])
+        texts = frame.prompt.take(rows[bounds[a] : bounds[a + 1]])
         w = shapiro_w(nearest_distances(embed(texts)))
         if w is not None:
             scores[a], judged[a] = 1.0 - w, True

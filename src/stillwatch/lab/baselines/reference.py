@@ -25,8 +25,8 @@ SIZES = (16, 32, 64, 128)
 
 def has_prompt(frame: LogFrame) -> Bools:
     """Per exchange: it has a prompt that is not white space."""
-    text = pc.fill_null(pc.utf8_trim_whitespace(frame.table["prompt"]), "")
-    return np.asarray(pc.not_equal(text, "").to_numpy(), dtype=np.bool_)
+    text = pc.fill_null(pc.utf8_trim_whitespace(frame.prompt), "")
+    return np.asarray(pc.not_equal(text, "").to_numpy(zero_copy_only=False), dtype=np.bool_)
 
 
 def tenured(frame: LogFrame) -> Bools:

@@ -48,7 +48,7 @@ def _shares(frame: LogFrame, windows: Windows, threshold: float) -> F64:
     out = []
     for first in range(0, len(windows.accounts), _BATCH):
         rows = windows.rows[first : first + _BATCH]
-        points = embed(frame.table["prompt"].take(rows.ravel()))
+        points = embed(frame.prompt.take(rows.ravel()))
         out += [similar_share(part, threshold) for part in np.split(points, len(rows))]
     return np.array(out)
 
@@ -60,7 +60,7 @@ def run(frame: LogFrame) -> Result:
     scores, flagged, judged = np.zeros(size), np.zeros(size, dtype=np.bool_), np.zeros(size, dtype=np.bool_)
     reference = reference_rows(frame, POOL)
     if len(reference) >= LEAST_POOL:
-        pool = embed(frame.table["prompt"].take(reference))
+        pool = embed(frame.prompt.take(reference))
         cosine = pool @ pool.T
         threshold = float(np.percentile(cosine[np.triu_indices(len(pool), 1)], PAIR_PERCENTILE))
         for windows in account_windows(frame):

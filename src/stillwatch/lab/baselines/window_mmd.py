@@ -33,7 +33,7 @@ def window_scores(frame: LogFrame, windows: Windows, pool: Pool) -> F64:
     length = windows.rows.shape[1]
     for first in range(0, len(out), _BATCH):
         rows = windows.rows[first : first + _BATCH]
-        points = embed(frame.table["prompt"].take(rows.ravel()))
+        points = embed(frame.prompt.take(rows.ravel()))
         near = pool.nearness(points).reshape(len(rows), length).mean(axis=1)
         parts = np.split(points, len(rows))
         inside = [within(kernel(part, part, pool.sigma)) for part in parts]
@@ -48,7 +48,7 @@ def run(frame: LogFrame) -> Result:
     scores, flagged, judged = np.zeros(size), np.zeros(size, dtype=np.bool_), np.zeros(size, dtype=np.bool_)
     reference = reference_rows(frame, POOL)
     if len(reference) >= LEAST_POOL:
-        pool = Pool.of(embed(frame.table["prompt"].take(reference)))
+        pool = Pool.of(embed(frame.prompt.take(reference)))
         for windows in account_windows(frame):
             null = pool.null(windows.rows.shape[1], SEED)
             found = window_scores(frame, windows, pool)

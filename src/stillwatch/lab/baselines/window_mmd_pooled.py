@@ -45,7 +45,7 @@ def pooled_rows(frame: LogFrame) -> I64:
 
 def _one_window(frame: LogFrame, rows: I64, pool: Pool, null: Null) -> tuple[F64, F64]:
     """Per exchange of a window: the witness, and whether it is beyond the reference; zeros in a window that passes."""
-    points = embed(frame.table["prompt"].take(rows))
+    points = embed(frame.prompt.take(rows))
     gram = kernel(points, points, pool.sigma)
     near = pool.nearness(points)
     if within(gram) + pool.inside - 2.0 * float(np.mean(near)) <= null.threshold:
@@ -65,7 +65,7 @@ def run(frame: LogFrame) -> Result:
     reference = reference_rows(frame, POOL)
     windows = pooled_rows(frame)
     if len(reference) >= LEAST_POOL and len(windows):
-        pool = Pool.of(embed(frame.table["prompt"].take(reference)))
+        pool = Pool.of(embed(frame.prompt.take(reference)))
         null = pool.null(windows.shape[1], SEED, NULL_DRAWS)
         for rows in windows:
             witness, far = _one_window(frame, rows, pool, null)
