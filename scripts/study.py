@@ -1,14 +1,15 @@
 """``make study``: what is found and who is wronged on held-out seeds, scored against the sealed truth.
 
-Runs the suites of the laboratory that carry figures, two worlds at a time, and one check of the null. Every cell is kept
-as it ends, so an interrupted study goes on where it stopped; every opening of truth stands in a ledger. Seeds that were
-used for development (11 to 22) are refused by the suites themselves.
+Runs the suites of the laboratory that carry figures, two worlds at a time, and one check of the null. Every cell is
+kept as it ends, so an interrupted study goes on where it stopped; every opening of truth stands in a ledger. Seeds that
+were used for development (11 to 22) are refused by the suites themselves.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -30,7 +31,7 @@ KEPT = (
 def cells_of(suite: str, work: Path, jobs: int) -> list[dict[str, Any]]:
     """A suite's cells, run where they are missing."""
     folder = work / suite
-    stillwatch("lab", "run", suite, "--out", folder, "--jobs", str(jobs))
+    stillwatch("lab", "run", suite, "--out", folder, "--jobs", str(jobs), fine=(0, 1))
     rows = []
     for cell in read_cells(folder).values():
         kept = {k: v for k, v in cell.items() if k not in ("score", "key", "ledger")}
@@ -66,6 +67,9 @@ def main() -> None:
         "--suite", choices=SUITES, action="append", help="only this; may be given several times"
     )
     given = parser.parse_args()
+    os.environ.setdefault(
+        "OPENBLAS_NUM_THREADS", "1"
+    )  # worlds run side by side; small products only lose by threads
     given.work.mkdir(parents=True, exist_ok=True)
     rows = [null_check(given.work)]
     for suite in given.suite or SUITES:

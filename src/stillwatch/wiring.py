@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import math
 import os
 import resource
 import sys
@@ -20,7 +21,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
@@ -601,7 +602,10 @@ def _made_with(path: Path | None) -> str:
     return str(data.get("key_id") or "") if isinstance(data, dict) else ""
 
 
-def generate(scenario: str, seed: int, scale: float, out: Path, progress: Progress) -> None:
+def generate(
+    scenario: str, seed: int, scale: float, out: Path, progress: Progress, *, corpus: Path | None = None,
+    processes: int | None = None,
+) -> None:  # fmt: skip
     """Write one simulated world, say which family it is of, and seal its truth when the scenario asks for it."""
     from stillwatch.lab import generate as write_world
     from stillwatch.lab import load_scenario
@@ -617,7 +621,7 @@ def generate(scenario: str, seed: int, scale: float, out: Path, progress: Progre
         said = done
 
     loaded = load_scenario(scenario)
-    write_world(loaded, seed=seed, scale=scale, out=out, progress=told)
+    write_world(loaded, seed=seed, scale=scale, out=out, progress=told, corpus=corpus, processes=processes)
     close_world(out, loaded, seed, scale)
 
 
@@ -714,6 +718,46 @@ def lab_detect_time(
     return {"detector": detector.row(), "standing": opened.standing.row(), **found}
 
 
+def lab_search(
+    kind: str, out: Path, *, scenario: str | None, seed: int, confirm: int, random_trials: int, guided_trials: int,
+    minutes: float | None, progress: Progress,
+) -> dict[str, Any]:  # fmt: skip
+    """Search the dials of an attacker (``evasion``) or of a framer (``framing``) against our own scan."""
+    from stillwatch.lab import load_scenario
+    from stillwatch.lab.evasion import Setup, evasion
+    from stillwatch.lab.evasion_search import Budget, Trial
+    from stillwatch.lab.framing import framing
+
+    runner, total = _LabRunner(), random_trials + guided_trials
+
+    def detector(traffic: Path) -> Path:
+        run = traffic.parent / "run"
+        runner(traffic, run, {}, ())
+        return run
+
+    def told(trial: Trial, _: int) -> None:
+        progress.step(f"trial {trial.number + 1} of {total}")
+
+    setup = Setup(
+        detector=detector, name=f"stillwatch {__version__}",
+        scenario=load_scenario(scenario or ("evasion_small" if kind == "evasion" else "framing_small")),
+        seeds=(seed, seed + 1), confirm=tuple(range(seed + 2, seed + 2 + confirm)), base={},
+    )  # fmt: skip
+    budget = Budget(random_trials, guided_trials, 60.0 * minutes if minutes else math.inf)
+    with _writable(out):
+        out.mkdir(parents=True, exist_ok=True)
+        search = evasion if kind == "evasion" else framing
+        return search(setup, seed=seed, budget=budget, out=out, told=told)
+
+
+def lab_fit(world: Path, traces: Path, out: Path) -> list[dict[str, Any]]:
+    """How far a world's honest accounts are from public traces, by measure."""
+    from stillwatch.lab.fit import fit
+
+    with _writable(out):
+        return [asdict(row) for row in fit(world, traces, out)]
+
+
 class _LabRunner:
     """Our own scan, as the laboratory runs it: in this process, silently, under a key that is no secret."""
 
@@ -796,6 +840,7 @@ def list_formats() -> list[dict[str, Any]]:
 
 
 __all__ = [
-    "Progress", "StillwatchError", "explain", "fit_baseline", "generate", "ingest", "lab_detect_time", "lab_open",
-    "lab_run", "lab_score", "list_formats", "list_scenarios", "list_suites", "list_traits", "scan", "show_baseline",
+    "Progress", "StillwatchError", "explain", "fit_baseline", "generate", "ingest", "lab_detect_time", "lab_fit",
+    "lab_open", "lab_run", "lab_score", "lab_search", "list_formats", "list_scenarios", "list_suites", "list_traits",
+    "scan", "show_baseline",
 ]  # fmt: skip

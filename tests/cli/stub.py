@@ -99,6 +99,8 @@ VERBS = (
     "lab_open",
     "lab_run",
     "lab_detect_time",
+    "lab_search",
+    "lab_fit",
     "list_suites",
     "list_traits",
     "list_formats",

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from stillwatch.cli.commands import SectionGroup, VerbCommand, debug_option, json_option, option
+from stillwatch.cli.lab_search import VERBS
 from stillwatch.cli.terminal import console, print_json, progress, safe
 
 
@@ -54,14 +55,43 @@ def lab() -> None:
     type=click.Path(file_okay=False),
     help="Folder for the traffic; the truth goes into a folder of its own inside.",
 )
+@option(
+    "--corpus",
+    section="Scenario",
+    metavar="FOLDER",
+    type=click.Path(exists=True, file_okay=False),
+    help="Text to speak with instead of the lab's own grammars; docs/lab_generator.md says how it must lie there.",
+)
+@option(
+    "--processes",
+    section="Running",
+    type=click.IntRange(1, 64),
+    help="How many write at once, with the same bytes for any number; else one, and every core for a large world.",
+)
 @option("--quiet", "-q", section="General", is_flag=True, help="No progress; errors only.")
 @debug_option()
-def generate(scenario: str, seed: int, scale: float, out: str, quiet: bool) -> None:
+def generate(
+    scenario: str,
+    seed: int,
+    scale: float,
+    out: str,
+    corpus: str | None,
+    processes: int | None,
+    quiet: bool,
+) -> None:
     """Write one scenario's traffic and its truth."""
     from stillwatch import wiring
 
     with progress(quiet=quiet) as told:
-        wiring.generate(scenario, seed, scale, Path(out), told)
+        wiring.generate(
+            scenario,
+            seed,
+            scale,
+            Path(out),
+            told,
+            corpus=Path(corpus) if corpus else None,
+            processes=processes,
+        )
     if not quiet:
         click.echo(f"wrote {safe(out)}")
 
@@ -434,3 +464,7 @@ def _print_table(table: dict[str, Any], out: Path) -> None:
             err=True,
         )
     click.echo(f"report: {safe(out / 'report.html')}")
+
+
+for _verb in VERBS:
+    lab.add_command(_verb)
