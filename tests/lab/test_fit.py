@@ -26,6 +26,7 @@ from stillwatch.lab.fit_samples import (
     volumes_of,
 )
 from stillwatch.lab.fit_traces import AZURE, MOONCAKE, SERVEGEN, read_mooncake, read_servegen
+from stillwatch.lab.hashing import F64
 from stillwatch.lab.population import by_quantiles, source, tables
 from tests.lab.conftest import Make
 
@@ -54,18 +55,19 @@ def test_the_interval_is_wider_when_few_tenants_stand_behind_many_values() -> No
 def test_burstiness_of_known_processes() -> None:
     """A Poisson stream measures one, a clockwork nought, a clustered one more; small bins are left out."""
     poisson = np.cumsum(RNG.exponential(1.0, 40_000))
-    steady = np.arange(40_000) * 1.0
+    steady = np.arange(40_000, dtype=np.float64)
     bursty = np.cumsum(RNG.gamma(0.1, 10.0, 40_000))
-    values = [bursts_of(t, np.zeros(len(t), np.int64))[0].values for t in (poisson, steady, bursty)]
+    streams: list[F64] = [poisson, steady, bursty]
+    values = [bursts_of(t, np.zeros(len(t), np.int64))[0].values for t in streams]
     assert np.median(values[0]) == pytest.approx(1.0, abs=0.05)
     assert values[1].max() < 0.01
     assert np.median(values[2]) > 2.0
-    assert len(bursts_of(np.arange(15) * 30.0, np.zeros(15, np.int64))[0]) == 0
+    assert len(bursts_of(np.arange(0, 450, 30, dtype=np.float64), np.zeros(15, np.int64))[0]) == 0
 
 
 def test_bursts_never_mix_tenants() -> None:
     """Two clockworks shifted against each other stay clockworks."""
-    t = np.concatenate([np.arange(100) * 5.0, np.arange(100) * 5.0 + 0.5])
+    t: F64 = np.concatenate([np.arange(100) * 5.0, np.arange(100) * 5.0 + 0.5])
     found, sizes = bursts_of(t, np.repeat([0, 1], 100))
     assert found.values.max() < 0.01
     assert sizes.tolist() == [100, 100]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+import re
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import stillwatch.lab as lab
 from stillwatch.errors import ConfigError
 from stillwatch.lab.__main__ import main
 from stillwatch.lab.honest import CLASSES
+from stillwatch.lab.scenario import CampaignSpec, LookAlike, Ordinary, Scenario
 
 BUILT_IN = sorted(p.stem for p in (Path(lab.__file__).parent / "scenarios").glob("*.toml"))
 
@@ -130,3 +132,32 @@ def test_the_digest_follows_the_content_and_not_the_words() -> None:
     one = lab.load_scenario("demo_day")
     assert replace(one, description="other").digest == one.digest
     assert replace(one, days=2).digest != one.digest
+
+
+def test_every_key_is_documented() -> None:
+    """Each key a scenario file may have is named in the lab's pages."""
+    pages = (Path(__file__).parents[2] / "docs").glob("lab*.md")
+    text = "".join(p.read_text(encoding="utf-8") for p in pages)
+    keys = [f.name for kind in (Scenario, Ordinary, LookAlike, CampaignSpec) for f in fields(kind)]
+    shown = {"honest": "[honest.", "campaigns": "[[campaigns]]", "ordinary": "[ordinary]"}
+    assert [k for k in keys if f"`{k}`" not in text and f"`{shown.get(k, '?')}" not in text] == []
+
+
+def test_the_page_lists_every_scenario_of_a_split() -> None:
+    """The table of splits is what the files say; ranges of rungs are written as such."""
+    page = (Path(__file__).parents[2] / "docs" / "lab_generator.md").read_text(encoding="utf-8")
+    listed = dict(re.findall(r"^\| `(develop|validate|sealed)` \| (.+) \|$", page, re.MULTILINE))
+    ours = [
+        "benign",
+        "demo_day",
+        "extremes",
+        "fit_week",
+        "ladder_L0",
+        "ladder_L6",
+        "lookalikes",
+        "sealed_week",
+        "smoke",
+        "speed",
+    ]
+    for name in ours:
+        assert f"`{name}`" in listed[lab.load_scenario(name).split], name

@@ -78,8 +78,8 @@ def generate(
 ) -> None:
     """Write one world under ``out``.
 
-    Memory: about 0.5 GB while planning and 0.5 GB per writing process, plus 4 kB per account; long plans go
-    to a scratch folder inside ``out``, 75 bytes an exchange, which is removed at the end.
+    Memory: about 0.5 GB in all with one process, 0.4 GB for each further one, and 3 kB per account and process;
+    long plans go to a scratch folder inside ``out``, 75 bytes an exchange, which is removed at the end.
 
     Args
     ----
