@@ -39,9 +39,8 @@ WORLDS = [("lookalikes", seed) for seed in range(11, 23)] + [
 ]
 SCALE = 0.3
 PURITY = 0.8
-NOBODY = Baseline(
-    "none", "", "shipped", 0, None, {}, Calibration(dict.fromkeys(FEATURES, 0.0), {}, np.zeros(0), {}), "", ""
-)
+NOTHING = Calibration(dict.fromkeys(FEATURES, 0.0), {}, np.zeros(0), {}, np.zeros(0, np.int64))
+NOBODY = Baseline("none", "", "shipped", 0, None, {}, NOTHING, "", "")
 
 
 def load_world(folder: Path) -> Traffic:
@@ -86,7 +85,7 @@ def look_at(scenario: str, seed: int) -> dict[str, Any]:
         groups.append(
             {
                 "class": top if top not in kinds else kinds[top], "campaign": kinds.get(top) == "campaign",
-                "purity": most / who.total(), "features": stream.features,
+                "purity": most / who.total(), "units": len(group.units), "features": stream.features,
             }
         )  # fmt: skip
     ordinary = np.zeros(traffic.n_units, np.bool_)
@@ -115,7 +114,9 @@ def build(worlds: list[dict[str, Any]], as_of: str) -> Baseline:
     }
     return Baseline(
         "lab honest population", as_of, "shipped", first["units"], None, shares,
-        calibrate([g["features"] for g in honest], [g["class"] for g in honest], weights), "",
+        calibrate(
+            [g["features"] for g in honest], [g["class"] for g in honest], [g["units"] for g in honest], weights
+        ), "",
         f"simulated: {len(worlds)} worlds, seeds 11 to 22, scale {SCALE}; make baseline",
     )  # fmt: skip
 

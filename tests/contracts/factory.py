@@ -39,7 +39,7 @@ NOTHING = Baseline(
     0,
     None,
     {},
-    Calibration({}, {}, np.zeros(0), {}),
+    Calibration({}, {}, np.zeros(0), {}, np.zeros(0, np.int64)),
     "",
     "empty: tests only",
 )

@@ -23,7 +23,9 @@ from tests.detect.making import START, traffic_of
 
 BASELINE = replace(
     NOTHING,
-    calibration=Calibration(dict.fromkeys(FEATURES, 1.0), {}, np.linspace(20, 30, 200), {"made up": 200}),
+    calibration=Calibration(
+        dict.fromkeys(FEATURES, 1.0), {}, np.linspace(20, 30, 200), {"made up": 200}, np.full(200, 20)
+    ),
 )
 """Honest groups that all score above anything real: nothing is unusual."""
 

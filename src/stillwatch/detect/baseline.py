@@ -11,6 +11,7 @@ import gzip
 import hashlib
 from dataclasses import dataclass
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ import orjson
 
 from stillwatch.errors import ConfigError, SourceError
 
-FORMAT = 1
+FORMAT = 2
+HANDFUL = 8
+"""Units from which a group is no handful."""
 SHIPPED = "lab-honest.json.gz"
 
 
@@ -47,6 +50,17 @@ class Calibration:
     """Shape score of each calibration group, sorted."""
     classes: dict[str, int]
     """Calibration groups by class."""
+    units: np.ndarray
+    """int64: independent units of each calibration group, in the order of ``scores``."""
+
+    def peers(self, units: int) -> np.ndarray:
+        """Sorted scores of the honest groups that a group of so many units is ranked among.
+
+        A handful (below `HANDFUL` units) is one person or a small firm, whose agents and scripts look like any
+        campaign's; a larger group is not ranked among those.
+        """
+        got: np.ndarray = self.scores[(self.units < HANDFUL) == (units < HANDFUL)]
+        return got
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +125,17 @@ def _parse(data: dict[str, Any], digest: str) -> Baseline:
         for trait, s in data["shares"].items()
     }
     c = data["calibration"]
+    if any(a > b for a, b in pairwise(c["scores"])):
+        raise ValueError("calibration scores out of order")
     calibration = Calibration(
         {k: float(v) for k, v in c["weights"].items()},
         {k: np.array(v, float) for k, v in c["features"].items()},
-        np.sort(np.array(c["scores"], float)),
+        np.array(c["scores"], float),
         {k: int(v) for k, v in c["classes"].items()},
+        np.array(c["units"], np.int64),
     )
+    if len(calibration.units) != len(calibration.scores):
+        raise ValueError("calibration groups without a size")
     return Baseline(
         data["name"], data["as_of"], data["kind"], int(data["units"]), data["key_id"], shares, calibration,
         digest, data["source"],
@@ -137,7 +156,7 @@ def dump_baseline(baseline: Baseline) -> bytes:
             "weights": {k: round(v, 6) for k, v in sorted(c.weights.items())},
             "features": {k: [round(x, 6) for x in v.tolist()] for k, v in sorted(c.features.items())},
             "scores": [round(x, 6) for x in c.scores.tolist()],
-            "classes": dict(sorted(c.classes.items())),
+            "classes": dict(sorted(c.classes.items())), "units": c.units.tolist(),
         },
     }  # fmt: skip
     return gzip.compress(orjson.dumps(data), mtime=0)

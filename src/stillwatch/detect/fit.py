@@ -74,17 +74,22 @@ def fit_weights(
 
 
 def calibrate(
-    features: Sequence[dict[str, float]], classes: Sequence[str], weights: dict[str, float]
+    features: Sequence[dict[str, float]],
+    classes: Sequence[str],
+    units: Sequence[int],
+    weights: dict[str, float],
 ) -> Calibration:
-    """Scores of honest linked groups under given weights."""
-    blank = Calibration(weights, {}, np.zeros(0), {})
-    scores = np.sort(np.array([score(f, blank) for f in features])) if features else np.zeros(0)
+    """Scores of honest linked groups, with their sizes in units, under given weights."""
+    blank = Calibration(weights, {}, np.zeros(0), {}, np.zeros(0, np.int64))
+    scores = np.array([score(f, blank) for f in features], float)
+    order = np.argsort(scores, kind="stable")
     names, counts = np.unique(np.array(classes, dtype=str), return_counts=True)
     return Calibration(
         weights,
         {name: np.sort(np.array([f[name] for f in features])) for name in FEATURES},
-        scores,
+        scores[order],
         {str(n): int(c) for n, c in zip(names, counts, strict=True)},
+        np.array(units, np.int64)[order],
     )
 
 
@@ -105,13 +110,15 @@ def fitted_baseline(
     """
     shares = fit_shares(traffic, detection, trusted, public_only=False)
     honest = [
-        s.features
+        (s.features, len(g.units))
         for g, s in zip(detection.groups, detection.streams, strict=True)
         if float(trusted[g.units].mean()) >= 0.5
     ]
     weights = shipped.calibration.weights
     calibration = (
-        calibrate(honest, ["own"] * len(honest), weights) if len(honest) >= 100 else shipped.calibration
+        calibrate([f for f, _ in honest], ["own"] * len(honest), [n for _, n in honest], weights)
+        if len(honest) >= 100
+        else shipped.calibration
     )
     return Baseline(
         name, as_of, "fitted", int(trusted.sum()), traffic.key.key_id, shares, calibration, "", source

@@ -164,12 +164,16 @@ def score(features: dict[str, float], calibration: Calibration) -> float:
     return float(sum(calibration.weights.get(name, 0.0) * features[name] for name in FEATURES))
 
 
-def p_value(value: float, calibration: Calibration) -> float | None:
-    """Conformal p-value of a shape score; None where there are too few honest groups to say."""
-    n = len(calibration.scores)
+def p_value(value: float, calibration: Calibration, units: int) -> float | None:
+    """Conformal p-value of the shape score of a group of so many units, among honest groups of like size.
+
+    None where there are too few of them to say.
+    """
+    peers = calibration.peers(units)
+    n = len(peers)
     if n < MIN_CALIBRATION:
         return None
-    at_least = n - int(np.searchsorted(calibration.scores, value, side="left"))
+    at_least = n - int(np.searchsorted(peers, value, side="left"))
     return (1 + at_least) / (n + 1)
 
 

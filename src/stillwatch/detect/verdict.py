@@ -26,7 +26,15 @@ from stillwatch.detect.grants import Covered
 from stillwatch.detect.innocent import explanations
 from stillwatch.detect.ledger import GROUP_FAMILY, edges_of, evidence_of, family_bits
 from stillwatch.detect.run import Detection, Options, trusted_units
-from stillwatch.detect.shape import FEATURES, Stream, capability_rows, extraction_share, p_value, score
+from stillwatch.detect.shape import (
+    FEATURES,
+    MIN_CALIBRATION,
+    Stream,
+    capability_rows,
+    extraction_share,
+    p_value,
+    score,
+)
 from stillwatch.detect.traffic import HOUR, Traffic
 from stillwatch.detect.trait import CONTROL_GROUPS, SOURCE_GROUPS, ShapeTrait
 from stillwatch.records import (
@@ -78,8 +86,8 @@ def judge(
     p_raw: list[float | None] = [
         0.0
         if "shape" in options.without
-        else p_value(score(s.features, baseline.calibration), baseline.calibration)
-        for s in streams
+        else p_value(score(s.features, baseline.calibration), baseline.calibration, len(g.units))
+        for g, s in zip(groups, streams, strict=True)
     ]
     known = [i for i, p in enumerate(p_raw) if p is not None]
     adjusted = np.full(len(groups), np.nan)
@@ -88,8 +96,8 @@ def judge(
     abstentions = list(detection.abstentions)
     if len(known) < len(groups):
         abstentions.append(
-            Abstention("shape", f"only {len(baseline.calibration.scores)} honest linked groups in the baseline: "
-                       "no p-value, so nothing can be called a campaign")
+            Abstention("shape", f"fewer than {MIN_CALIBRATION} honest linked groups of like size in the baseline: no "
+                       f"p-value, so {len(groups) - len(known)} of {len(groups)} groups cannot be called a campaign")
         )  # fmt: skip
     names = _names_of_units(traffic)
     trusted = trusted_units(traffic)
@@ -140,6 +148,7 @@ class _Case:
     ) -> None:  # fmt: skip
         self.traffic, self.detection, self.baseline, self.options = traffic, detection, baseline, options
         self.group, self.stream, self.p, self.adjusted = group, stream, p, adjusted
+        self.peers = len(baseline.calibration.peers(len(group.units)))
         self.names, self.covered, self.trusted_share = names, covered, trusted_share
         first = int(group.units[np.argmin(traffic.unit_order[group.units])])
         seed = "\x1f".join(names[first])
@@ -189,7 +198,7 @@ class _Case:
             campaign_id=self.id, kind=self.kind, first_seen=_when(int(ts.min())), last_seen=_when(int(ts.max())),
             account_count=len(self.codes), exchange_count=stream.exchanges, output_tokens=stream.output_tokens,
             log10_e_value=round(group.log10, 3), p_value=self.p,
-            calibration_count=len(self.baseline.calibration.scores),
+            calibration_count=self.peers,
             false_discovery_rate=round(rate, 6), bits=family_bits(evidence, self.p),
             extraction_share=round(share, 4), extraction_share_low=round(low, 4), extraction_share_high=round(high, 4),
             capabilities=tuple(name for name, _, _ in taken[:6]), techniques=self._techniques(evidence),
@@ -273,7 +282,7 @@ class _Case:
         else:
             text += (
                 f"Their linked traffic is shaped like a data set in the making (p = {self.p:.4f} among "
-                f"{len(self.baseline.calibration.scores)} honest linked groups, adjusted {self.adjusted:.4f}). "
+                f"{self.peers} honest linked groups of like size, adjusted {self.adjusted:.4f}). "
                 f"Between {low:.0%} and {high:.0%} of their exchanges belong to it (best estimate {share:.0%})."
             )
         if self.group.thin:
@@ -295,10 +304,11 @@ class _Case:
         )
         out.append("A grant that covers the accounts, models and volume ends every action inside its scope.")
         if self.kind is Kind.CAMPAIGN:
-            honest = len(self.baseline.calibration.scores)
+            honest = self.peers
             most = max(int(self.options.alpha_shape * (honest + 1)) - 1, 0)
             out.append(
-                f"If more than {most} of {honest} honest linked groups scored as high, this would be a pool."
+                f"If more than {most} of {honest} honest linked groups of like size scored as high, this would be "
+                "a pool."
             )
             if self.baseline.kind == "shipped":
                 out.append(
