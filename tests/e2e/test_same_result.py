@@ -189,9 +189,13 @@ def test_a_mapping_finds_the_same_campaign(
 
 
 def test_another_key_finds_the_same_members(first: Run, world: World, scan: Scan) -> None:
-    """Digests differ, groups do not."""
+    """Digests differ, groups hardly do: the key also draws which units choose a hub and which test it again."""
     other = scan(world.logs, "--accounts", world.accounts, key=OTHER_KEY)
-    assert members(other.out) == members(first.out)
+    for mine, theirs in ((members(first.out), members(other.out)), (members(other.out), members(first.out))):
+        large = [found for found in mine if len(found) >= 20]
+        assert large
+        for found in large:
+            assert max(len(found & x) / len(found | x) for x in theirs) >= 0.9
     assert summary(other.out)["key_id"] != summary(first.out)["key_id"]
     shown = [
         {r for f in findings(run.out) for r in f["reasons"] if " share #" in r} for run in (first, other)

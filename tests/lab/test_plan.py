@@ -38,16 +38,17 @@ def test_a_spilled_plan_equals_a_stable_sort_in_memory(tmp_path: Path, hold: int
     assert not list(tmp_path.glob("window-*"))
 
 
-def test_only_the_last_batch_can_be_looked_at() -> None:
-    """Earlier batches may be on disk already."""
-    held = Plan(0, 100)
-    with pytest.raises(IndexError):
-        held[-1]
-    batch = _batch(np.random.default_rng(1), 4)
-    held.append(batch)
-    assert held[-1] is batch
-    with pytest.raises(IndexError):
-        held[0]
+def test_batches_planned_inside_a_watch_are_seen() -> None:
+    """All of them, in order, and none from before or after."""
+    rng = np.random.default_rng(1)
+    held, batches = Plan(0, 100), [_batch(rng, n) for n in (4, 5, 6, 7)]
+    held.append(batches[0])
+    with held.watched() as seen:
+        held.append(batches[1])
+        held.append(batches[2])
+    held.append(batches[3])
+    assert [b is w for b, w in zip(seen, batches[1:3], strict=True)] == [True, True]
+    assert len(held) == 22
 
 
 def test_batches_cover_a_plan_once() -> None:

@@ -9,6 +9,7 @@ by time over all batches, whatever the limit was.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ class Plan:
         self._scratch, self._hold = scratch, hold
         self._kept: list[Rows] = []
         self._held = 0
-        self._last: Columns = {}
+        self._watched: list[Columns] | None = None
         self.rows = 0
         """Exchanges planned so far."""
 
@@ -70,18 +71,22 @@ class Plan:
         """Exchanges planned so far."""
         return self.rows
 
-    def __getitem__(self, place: int) -> Columns:
-        """The batch planned last, at -1; earlier ones may be on disk already."""
-        if place != -1 or not self._last:
-            raise IndexError("only the last batch, -1, can be looked at")
-        return self._last
+    @contextmanager
+    def watched(self) -> Iterator[list[Columns]]:
+        """Batches that are planned inside the ``with``; earlier ones may be on disk already."""
+        before, self._watched = self._watched, []
+        try:
+            yield self._watched
+        finally:
+            self._watched = before
 
     def append(self, batch: Columns) -> None:
         """Take one batch of equally long columns."""
         rows = np.empty(len(batch["t"]), dtype=ROW)
         for name in EVENT_TYPES:
             rows[name] = batch[name]
-        self._last = batch
+        if self._watched is not None:
+            self._watched.append(batch)
         self._kept.append(rows)
         self._held += len(rows)
         self.rows += len(rows)
@@ -90,7 +95,6 @@ class Plan:
 
     def sealed(self) -> SortedPlan:
         """All rows in time order; equal times keep the order of planning. The plan is empty afterwards."""
-        self._last = {}
         spilled = self._scratch is not None and any(self._scratch.glob("window-*.bin"))
         if self._scratch is None or not spilled:
             rows = _in_order(np.concatenate(self._kept)) if self._kept else np.empty(0, dtype=ROW)

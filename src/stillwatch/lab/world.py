@@ -84,7 +84,7 @@ class World:
     blocks: list[Block] = field(default_factory=list)
     streams: list[Stream] = field(default_factory=list)
     events: Plan = field(init=False)
-    """What was planned; ``events[-1]`` is the batch planned last."""
+    """What was planned."""
     grants: list[dict[str, Any]] = field(default_factory=list)
     campaigns: list[dict[str, Any]] = field(default_factory=list)
     public: list[int] = field(default_factory=list)

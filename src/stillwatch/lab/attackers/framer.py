@@ -37,8 +37,9 @@ VICTIM_CLASS = "framed"
 def build_framing(world: World, spec: CampaignSpec, index: int) -> None:
     """Add the victims, then the framing accounts."""
     part, dials, copy = parts(world, index), dials_of(spec), imitation(spec.imitation)
-    victims, streams = _victims(world, part, spec)
-    seen = world.events[-1] if world.events else {}
+    with world.events.watched() as batches:
+        victims, streams = _victims(world, part, spec)
+    seen = {k: np.concatenate([b[k] for b in batches]) for k in ("t", "stream", "seed")} if batches else {}
     size = scaled(spec.accounts, world.scale)
     start = world.start + int(spec.start_share * (world.end - world.start))
     crew = raise_crew(world, part, spec, dials, index, size, round(size * dials.ban_share), start)
