@@ -77,7 +77,7 @@ def ladder(rows: list[dict[str, Any]]) -> list[str]:
         f"Worlds of every rung with seeds {seeds(rows)}, scale {rows[0]['scale']:g}: campaigns of 6 to 350 accounts among about"
         " 7,000 ordinary ones and every class of look-alike. Rungs that have fewer than ten worlds say so.", "",
         "| rung | worlds | recall, campaigns of 100 accounts or more | recall, smaller campaigns | found in any tier |"
-        " at review or act | recall at 1e-4 | purity | fragments | ordinary accounts called member |",
+        " at review or act | recall at 1e-3 | purity | fragments | ordinary accounts called member |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]  # fmt: skip
     for level in range(9):
@@ -105,7 +105,7 @@ def ladder(rows: list[dict[str, Any]]) -> list[str]:
             fragments += [s["fragments_mean"]] if s["fragments_mean"] is not None else []
         out.append(
             f"| L{level} | {len(mine)} | {wilson(sums['big_hit'], sums['big_all'])} | {wilson(sums['small_hit'], sums['small_all'])}"
-            f" | {wilson(sums['tier_hit'], sums['tier_all'])} | {sums['named']} of {sums['campaigns']} | {at_rate(mine, 1e-4)}"
+            f" | {wilson(sums['tier_hit'], sums['tier_all'])} | {sums['named']} of {sums['campaigns']} | {at_rate(mine, 1e-3)}"
             f" | {spread(purity)} | {spread(fragments)}"
             f" | {sums['fp']} of {sums['ordinary']:,} (at most {upper(sums['fp'], sums['ordinary']):.1e}) |"
         )
@@ -273,13 +273,14 @@ WEEKS = (
     (
         "second_week.json", "A second week of real text: the hold-out",
         "other prompts, other recipes, other honest classes, written by somebody who had not seen how detection works"
-        " (`tests/real/second/README.md`). Nothing was tuned on it: the detector was finished before its first scan and"
-        " has not been changed since because of it.",
+        " (`tests/real/second/README.md`). Nothing was tuned on it. After its first scan the shipped baseline was fitted again on"
+        " richer worlds and groups were ranked among honest groups of like size; neither was done because of this week, and the"
+        " figures of the first scan stand below.",
     ),
 )  # fmt: skip
 
 
-def real(data: dict[str, Any], title: str, about: str) -> list[str]:
+def real(data: dict[str, Any], title: str, about: str, first: dict[str, Any] | None) -> list[str]:
     """One week of real text."""
     seeds = [data["seed"], *(o["seed"] for o in data["others"])]
     out = [
@@ -316,11 +317,22 @@ def real(data: dict[str, Any], title: str, about: str) -> list[str]:
         out.append(f"| {c['campaign']} | " + " | ".join(cells) + " |")
     touched = [sum(h["review_or_act"] for h in o["honest"]) for o in data["others"]]
     out += ["| honest organisations at review or act | " + " | ".join(map(str, touched)) + " |"]
-    return [
-        *out,
-        "",
-        f"Command: `python -m scripts.real_week` (seeds {', '.join(map(str, seeds))}; scale 1).",
+    command = f"Command: `python -m scripts.real_week` (seeds {', '.join(map(str, seeds))}; scale 1)."
+    return [*out, *(first_scan(first) if first else []), "", command]
+
+
+def first_scan(data: dict[str, Any]) -> list[str]:
+    """What an earlier state of the detector found when it saw a week for the first time."""
+    draws = [data, *data["others"]]
+    told = [
+        f"{c['campaign']} {', '.join(str(d['campaigns'][k]['found']) for d in draws)} of {c['accounts']}"
+        for k, c in enumerate(data["campaigns"])
     ]
+    wronged = sum(h["review_or_act"] for d in draws for h in d["honest"])
+    return [
+        "", f"First scan (baseline {data['baseline']}), accounts found in the three draws: {'; '.join(told)}; honest"
+        f" organisations at review or act: {wronged}.",
+    ]  # fmt: skip
 
 
 def speed(rows: list[dict[str, Any]], machine: str) -> list[str]:
@@ -362,7 +374,11 @@ def main() -> None:
         lines += ["", "Command: `make study`."]
     for file, title, about in WEEKS:
         if (DATA / file).exists():
-            lines += real(json.loads((DATA / file).read_text("utf-8")), title, about)
+            first = DATA / file.replace(".json", "_first.json")
+            lines += real(
+                json.loads((DATA / file).read_text("utf-8")), title, about,
+                json.loads(first.read_text("utf-8")) if first.exists() else None,
+            )  # fmt: skip
     bench = DATA / "bench.json"
     if bench.exists():
         data = json.loads(bench.read_text("utf-8"))
