@@ -71,7 +71,7 @@ def separation(scores: np.ndarray, positive: np.ndarray) -> float:
         ("isolation_forest", 0.8),
         ("ecod", 0.9),
         ("exact_dedupe", 0.95),
-        ("shared_template", 0.95),
+        ("shared_template", 0.9),
         ("prada", 0.9),
         ("seat", 0.8),
         ("window_mmd", 0.85),

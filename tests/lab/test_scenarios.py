@@ -153,7 +153,7 @@ def test_the_page_lists_every_scenario_of_a_split() -> None:
         "extremes",
         "fit_week",
         "ladder_L0",
-        "ladder_L6",
+        "ladder_L8",
         "lookalikes",
         "sealed_week",
         "smoke",

@@ -268,8 +268,6 @@ def test_detectors_are_chosen_by_id(
     module.BASELINES = {"rate_limit": entry, "ecod": entry}  # type: ignore[attr-defined]
     module.run_baseline = run_baseline  # type: ignore[attr-defined]
     suite, runner = load_suite(suite_file), Runner()
-    with pytest.raises(ConfigError, match="no such detector"):
-        choose(suite, runner, ids=["rate_limit"])
     monkeypatch.setitem(sys.modules, "stillwatch.lab.baselines", module)
     chosen = choose(suite, runner, ids=["stillwatch", "ablations", "baselines"])
     assert [d.id for d in chosen] == ["stillwatch", "stillwatch/half", "ecod", "rate_limit"]
