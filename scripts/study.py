@@ -26,6 +26,9 @@ KEPT = (
     "ranking", "standing", "volume", "world",
 )  # fmt: skip
 """Of a score, what the page reads."""
+COUNTS = ("accounts", "member", "orgs", "orgs_member", "orgs_review_or_act", "orgs_act")
+WORDY = ("cost", "delay_days", "dials", "groups", "imitation")
+"""Of a campaign, what can be made again from scenario and seed."""
 
 
 def cells_of(suite: str, work: Path, jobs: int) -> list[dict[str, Any]]:
@@ -36,9 +39,17 @@ def cells_of(suite: str, work: Path, jobs: int) -> list[dict[str, Any]]:
     for cell in read_cells(folder).values():
         kept = {k: v for k, v in cell.items() if k not in ("score", "key", "ledger")}
         if "score" in cell:
-            kept["score"] = {k: cell["score"][k] for k in KEPT if k in cell["score"]}
+            kept["score"] = slim(cell["score"])
         rows.append({"suite": suite, **kept})
     return sorted(rows, key=lambda r: (r["scenario"], r["seed"], r["detector"]["id"]))
+
+
+def slim(score: dict[str, Any]) -> dict[str, Any]:
+    """What the page reads of a score: counts, from which every rate and interval can be formed again."""
+    out = {k: score[k] for k in KEPT if k in score}
+    out["classes"] = {name: {k: row[k] for k in COUNTS} for name, row in score["classes"].items()}
+    out["campaigns"] = [{k: v for k, v in c.items() if k not in WORDY} for c in score["campaigns"]]
+    return out
 
 
 def null_check(work: Path) -> dict[str, Any]:

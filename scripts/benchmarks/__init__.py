@@ -1,0 +1,1 @@
+"""Sections of docs/benchmarks.md, made from the data in docs/data."""

@@ -1,0 +1,158 @@
+"""Sections about campaigns: the ladder, other detectors, how early, the ends of load."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from statistics import median, quantiles
+from typing import Any
+
+from scripts.benchmarks.words import at_rate, of, seeds, spread, upper, wilson
+
+
+def ladder(rows: list[dict[str, Any]]) -> list[str]:
+    """Recall, purity and fragments by rung, and the false positive rate of ordinary accounts."""
+    rows = of(rows, "ladder")
+    if not rows:
+        return []
+    out = [
+        "", "## Attacker ladder", "",
+        f"Worlds of every rung with seeds {seeds(rows)}, scale {rows[0]['scale']:g}: campaigns of 6 to 350 accounts among about"
+        " 7,000 ordinary ones and every class of look-alike.", "",
+        "| rung | worlds | recall, campaigns of 100 accounts or more | recall, smaller campaigns | found in any tier |"
+        " at review or act | recall at 1e-3 | purity | fragments | ordinary accounts called member |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]  # fmt: skip
+    for level in range(9):
+        mine = [r for r in rows if r["scenario"] == f"ladder_L{level}"]
+        if not mine:
+            continue
+        sums: dict[str, int] = defaultdict(int)
+        purity, fragments = [], []
+        for r in mine:
+            s = r["score"]
+            for c in s["campaigns"]:
+                if c["kind"] != "campaign":
+                    continue
+                size = "big" if c["accounts"] >= 100 else "small"
+                sums[f"{size}_hit"] += c["extractors_found"]
+                sums[f"{size}_all"] += c["extractors"]
+                sums["tier_hit"] += c["any_tier"]
+                sums["tier_all"] += c["accounts"]
+                sums["named"] += c["review_or_act"] > 0
+                sums["campaigns"] += 1
+            o = s["classes"]["ordinary"]
+            sums["fp"] += o["member"]
+            sums["ordinary"] += o["accounts"]
+            purity += [s["purity"]] if s["purity"] is not None else []
+            fragments += [s["fragments_mean"]] if s["fragments_mean"] is not None else []
+        out.append(
+            f"| L{level} | {len(mine)} | {wilson(sums['big_hit'], sums['big_all'])} | {wilson(sums['small_hit'], sums['small_all'])}"
+            f" | {wilson(sums['tier_hit'], sums['tier_all'])} | {sums['named']} of {sums['campaigns']} | {at_rate(mine, 1e-3)}"
+            f" | {spread(purity)} | {spread(fragments)}"
+            f" | {sums['fp']} of {sums['ordinary']:,} (at most {upper(sums['fp'], sums['ordinary']):.1e}) |"
+        )
+    return out
+
+
+def price(rows: list[dict[str, Any]]) -> list[str]:
+    """What evasion costs: the bill per extraction exchange, by rung."""
+    mine = of(rows, "ladder")
+    by: dict[int, list[float]] = defaultdict(list)
+    for r in mine:
+        for c in r["score"]["campaigns"]:
+            if c["kind"] == "campaign" and c.get("cost_per_exchange_usd") is not None:
+                by[c["level"]].append(c["cost_per_exchange_usd"])
+    if not by:
+        return []
+    out = [
+        "", "## What evasion costs", "",
+        "Bill per extraction exchange in US dollars (prices with sources in `lab/prices.toml`, nine of 22 assumed), median over the"
+        " campaigns of a rung, quartiles in brackets. A careless campaign, L0, stands for no defence.", "",
+        "| rung | campaigns | $ per exchange | times L0 |", "|---|---|---|---|",
+    ]  # fmt: skip
+    plain = median(by[0]) if by.get(0) else None
+    for level, bills in sorted(by.items()):
+        low, middle, high = quantiles(bills, n=4)
+        times = f"{middle / plain:.1f}" if plain else "-"
+        out.append(f"| L{level} | {len(bills)} | {middle:.3f} ({low:.3f} to {high:.3f}) | {times} |")
+    return out
+
+
+def compare(rows: list[dict[str, Any]]) -> list[str]:
+    """Every detector on one world of every rung."""
+    mine = [r for r in rows if r["suite"] == "compare"]
+    if not mine:
+        return []
+    levels = sorted({r["scenario"] for r in mine})
+    names = sorted({r["detector"]["id"] for r in mine}, key=lambda n: (not n.startswith("stillwatch"), n))
+    head = [x.removeprefix("ladder_") for x in levels]
+    out = [
+        "", "## Beside what others use, and beside itself with parts taken away", "",
+        f"One world of each rung (seed {seeds(mine)}, scale {mine[0]['scale']:g}). Share of extractors above the one honest account"
+        " in a thousand that is most suspicious to the detector; ties go against it. `stillwatch/...` is ours with a part taken"
+        " away. A dash: the cell failed or has not been run.", "",
+        "| detector | " + " | ".join(head) + " | claims that are false | honest organisations at review or act | s |",
+        "|---|" + "---|" * (len(head) + 3),
+    ]  # fmt: skip
+    for name in names:
+        cells = {r["scenario"]: r for r in mine if r["detector"]["id"] == name and "score" in r}
+        share = []
+        for level in levels:
+            found = [
+                x for x in cells[level]["score"]["ranking"]["recall_at"] if x["rate"] == 1e-3 and x["measured"]
+            ] if level in cells else []  # fmt: skip
+            share.append(f"{found[0]['recall']['share']:.3f}" if found else "-")
+        claims = [c["score"]["discovery"]["campaigns"] for c in cells.values() if c["score"]["discovery"]]
+        wrong, claimed = sum(c["false"] for c in claims), sum(c["claimed"] for c in claims)
+        orgs = sum(k["orgs_review_or_act"] for c in cells.values() for k in c["score"]["classes"].values())
+        out.append(
+            f"| {name} | {' | '.join(share)} | {f'{wrong} of {claimed}' if claimed else '-'} | {orgs}"
+            f" | {sum(c.get('wall_s', 0.0) for c in cells.values()):.0f} |"
+        )
+    failed = sorted({f"{r['detector']['id']}: {r['error']}" for r in mine if "error" in r})
+    return [*out, *(["", "Failed: " + "; ".join(failed) + "."] if failed else [])]
+
+
+def delay(rows: list[dict[str, Any]]) -> list[str]:
+    """How much is taken before a campaign is seen."""
+    mine = [r for r in of(rows, "load") if r.get("delay")]
+    if not mine:
+        return []
+    out = [
+        "", "## Time to detect", "",
+        "The log cut at 1 and 5 % of each campaign's exchanges: the first look at which one of its accounts is member. One"
+        f" world a rung (seed {seeds(mine)}).", "",
+        "| rung | campaigns | seen at 1 % | at 5 % | at the end or never |", "|---|---|---|---|---|",
+    ]  # fmt: skip
+    for r in mine:
+        shares = [c["member"]["share_at_most"] if c["member"] else 9.0 for c in r["delay"]["campaigns"]]
+        seen = [sum(low < s <= high for s in shares) for low, high in ((0, 0.0101), (0.0101, 0.051))]
+        out.append(
+            f"| {r['scenario'].removeprefix('ladder_')} | {len(shares)} | "
+            + " | ".join(map(str, seen))
+            + f" | {len(shares) - sum(seen)} |"
+        )
+    return out
+
+
+def extremes(rows: list[dict[str, Any]]) -> list[str]:
+    """The two ends of load per account."""
+    out = [
+        "",
+        "## Extremes of load",
+        "",
+        "One world a seed; the accounts of one campaign stand or fall together, so that the interval, which takes"
+        " them one by one, is the narrowest that could be right.",
+        "",
+        "| seed | campaign | exchanges | member | any tier | groups |",
+        "|---|---|---|---|---|---|",
+    ]
+    for r in of(rows, "load"):
+        if r["scenario"] == "extremes":
+            out += [
+                f"| {r['seed']} | {c['variant']} (L{c['level']}) | {c['exchanges']:,}"
+                f" | {wilson(c['extractors_found'], c['accounts'])} | {wilson(c['any_tier'], c['accounts'])}"
+                f" | {c['fragments']} |"
+                for c in r["score"]["campaigns"]
+            ]
+    return out

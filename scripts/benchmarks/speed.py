@@ -1,0 +1,34 @@
+"""The section about speed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def speed(rows: list[dict[str, Any]], machine: str) -> list[str]:
+    """Wall time and memory by size."""
+    out = [
+        "",
+        "## Speed",
+        "",
+        machine,
+        "",
+        "| exchanges | accounts | wall s | exchanges/s | peak memory |",
+        "|---|---|---|---|---|",
+    ]
+    for r in rows:
+        n = r["counts"]["exchanges"]
+        out.append(
+            f"| {n:,} | {r['counts']['accounts']:,} | {r['wall_s']:.1f} | {n / r['wall_s']:,.0f}"
+            f" | {r['peak_memory_bytes'] / 2**30:.2f} GiB |"
+        )
+    last = rows[-1]["timings"]
+    out += [
+        "",
+        f"Where the time of the largest run goes ({rows[-1]['scenario']}):",
+        "",
+        "| phase | s |",
+        "|---|---|",
+    ]
+    out += [f"| {k} | {v} |" for k, v in last.items() if k != "peak_memory_bytes"]
+    return out
