@@ -14,7 +14,7 @@ QUESTIONS = 30
 
 
 def town() -> World:
-    """Eight accounts of one relay, four spares and thirty-two honest ones over four days; 386 exchanges."""
+    """Eight accounts of one relay, four spares and thirty-two honest ones over four days; 392 exchanges."""
     world = World()
     world.releases = [("m-1", START - timedelta(days=60)), ("m-2", at(days=1))]
     world.client_releases = [
@@ -62,8 +62,9 @@ def _pool(world: World) -> None:
         world.send(take, at(days=3, hours=1.5, seconds=i), prompt="Rate this answer. " + passage(i))
         world.send(give, at(days=3, hours=2), prompt=babble(("refused", i)), status=429)
         world.send(take, at(days=3, hours=2, seconds=90), prompt=babble(("refused", i)))
-        world.send(give, at(days=2, hours=i), status=429, client_ip=f"203.0.113.{i + 1}")
-        world.send(take, at(days=2, hours=i, seconds=2))
+        for hours in (i, 9 + i):
+            world.send(give, at(days=2, hours=hours), status=429, client_ip=f"203.0.113.{i + 1}")
+            world.send(take, at(days=2, hours=hours, seconds=2))
     for i in range(4):
         world.account(f"s{i}", created_at=at(days=1, hours=12 + i), country="US", status="active")
         world.send(f"s{i}", at(days=1, hours=13 + i), client_ip=f"203.0.113.{90 + i}", device_id=f"spare {i}")

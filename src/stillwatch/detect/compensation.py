@@ -45,9 +45,15 @@ APART_S = 40.0
 OWN_RETRY_S = 60.0
 STORM_SHARE, STORM_ROWS = 0.25, 8
 """A refusal among at least so many requests of others, of which so large a share is refused, is an overload's."""
-MAX_ROWS = 256
-"""Rows that are looked at on either side of a refusal."""
+MAX_ROWS = 64
+"""Rows that are looked at on either side of a refusal: where traffic is dense, only the shorter windows are judged."""
 MAX_REFUSALS = 100_000
+MIN_REFUSALS = 8
+"""Refusals that a hub must hold to be judged."""
+MOST_REFUSALS = 400
+"""Refusals of one hub that are looked at, about; which is drawn by lot. So many say all that is needed."""
+FAR = np.int32(2**31 - 1)
+"""Not heard: longer than any window, in microseconds."""
 CONTROL_GAP_S = 60.0
 INFLATION = 1.25
 """Odds by which the null may favour "after" over the balance that answered requests show."""
@@ -109,18 +115,26 @@ def _moments(traffic: Traffic) -> Moments:
         ts, unit, refused, hushed, rows, horizon, MAX_ROWS, traffic.n_units
     )
     calm = storm < STORM_SHARE
-    keep, rows, counts = np.repeat(calm, counts), rows[calm], counts[calm]
+    keep, rows, counts, reach = np.repeat(calm, counts), rows[calm], counts[calm], reach[calm]
+    heard, gap = heard[keep], gap[keep]
     when, giver = ts[rows], unit[rows]
+    reach = np.minimum(reach, np.minimum(when - traffic.start, traffic.end - when))
+    # Who is heard beyond the longest window that can be judged cannot count, and is left out.
+    widths = np.array([int(w * SECOND) for w in WINDOWS_S])
+    longest = np.where(reach[:, None] >= widths, widths, 0).max(1, initial=0)
+    event = np.repeat(np.arange(len(rows)), counts)
+    keep = np.abs(gap) <= longest[event]
+    heard, gap, counts = heard[keep], gap[keep], np.bincount(event[keep], minlength=len(rows))
     return Moments(
         giver=giver,
         when=when,
         control=is_control[calm],
         late=(when >= traffic.middle).astype(np.int8),
         lot=mix(traffic.unit_order[giver] ^ when.astype(np.uint64)),
-        reach=np.minimum(reach[calm], np.minimum(when - traffic.start, traffic.end - when)),
+        reach=reach,
         ptr=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-        unit=heard[keep],
-        gap=gap[keep],
+        unit=heard,
+        gap=gap,
     )
 
 
@@ -213,29 +227,33 @@ def _around(ts, unit, refused, hushed, rows, horizon, max_rows, n_units):  # typ
 
 
 @nb.njit(cache=True, nogil=True)
-def _surroundings(giver, ptr, unit, gap, unit_ptr, unit_hubs, n_hubs):  # type: ignore[no-untyped-def]  # numba infers
+def _surroundings(giver, lot, ptr, unit, gap, unit_ptr, unit_hubs, limit):  # type: ignore[no-untyped-def]  # numba infers
     """For every event and hub of its unit: hub, event, nearest other member after and before, and how near."""
-    stamp = np.full(n_hubs, -1, np.int64)
-    place = np.zeros(n_hubs, np.int64)
+    stamp = np.full(len(limit), -1, np.int64)
+    place = np.zeros(len(limit), np.int64)
     total = 0
     for e in range(len(giver)):
-        total += unit_ptr[giver[e] + 1] - unit_ptr[giver[e]]
+        for j in range(unit_ptr[giver[e]], unit_ptr[giver[e] + 1]):
+            if lot[e] <= limit[unit_hubs[j]]:
+                total += 1
     who = np.empty((total, 4), np.int32)
-    near = np.full((total, 2), 2**62, np.int64)
+    near = np.full((total, 2), FAR, np.int32)
     used = 0
     for e in range(len(giver)):
         a = giver[e]
         for j in range(unit_ptr[a], unit_ptr[a + 1]):
             h = unit_hubs[j]
+            if lot[e] > limit[h]:
+                continue
             stamp[h], place[h] = e, used
             who[used, 0], who[used, 1] = h, e
             used += 1
         for i in range(ptr[e], ptr[e + 1]):
-            v, side = unit[i], 0 if gap[i] > 0 else 1
+            v, side, away = unit[i], 0 if gap[i] > 0 else 1, np.int32(abs(gap[i]))
             for j in range(unit_ptr[v], unit_ptr[v + 1]):
                 h = unit_hubs[j]
-                if stamp[h] == e and abs(gap[i]) < near[place[h], side]:
-                    near[place[h], side] = abs(gap[i])
+                if stamp[h] == e and away < near[place[h], side]:
+                    near[place[h], side] = away
                     who[place[h], 2 + side] = v
     return who, near
 
@@ -247,7 +265,7 @@ def _votes(who, near, giver, when, control, late, reach, lot, windows):  # type:
     Of events whose windows overlap only the one with the lowest lot counts. Keeping the earliest instead would
     lean to "after": what comes before the first of a cluster is by choice quiet.
     """
-    out = np.empty((len(who) * len(windows), 5), np.int32)
+    out = np.empty((4096, 5), np.int32)
     used = 0
     for r in range(len(who)):
         h, e = who[r, 0], who[r, 1]
@@ -269,6 +287,10 @@ def _votes(who, near, giver, when, control, late, reach, lot, windows):  # type:
                         drawn = False
                     k += step
             if drawn:
+                if used == len(out):
+                    wider = np.empty((2 * used, 5), np.int32)
+                    wider[:used] = out
+                    out = wider
                 other = who[r, 2] if x else who[r, 3]
                 out[used, 0], out[used, 1] = h, (w * 2 + late[e]) * 2 + (1 if control[e] else 0)
                 out[used, 2], out[used, 3], out[used, 4] = (
@@ -281,35 +303,58 @@ def _votes(who, near, giver, when, control, late, reach, lot, windows):  # type:
 
 
 def tally(found: Moments, hubs: Hubs, n_units: int) -> np.ndarray:
-    """int64[hubs, windows, halves, refused or control, after or before]: votes, capped by pair of units."""
-    n = len(hubs)
-    counts = np.zeros((n, len(WINDOWS_S) * 4, 2), np.int64)
+    """int64[hubs, windows, halves, refused or control, after or before]: votes, capped by pair of units.
+
+    Hubs with fewer than `MIN_REFUSALS` refusals have none: they could not say anything.
+    """
+    n, classes = len(hubs), len(WINDOWS_S) * 8
+    counts = np.zeros(n * classes, np.int64)
     if n and len(found.giver):
+        refusals = np.bincount(found.giver[~found.control], minlength=n_units)
+        held = np.add.reduceat(refusals[hubs.units], hubs.ptr[:-1])
+        enough = held >= MIN_REFUSALS
         hub_of = np.repeat(np.arange(n), np.diff(hubs.ptr))
-        order = np.argsort(hubs.units, kind="stable")
-        unit_ptr = np.concatenate([[0], np.cumsum(np.bincount(hubs.units, minlength=n_units))])
-        who, near = _surroundings(found.giver, found.ptr, found.unit, found.gap, unit_ptr, hub_of[order], n)
+        kept = enough[hub_of]
+        hub_of, units = hub_of[kept], hubs.units[kept]
+        unit_ptr = np.concatenate([[0], np.cumsum(np.bincount(units, minlength=n_units))])
+        by_unit = hub_of[np.argsort(units, kind="stable")]
+        share = np.minimum(MOST_REFUSALS / np.maximum(held, 1), 1.0)
+        limit = (share * float(2**64 - 2**12)).astype(np.uint64)
+        limit[share >= 1.0] = np.iinfo(np.uint64).max
+        who, near = _surroundings(
+            found.giver, found.lot, found.ptr, found.unit, found.gap, unit_ptr, by_unit, limit
+        )
         by_hub = np.argsort(who[:, 0], kind="stable")
         votes = _votes(
             who[by_hub], near[by_hub], found.giver, found.when, found.control, found.late, found.reach, found.lot,
             np.array([int(w * SECOND) for w in WINDOWS_S], np.int64),
         )  # fmt: skip
-        capped, many = _capped(votes, np.diff(hubs.ptr))
-        np.add.at(counts, (capped[:, 0], capped[:, 1], capped[:, 2]), many)
+        slot = (votes[:, 0].astype(np.int64) * (classes // 2) + votes[:, 1]) * 2 + votes[:, 2]
+        counts = np.bincount(slot, minlength=n * classes)
+        # A cap matters only where "after" prevails among refusals: elsewhere all votes count, which is no gain.
+        after, before = counts.reshape(n, -1, 2, 2)[:, :, 0].sum(1).T
+        speaks = (after > before)[votes[:, 0]]
+        capped, many = _capped(votes[speaks], np.diff(hubs.ptr))
+        counts.reshape(n, classes)[after > before] = 0
+        slot = (capped[:, 0].astype(np.int64) * (classes // 2) + capped[:, 1]) * 2 + capped[:, 2]
+        counts += np.bincount(slot, weights=many, minlength=n * classes).astype(np.int64)
     return counts.reshape(n, len(WINDOWS_S), 2, 2, 2)
 
 
 def _capped(votes: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Votes by pair, and how many of each count."""
+    """Votes by pair, and how many of each count; ``votes`` is sorted by hub."""
     if not len(votes):
         return votes, np.zeros(0, np.int64)
-    order = np.lexsort(votes.T[::-1])
-    rows = votes[order]
-    fresh = np.concatenate([[True], (np.diff(rows, axis=0) != 0).any(1)])
-    start = np.flatnonzero(fresh)
-    many = np.diff(np.append(start, len(rows)))
-    cap = np.maximum(PAIR_VOTES, SMALL_HUB_VOTES // np.maximum(size[rows[start, 0]], 1))
-    return rows[start], np.minimum(many, cap)
+    # Two keys instead of five: hub with class and side, and the pair.
+    first = (votes[:, 0].astype(np.int64) << 8) | (votes[:, 1].astype(np.int64) << 1) | votes[:, 2]
+    pair = (votes[:, 3].astype(np.int64) << 32) | votes[:, 4]
+    order = np.lexsort((pair, first))
+    first, pair = first[order], pair[order]
+    start = np.flatnonzero(np.concatenate([[True], (np.diff(first) != 0) | (np.diff(pair) != 0)]))
+    many = np.diff(np.append(start, len(first)))
+    rows = votes[order[start]]
+    cap = np.maximum(PAIR_VOTES, SMALL_HUB_VOTES // np.maximum(size[rows[:, 0]], 1))
+    return rows, np.minimum(many, cap)
 
 
 def balance(control: np.ndarray) -> np.ndarray:
