@@ -347,6 +347,7 @@ def _hand_over(
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     summary = result.summary | {"timings": seconds | {"peak_memory_bytes": peak}}
     result = replace(result, summary=summary)
+    clock.progress.advance(0.0)  # the last chance to stop before anything is put in place
     if out is not None:
         write_result(result, out, rejected, html, overwrite=overwrite)
     return result

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 from pathlib import Path
 
 import pytest
@@ -80,6 +82,48 @@ def test_interrupting_is_clean(run, stub) -> None:
     assert result.exit_code == 130
     assert "interrupted" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def _swallowed(told) -> None:
+    """A library that loses the first Ctrl-C; the work goes on."""
+    with contextlib.suppress(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    told.step("the next phase")
+
+
+def _turned(told) -> None:
+    """A library that makes an error of its own of it."""
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except KeyboardInterrupt as error:
+        raise RuntimeError("query interrupted") from error
+
+
+def _twice(told) -> None:
+    """Lost, and then only asked about by the bar that moves."""
+    with contextlib.suppress(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    told.advance(1.0)
+
+
+@pytest.mark.parametrize("library", [_swallowed, _turned, _twice])
+@pytest.mark.parametrize("flags", [(), ("-q",)])
+def test_an_interrupt_that_a_library_loses_is_not_lost(run, stub, library, flags) -> None:
+    """130 and one line, whatever became of the signal on its way."""
+    stub.progress = library
+    result = run("scan", "logs", *flags)
+    assert result.exit_code == 130
+    assert "interrupted: nothing was written" in result.stderr
+    assert "internal failure" not in result.stderr
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_error_of_its_own_is_no_interrupt(run, stub) -> None:
+    """An earlier run's Ctrl-C does not colour a later failure."""
+    stub.answers["scan"] = KeyboardInterrupt()
+    run("scan", "logs")
+    stub.answers["scan"] = RuntimeError("boom")
+    assert run("scan", "logs").exit_code == 1
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from stillwatch.cli import (
     explain,
     formats,
     ingest,
+    interrupts,
     key,
     lab,
     scan,
@@ -70,9 +71,10 @@ class Root(SectionGroup):
     ) -> int:
         name = prog_name or "stillwatch"
         try:
-            outcome = super().main(args, name, complete_var, standalone_mode=False, **extra)
-        except click.exceptions.Abort:
-            click.echo("interrupted: nothing was written", err=True)
+            with interrupts.noted():
+                outcome = super().main(args, name, complete_var, standalone_mode=False, **extra)
+        except (click.exceptions.Abort, KeyboardInterrupt):
+            click.echo(interrupts.farewell(), err=True)
             return INTERRUPTED
         except click.ClickException as error:
             return _usage(error, self._path(args))
@@ -80,6 +82,9 @@ class Root(SectionGroup):
             complain(str(error), error.hint)
             return error.exit_status
         except Exception as error:
+            if interrupts.asked():
+                click.echo(interrupts.farewell(), err=True)  # a library made an error of it
+                return INTERRUPTED
             if "--debug" in args:
                 traceback.print_exc()
             else:

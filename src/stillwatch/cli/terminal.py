@@ -21,6 +21,8 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import click
 
+from stillwatch.cli import interrupts
+
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
     from rich.progress import Progress as RichProgress
@@ -98,29 +100,31 @@ def progress(*, quiet: bool) -> Iterator[Progress]:
             yield bars
     else:
         yield Lines()
+    interrupts.settle()
 
 
 class Silent:
     """Says nothing."""
 
     def step(self, name: str, total: float | None = None) -> None:
-        return
+        interrupts.check()
 
     def advance(self, amount: float) -> None:
-        return
+        interrupts.check()
 
     def note(self, text: str) -> None:
-        return
+        interrupts.check()
 
 
 class Lines:
     """One line per phase and per note."""
 
     def step(self, name: str, total: float | None = None) -> None:
+        interrupts.check()
         click.echo(safe(name), err=True)
 
     def advance(self, amount: float) -> None:
-        return
+        interrupts.check()
 
     def note(self, text: str) -> None:
         click.echo(f"note: {safe(text)}", err=True)
@@ -155,11 +159,13 @@ class Bars:
         self._bars.stop()
 
     def step(self, name: str, total: float | None = None) -> None:
+        interrupts.check()
         self._finish()
         self._total = total
         self._task = self._bars.add_task(safe(name), total=total)
 
     def advance(self, amount: float) -> None:
+        interrupts.check()
         if self._task is not None:
             self._bars.advance(self._task, amount)
 
