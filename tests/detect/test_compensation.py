@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from stillwatch.detect.betting import binomial_log10_e, log10_mean
 from stillwatch.detect.compensation import (
     APART_S,
     PAIR_VOTES,
@@ -281,3 +282,69 @@ def test_second_resolution_is_no_evidence_either_way() -> None:
         rows += [(1000.0 * k, "a", 429), (1000.0 * k, "b", 200)]
     traffic = heard(rows)
     assert extract(traffic, everybody(traffic)) == {}
+
+
+def plain_decades(found: Moments, unit: int, inside: set[int]) -> float:
+    """The evidence of one unit, counted event by event."""
+    votes: list[tuple[int, int, int, int, int]] = []
+    for e, a in enumerate(found.giver.tolist()):
+        near = [(int(found.gap[i]), int(found.unit[i])) for i in range(found.ptr[e], found.ptr[e + 1])]
+        for w, width in enumerate(int(s * SECOND) for s in WINDOWS_S):
+            if found.reach[e] < width:
+                continue
+            if a == unit:
+                after = sorted((d, v) for d, v in near if 0 < d and v in inside)
+                before = sorted((-d, v) for d, v in near if d < 0 and v in inside)
+            elif a in inside:
+                after = [(d, a) for d, v in near if 0 < d and v == unit]
+                before = [(-d, a) for d, v in near if d < 0 and v == unit]
+            else:
+                continue
+            x, y = bool(after) and after[0][0] <= width, bool(before) and before[0][0] <= width
+            if x != y:
+                votes.append((w, int(found.control[e]), 0 if x else 1, (after if x else before)[0][1], e))
+    kept: Counter[tuple[int, int, int, int]] = Counter()
+    for w, c, side, partner, e in votes:
+        width = int(WINDOWS_S[w] * SECOND)
+        rivals = [k for v, d, _, _, k in votes
+                  if (v, d) == (w, c) and abs(int(found.when[k]) - int(found.when[e])) < 2 * width]  # fmt: skip
+        if min(int(found.lot[k]) for k in rivals) == int(found.lot[e]):
+            kept[w, c, side, partner] += 1
+    cap = max(PAIR_VOTES, SMALL_HUB_VOTES // len(inside))
+    table = np.zeros((len(WINDOWS_S), 2, 2), np.int64)
+    for (w, c, side, _), n in kept.items():
+        table[w, c, side] += min(n, cap)
+    refused, control = table[:, 0], table[:, 1]
+    return float(log10_mean(binomial_log10_e(refused[:, 0], refused.sum(1), balance(control))))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_evidence_of_units_is_the_plain_one(seed: int) -> None:
+    """Every unit's decades against a loop over events, thinning and caps included."""
+    rng = np.random.default_rng(seed)
+    traffic = heard(strangers(rng, 9, 80) + relayed(rng, 9, 500, 30.0))
+    inside = set(rng.choice(traffic.n_units, 5, replace=False).tolist())
+    mark = np.zeros(traffic.n_units, np.bool_)
+    mark[list(inside)] = True
+    units = np.arange(traffic.n_units)
+    got = UnitCompensation(moments(traffic), traffic.n_units).decades(units, mark)
+    for u in units.tolist():
+        # A unit that is marked itself is left out of its own company.
+        wanted = plain_decades(moments(traffic), u, inside - {u}) if u not in inside else None
+        if wanted is not None:
+            assert got[u] == pytest.approx(wanted), u
+    assert np.abs(got).max() > 0.3
+
+
+def test_a_second_account_of_one_person_is_no_sign_of_the_crowd() -> None:
+    """However often one member's refusals are taken over by one outsider, that is a pair and not a crowd."""
+    rng = np.random.default_rng(9)
+    rows = strangers(rng, 30, 40)
+    for k in range(200):
+        rows += [(100.0 + 90.0 * k, "a0", 429), (102.0 + 90.0 * k, "twin", 200)]
+    traffic = heard(rows)
+    who = {traffic.names.account.names[a]: int(u) for a, u in enumerate(traffic.unit.tolist())}
+    inside = np.zeros(traffic.n_units, np.bool_)
+    inside[[who[f"a{i}"] for i in range(30)]] = True
+    got = UnitCompensation(moments(traffic), traffic.n_units).decades(np.array([who["twin"]]), inside)
+    assert got[0] < 1.0

@@ -112,7 +112,7 @@ def _moments(traffic: Traffic) -> Moments:
     rows, is_control = rows[place], is_control[place]
     horizon = int(max(WINDOWS_S) * SECOND)
     counts, heard, gap, reach, storm = _around(
-        ts, unit, refused, hushed, rows, horizon, MAX_ROWS, traffic.n_units
+        ts, unit, refused, hushed, rows, horizon, MAX_ROWS, STORM_ROWS, traffic.n_units
     )
     calm = storm < STORM_SHARE
     keep, rows, counts, reach = np.repeat(calm, counts), rows[calm], counts[calm], reach[calm]
@@ -171,7 +171,7 @@ def _by_unit(ts, unit, refused, fine, n_units, retry, apart, control_gap):  # ty
 
 
 @nb.njit(cache=True, nogil=True)
-def _around(ts, unit, refused, hushed, rows, horizon, max_rows, n_units):  # type: ignore[no-untyped-def]  # numba infers
+def _around(ts, unit, refused, hushed, rows, horizon, max_rows, storm_rows, n_units):  # type: ignore[no-untyped-def]  # numba infers
     """Other units on both sides of each row: nearest request of each, how far was looked, share of refusals."""
     m = len(rows)
     counts = np.zeros(m, np.int64)
@@ -221,7 +221,7 @@ def _around(ts, unit, refused, hushed, rows, horizon, max_rows, n_units):  # typ
                         counts[e] += 1
                 k += step
         reach[e] = covered
-        if others >= 8:
+        if others >= storm_rows:
             storm[e] = refusals / others
     return counts, heard[:used].copy(), gap[:used].copy(), reach, storm
 
@@ -319,7 +319,7 @@ def tally(found: Moments, hubs: Hubs, n_units: int) -> np.ndarray:
         unit_ptr = np.concatenate([[0], np.cumsum(np.bincount(units, minlength=n_units))])
         by_unit = hub_of[np.argsort(units, kind="stable")]
         share = np.minimum(MOST_REFUSALS / np.maximum(held, 1), 1.0)
-        limit = (share * float(2**64 - 2**12)).astype(np.uint64)
+        limit = (share * float(2**64 - 2**12)).astype(np.uint64)  # the largest float below 2**64, nearly
         limit[share >= 1.0] = np.iinfo(np.uint64).max
         who, near = _surroundings(
             found.giver, found.lot, found.ptr, found.unit, found.gap, unit_ptr, by_unit, limit
@@ -334,18 +334,28 @@ def tally(found: Moments, hubs: Hubs, n_units: int) -> np.ndarray:
         # A cap matters only where "after" prevails among refusals: elsewhere all votes count, which is no gain.
         after, before = counts.reshape(n, -1, 2, 2)[:, :, 0].sum(1).T
         speaks = (after > before)[votes[:, 0]]
-        capped, many = _capped(votes[speaks], np.diff(hubs.ptr))
+        capped, many = _capped(votes[speaks], pair_cap(np.diff(hubs.ptr)))
         counts.reshape(n, classes)[after > before] = 0
         slot = (capped[:, 0].astype(np.int64) * (classes // 2) + capped[:, 1]) * 2 + capped[:, 2]
         counts += np.bincount(slot, weights=many, minlength=n * classes).astype(np.int64)
     return counts.reshape(n, len(WINDOWS_S), 2, 2, 2)
 
 
-def _capped(votes: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Votes by pair, and how many of each count; ``votes`` is sorted by hub."""
+def pair_cap(size: np.ndarray) -> np.ndarray:
+    """Votes that one pair of units may give in sets of so many units.
+
+    >>> pair_cap(np.array([3, 10, 500])).tolist()
+    [33, 10, 4]
+    """
+    cap: np.ndarray = np.maximum(PAIR_VOTES, SMALL_HUB_VOTES // np.maximum(size, 1))
+    return cap
+
+
+def _capped(votes: np.ndarray, cap: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct (owner, class, side, pair) of ``votes``, and how many of each count: at most ``cap[owner]``."""
     if not len(votes):
         return votes, np.zeros(0, np.int64)
-    # Two keys instead of five: hub with class and side, and the pair.
+    # Two keys instead of five: owner with class and side, and the pair.
     first = (votes[:, 0].astype(np.int64) << 8) | (votes[:, 1].astype(np.int64) << 1) | votes[:, 2]
     pair = (votes[:, 3].astype(np.int64) << 32) | votes[:, 4]
     order = np.lexsort((pair, first))
@@ -353,8 +363,7 @@ def _capped(votes: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.ndarray
     start = np.flatnonzero(np.concatenate([[True], (np.diff(first) != 0) | (np.diff(pair) != 0)]))
     many = np.diff(np.append(start, len(first)))
     rows = votes[order[start]]
-    cap = np.maximum(PAIR_VOTES, SMALL_HUB_VOTES // np.maximum(size[rows[:, 0]], 1))
-    return rows, np.minimum(many, cap)
+    return rows, np.minimum(many, cap[rows[:, 0]])
 
 
 def balance(control: np.ndarray) -> np.ndarray:
@@ -393,34 +402,44 @@ def extract(traffic: Traffic, hubs: Hubs, rng: np.random.Generator | None = None
 
 
 @nb.njit(cache=True, nogil=True)
-def _unit_votes(events, giver, control, reach, ptr, unit, gap, inside, row_of, windows, out):  # type: ignore[no-untyped-def]  # numba infers
-    """Votes of single units: as the refused one, and as the one heard by a refused member."""
+def _unit_votes(events, giver, control, reach, ptr, unit, gap, inside, row_of, windows):  # type: ignore[no-untyped-def]  # numba infers
+    """Discordant events of single units: row, class (window, control), side, partner, event.
+
+    A unit votes as the refused one, with the nearest member as partner, and as the one heard by a refused member.
+    """
     n = len(row_of)
     after = np.full(n, 2**62, np.int64)
     before = np.full(n, 2**62, np.int64)
+    out = np.empty((4096, 5), np.int32)
+    used = 0
     for e in events:
         a = giver[e]
-        near_after = 2**62
-        near_before = 2**62
+        near_after, near_before = 2**62, 2**62
+        who_after, who_before = -1, -1
         for i in range(ptr[e], ptr[e + 1]):
             v, d = unit[i], gap[i]
-            if inside[v]:
-                if d > 0:
-                    near_after = min(near_after, d)
-                else:
-                    near_before = min(near_before, -d)
             if d > 0:
                 after[v] = d
+                if inside[v] and d < near_after:
+                    near_after, who_after = d, v
             else:
                 before[v] = -d
+                if inside[v] and -d < near_before:
+                    near_before, who_before = -d, v
         c = 1 if control[e] else 0
         for w in range(len(windows)):
             width = windows[w]
             if reach[e] < width:
                 continue
+            if used + (ptr[e + 1] - ptr[e]) + 1 > len(out):
+                wider = np.empty((2 * (used + ptr[e + 1] - ptr[e] + 1), 5), np.int32)
+                wider[:used] = out[:used]
+                out = wider
             x, y = near_after <= width, near_before <= width
             if row_of[a] >= 0 and x != y:
-                out[row_of[a], w, c, 0 if x else 1] += 1
+                out[used, 0], out[used, 1], out[used, 2] = row_of[a], w * 2 + c, 0 if x else 1
+                out[used, 3], out[used, 4] = who_after if x else who_before, e
+                used += 1
             if inside[a]:
                 for i in range(ptr[e], ptr[e + 1]):
                     v = unit[i]
@@ -428,14 +447,45 @@ def _unit_votes(events, giver, control, reach, ptr, unit, gap, inside, row_of, w
                         continue  # not asked for, or seen already on the other side
                     x, y = after[v] <= width, before[v] <= width
                     if x != y:
-                        out[row_of[v], w, c, 0 if x else 1] += 1
+                        out[used, 0], out[used, 1], out[used, 2] = row_of[v], w * 2 + c, 0 if x else 1
+                        out[used, 3], out[used, 4] = a, e
+                        used += 1
         for i in range(ptr[e], ptr[e + 1]):
             after[unit[i]] = 2**62
             before[unit[i]] = 2**62
+    return out[:used].copy()
+
+
+@nb.njit(cache=True, nogil=True)
+def _apart(votes, when, lot, windows):  # type: ignore[no-untyped-def]  # numba infers
+    """Which votes of a row and class are drawn: of those whose windows overlap, the one with the lowest lot.
+
+    ``votes`` is sorted by row, class and time.
+    """
+    out = np.ones(len(votes), np.bool_)
+    for r in range(len(votes)):
+        e, width = votes[r, 4], windows[votes[r, 1] // 2]
+        for step in (-1, 1):
+            k = r + step
+            while (
+                out[r]
+                and 0 <= k < len(votes)
+                and votes[k, 0] == votes[r, 0]
+                and votes[k, 1] == votes[r, 1]
+                and abs(when[votes[k, 4]] - when[e]) < 2 * width
+            ):
+                if lot[votes[k, 4]] < lot[e]:
+                    out[r] = False
+                k += step
+    return out
 
 
 class UnitCompensation:
-    """Evidence of single units that they take over for, or are relieved by, the members of a group."""
+    """Evidence of single units that they take over for, or are relieved by, the members of a group.
+
+    As in a hub, overlapping windows give one vote, and no single partner gives more than a few: a person's second
+    account is no sign of belonging to the crowd that the first one is in.
+    """
 
     def __init__(self, found: Moments, n_units: int) -> None:
         self.found, self.n_units = found, n_units
@@ -446,7 +496,7 @@ class UnitCompensation:
 
     def decades(self, units: np.ndarray, inside: np.ndarray) -> np.ndarray:
         """float64[units] log10 e-values against the units marked ``inside``, each unit itself left out."""
-        out = np.zeros((len(units), len(WINDOWS_S), 2, 2), np.int64)
+        classes = len(WINDOWS_S) * 2
         row_of = np.full(self.n_units, -1, np.int64)
         row_of[units] = np.arange(len(units))
         asked = np.union1d(units, np.flatnonzero(inside))
@@ -458,20 +508,18 @@ class UnitCompensation:
         if not parts:
             return np.zeros(len(units))
         f = self.found
-        _unit_votes(
-            np.concatenate(parts),
-            f.giver,
-            f.control,
-            f.reach,
-            f.ptr,
-            f.unit,
-            f.gap,
-            inside,
-            row_of,
+        votes = _unit_votes(
+            np.sort(np.concatenate(parts)), f.giver, f.control, f.reach, f.ptr, f.unit, f.gap, inside, row_of,
             self.windows,
-            out,
-        )
-        refused, control = out[:, :, 0], out[:, :, 1]
+        )  # fmt: skip
+        votes = votes[np.lexsort((votes[:, 4], votes[:, 1], votes[:, 0]))]  # events are in order of time
+        votes = votes[_apart(votes, f.when, f.lot, self.windows)]
+        cap = np.full(len(units), pair_cap(np.array([inside.sum()]))[0])
+        rows, many = _capped(np.column_stack([votes[:, :4], np.zeros(len(votes), np.int32)]), cap)
+        slot = (rows[:, 0].astype(np.int64) * classes + rows[:, 1]) * 2 + rows[:, 2]
+        counts = np.bincount(slot, weights=many, minlength=len(units) * classes * 2).astype(np.int64)
+        table = counts.reshape(len(units), len(WINDOWS_S), 2, 2)
+        refused, control = table[:, :, 0], table[:, :, 1]
         got: np.ndarray = log10_mean(
             binomial_log10_e(refused[..., 0], refused.sum(-1), balance(control)), axis=1
         )
