@@ -15,7 +15,7 @@ from stillwatch.detect.shape import FEATURES
 from stillwatch.detect.traffic import Traffic
 from stillwatch.detect.traits import builtin_traits
 from stillwatch.detect.verdict import judge
-from stillwatch.records import Kind
+from stillwatch.records import Campaign, Kind
 from tests.contracts.factory import NOTHING
 from tests.contracts.golden import GOLDEN
 from tests.contracts.town import town
@@ -71,12 +71,17 @@ def test_groups_by_content_do_not_overlap(traffic: Traffic) -> None:
 def test_without_the_shape_test_every_group_is_a_campaign(traffic: Traffic) -> None:
     """Groups that are ordinary in shape are pools; left out, they are called campaigns all the same."""
     kinds = {}
+    told: list[Campaign] = []
     for without in (("controller",), ("controller", "shape")):
         found = run(traffic, *without)
         assert found.groups
         said = judge(traffic, found, BASELINE, found_options(*without), apply_grants(traffic, None))
         kinds[without[-1]] = {c.kind for c in said.campaigns}
+        told += said.campaigns
+        assert "act" not in said.accounts.column("disposition_hint").to_pylist()
     assert kinds == {"controller": {Kind.POOL}, "shape": {Kind.CAMPAIGN}}
+    assert {c.false_discovery_rate for c in told} == {1.0}, "nothing is promised"
+    assert {c.p_value for c in told if c.kind is Kind.CAMPAIGN} == {None}
 
 
 def found_options(*without: str) -> Options:
@@ -111,3 +116,22 @@ def test_traffic_alone_forgets_the_baseline(traffic: Traffic) -> None:
 
     assert np.array_equal(log10(loud, "traffic"), log10(BASELINE, "traffic"))
     assert not np.array_equal(log10(loud, "baseline+traffic"), log10(BASELINE, "baseline+traffic"))
+
+
+@pytest.mark.parametrize("part", sorted(LEFT_OUT))
+def test_nobody_is_acted_on_with_a_part_left_out(part: str) -> None:
+    """Evidence that would give ``act`` gives no more than ``review``."""
+    traffic = town().traffic()
+    loud = replace(
+        BASELINE,
+        calibration=replace(BASELINE.calibration, scores=np.full(200, -1.0), units=np.full(200, 20)),
+    )
+    detection = run(traffic, "controller", baseline=loud)
+    for group in detection.groups:
+        group.parts = {name: np.full(len(group.units), 9.0) for name in group.parts}
+    hints = {}
+    for without in (frozenset(), frozenset({part})):
+        said = judge(traffic, detection, loud, Options(without=without), apply_grants(traffic, None))
+        hints[without] = set(said.accounts.column("disposition_hint").to_pylist())
+    assert "act" not in hints[frozenset({part})]
+    assert "review" in hints[frozenset({part})]

@@ -222,12 +222,12 @@ def test_an_internal_failure_is_status_1(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It shows neither traceback nor content, and leaves nothing behind."""
-    from stillwatch import wiring
+    from stillwatch.wiring import scanning
 
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("the prompt was: secret")
 
-    monkeypatch.setattr(wiring, "judge", broken)
+    monkeypatch.setattr(scanning, "judge", broken)
     ended = cli("scan", world.logs, "--out", tmp_path / "report")
     assert ended.status == 1
     assert "secret" not in ended.err + ended.out
@@ -238,7 +238,7 @@ def test_a_failing_trait_is_named_and_the_others_go_on(
     world: World, scan: Scan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The run says that it is incomplete."""
-    from stillwatch import wiring
+    from stillwatch.wiring import scanning
 
     def fails(_: Traffic) -> Tokens:
         raise ZeroDivisionError("customer words")
@@ -247,6 +247,6 @@ def test_a_failing_trait_is_named_and_the_others_go_on(
         replace(t, extract=fails) if isinstance(t, TokenTrait) and t.id == "exit_address" else t
         for t in load_traits()
     )
-    monkeypatch.setattr(wiring, "load_traits", lambda **_: traits)
+    monkeypatch.setattr(scanning, "load_traits", lambda **_: traits)
     run = scan(world.logs, "--accounts", world.accounts, incomplete=("exit_address",))
     assert "customer words" not in run.ended.err + run.ended.out

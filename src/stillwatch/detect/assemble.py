@@ -2,9 +2,8 @@
 
 Strongest evidence first: a hub's members become a seed; members whose own evidence (everything but the trait
 that recruited them) is under one decade leave it, and a hub that keeps less than half was a public template
-with a campaign inside, so it
-cannot seed a group: if control events in it are strong and hardly a trusted unit is there, it stands as a
-*thin* group afterwards. The seed's profile then attracts other units, leave-one-out, until
+with a campaign inside, so it cannot seed a group: if control events in it are strong and hardly a trusted unit is
+there, it stands as a *thin* group afterwards. The seed's profile then attracts other units, leave-one-out, until
 nothing changes. Hubs whose members are mostly inside an earlier group are part of it. Linear per group.
 
 A unit's weight is the sum over independent trait groups of the strongest channel in each:

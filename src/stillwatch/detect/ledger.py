@@ -113,7 +113,7 @@ def family_bits(evidence: tuple[Evidence, ...], p_value: float | None) -> dict[F
         if e.family is not Family.CONTENT:
             bits[e.family] = max(bits[e.family], e.log10_e_value * math.log2(10.0))
     if p_value is not None:
-        bits[Family.CONTENT] = max(-math.log2(max(p_value, 1e-300)), 0.0)
+        bits[Family.CONTENT] = max(-math.log2(p_value), 0.0)
     return {family: round(value, 2) for family, value in bits.items()}
 
 

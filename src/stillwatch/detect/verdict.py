@@ -84,7 +84,7 @@ def judge(
     """Put a detection into words."""
     groups, streams = detection.groups, detection.streams
     p_raw: list[float | None] = [
-        0.0
+        0.0  # every group is called a campaign; the record gives no p-value
         if "shape" in options.without
         else p_value(score(s.features, baseline.calibration), baseline.calibration, len(g.units))
         for g, s in zip(groups, streams, strict=True)
@@ -187,6 +187,8 @@ class _Case:
         shape = self._shape()
         claimed = self.adjusted if self.kind is Kind.CAMPAIGN and self.adjusted is not None else 0.0
         rate = min(1.0, claimed + self.options.alpha_controller)
+        if self.options.without:
+            rate = 1.0  # with a part of the method left out nothing is promised
         taken = capability_rows(traffic, stream.linked_rows if len(stream.linked_rows) else stream.rows)
         granted = bool(self.granted.all())
         confidence = self._confidence(evidence)
@@ -197,9 +199,10 @@ class _Case:
         return Campaign(
             campaign_id=self.id, kind=self.kind, first_seen=_when(int(ts.min())), last_seen=_when(int(ts.max())),
             account_count=len(self.codes), exchange_count=stream.exchanges, output_tokens=stream.output_tokens,
-            log10_e_value=round(group.log10, 3), p_value=self.p,
+            log10_e_value=round(group.log10, 3), p_value=None if "shape" in self.options.without else self.p,
             calibration_count=self.peers,
-            false_discovery_rate=round(rate, 6), bits=family_bits(evidence, self.p),
+            false_discovery_rate=round(rate, 6),
+            bits=family_bits(evidence, None if "shape" in self.options.without else self.p),
             extraction_share=round(share, 4), extraction_share_low=round(low, 4), extraction_share_high=round(high, 4),
             capabilities=tuple(name for name, _, _ in taken[:6]), techniques=self._techniques(evidence),
             confidence=confidence, granted=granted, explanation=self._explanation(evidence, share, low, high, granted),
@@ -279,6 +282,8 @@ class _Case:
                 else f"honest groups look like this often enough (p = {self.p:.3f}, adjusted {self.adjusted:.3f})"
             )
             text += f"It is a pool, not a campaign: {why}."
+        elif "shape" in self.options.without:
+            text += "It is called a campaign because its shape was not tested. "
         else:
             text += (
                 f"Their linked traffic is shaped like a data set in the making (p = {self.p:.4f} among "
@@ -376,7 +381,7 @@ class _Case:
         }
         families.discard(Family.CONTENT)
         firm = self.firm and not self.group.thin and len(families) >= 1 and self._two_families()
-        return Disposition.ACT if firm else Disposition.REVIEW
+        return Disposition.ACT if firm and not self.options.without else Disposition.REVIEW
 
     def _two_families(self) -> bool:
         strong = {e.family for e in self.evidence if e.log10_e_value >= 3.0}

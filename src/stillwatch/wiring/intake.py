@@ -1,0 +1,176 @@
+"""From inputs to traffic: every reader, text work spread over threads, and what lies beside the logs."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from stillwatch.detect.digest import Key
+from stillwatch.detect.features import PORTABLE, Featurizer, from_portable
+from stillwatch.detect.lexicon import load_lexicon
+from stillwatch.detect.traffic import Loader, Traffic
+from stillwatch.errors import ConfigError, SourceError
+from stillwatch.ingest import Reader, read_accounts, read_client_releases, read_releases
+from stillwatch.records import Rejected
+from stillwatch.settings import Settings, load_key
+from stillwatch.store import open_backend
+from stillwatch.wiring.progress import Clock, Progress
+
+EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)
+"""No log of a language model API is older."""
+
+
+class Intake:
+    """Reads every input into features, once, in order, with text work spread over threads."""
+
+    def __init__(
+        self, inputs: Sequence[str], settings: Settings, key: Key, *, format: str | None, mapping: Path | None,
+        stdin: BinaryIO | None, progress: Progress,
+    ) -> None:  # fmt: skip
+        self.settings, self.key, self.progress = settings, key, progress
+        self.feat = Featurizer(key, load_lexicon())
+        self.features = [i for i in inputs if is_feature_folder(i)]
+        self.reader: Reader | None = None
+        rest = [i for i in inputs if i not in self.features]
+        if rest:
+            self.reader = open_reader(rest, settings, format, mapping, stdin=stdin, on_file=self._on_file)
+        self.kept: dict[str, tuple[str, int]] = {}
+        """Feature files that were read: digest and rows."""
+        self._file, self._done = "", 0
+
+    @property
+    def kept_rows(self) -> int:
+        """Rows that came from feature files; they precede those of logs."""
+        return sum(rows for _, rows in self.kept.values())
+
+    def _on_file(self, name: str, done: int, total: int) -> None:
+        if name != self._file:
+            self._file, self._done = name, 0
+            self.progress.step(f"reading {Path(name).name or name}", float(total) if total else None)
+        self.progress.advance(float(done - self._done))
+        self._done = done
+
+    def canonical(self) -> Iterator[pa.RecordBatch]:
+        """Batches of the contract."""
+        if self.reader is not None:
+            yield from self.reader.batches()
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Feature batches in input order."""
+        for folder in self.features:
+            yield from self._kept(folder)
+        threads = self.settings.run.threads or os.cpu_count() or 1
+        waiting: deque[tuple[pa.RecordBatch, Future[dict[str, Any]]]] = deque()
+        with ThreadPoolExecutor(threads) as pool:
+            for batch in self.canonical():
+                waiting.append((batch, pool.submit(self.feat.heavy, batch)))
+                if len(waiting) > threads:
+                    done, future = waiting.popleft()
+                    yield self.feat.finish(done, future.result())
+            while waiting:
+                done, future = waiting.popleft()
+                yield self.feat.finish(done, future.result())
+
+    def _kept(self, folder: str) -> Iterator[pa.RecordBatch]:
+        for path in sorted(Path(folder).glob("features-*.parquet")):
+            try:
+                yield from self._kept_file(path)
+            except (pa.ArrowException, KeyError, OSError) as error:
+                raise SourceError(
+                    str(path), "not a readable feature file", hint="ingest the logs again"
+                ) from error
+
+    def _kept_file(self, path: Path) -> Iterator[pa.RecordBatch]:
+        with path.open("rb") as raw:
+            digest = hashlib.file_digest(raw, "sha256").hexdigest()
+            file = pq.ParquetFile(raw)
+            made_with = (file.schema_arrow.metadata or {}).get(PORTABLE, b"").decode()
+            if made_with != self.key.key_id:
+                raise ConfigError(
+                    f"{path.name} was made with digest key {made_with or 'unknown'}, this run uses {self.key.key_id}",
+                    hint="use the key it was ingested with",
+                )
+            seen = (file.schema_arrow.metadata or {}).get(b"fields", b"").decode().split(",")
+            for name in filter(None, seen):
+                self.feat.seen_fields[name] = self.feat.seen_fields.get(name, 0) + file.metadata.num_rows
+            self.kept[str(path)] = (digest, file.metadata.num_rows)
+            for batch in file.iter_batches(self.settings.ingest.batch_rows):
+                yield from_portable(batch, self.feat)
+
+
+def open_reader(
+    inputs: Sequence[str], settings: Settings, format: str | None, mapping: Path | None, **more: Any
+) -> Reader:
+    return Reader(
+        inputs, format=format, mapping=mapping, batch_rows=settings.ingest.batch_rows,
+        max_record_bytes=settings.ingest.max_record_bytes, earliest=settings.ingest.earliest or EARLIEST,
+        latest=settings.ingest.latest, **more,
+    )  # fmt: skip
+
+
+def is_feature_folder(name: str) -> bool:
+    return name != "-" and Path(name).is_dir() and any(Path(name).glob("features-*.parquet"))
+
+
+def key_of(settings: Settings, env: Mapping[str, str]) -> Key:
+    return Key.derive(load_key(settings, env))
+
+
+def micro(value: datetime) -> int:
+    return int(value.timestamp() * 1_000_000)
+
+
+def load_traffic(
+    intake: Intake, settings: Settings, spill: str, *, accounts: Sequence[str], releases: str | None,
+    client_releases: str | None, clock: Clock,
+) -> tuple[Traffic, list[Rejected], dict[str, Any]]:  # fmt: skip
+    """Everything a scan reads, as one `Traffic`."""
+    rejected: list[Rejected] = []
+    context: dict[str, Any] = {}
+    table = None
+    if accounts:
+        clock.step("reading accounts")
+        table, bad = read_accounts(list(accounts))
+        rejected += bad
+    model_rows: list[tuple[str, int]] = []
+    client_rows: list[tuple[str, str, int]] = []
+    if releases:
+        got, bad = read_releases(releases)
+        rejected += bad
+        model_rows = [(r["model"], micro(r["released_at"])) for r in got.to_pylist()]
+        context["releases"] = [
+            {"model": r["model"], "released_at": r["released_at"].isoformat()} for r in got.to_pylist()
+        ]
+    if client_releases:
+        got, bad = read_client_releases(client_releases)
+        rejected += bad
+        client_rows = [(r["client"], r["version"], micro(r["released_at"])) for r in got.to_pylist()]
+    clock.step("reading")
+    loader = Loader(open_backend(settings.run.threads, settings.run.memory_limit, spill), intake.feat)
+    for batch in intake.batches():
+        loader.add(batch)
+    if intake.reader is not None:
+        rejected += intake.reader.rejected
+    clock.step("accounts and units")
+    return loader.finish(table, model_rows, client_rows), rejected, context
+
+
+def something_usable(reader: Reader) -> None:
+    """Raise when records were found and every one of them was refused."""
+    if reader.counts and not reader.total.rejected:
+        return
+    first = next(iter(reader.rejected), None)
+    why = f"; first: {first.source}:{first.line}: {first.reason}" if first else ""
+    raise SourceError(
+        ", ".join(sorted(reader.counts)) or "input", f"none of {reader.total.read} records could be used{why}",
+        hint="check the format (`--format`) and the required fields exchange_id, started_at, account_id, model",
+    )  # fmt: skip

@@ -1,0 +1,80 @@
+"""How a long run says how far it is, and where its output is prepared."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from stillwatch.errors import ConfigError
+from stillwatch.report.swap import new_folder, sweep
+
+
+class Progress(Protocol):
+    """Where a long run says how far it is."""
+
+    def step(self, name: str, total: float | None = None) -> None:
+        """Begin a named phase."""
+
+    def advance(self, amount: float) -> None:
+        """Move on within it."""
+
+    def note(self, text: str) -> None:
+        """Say something once."""
+
+
+class Clock:
+    """Seconds per phase."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress, self.name, self.since = progress, "", time.perf_counter()
+        self.begun = self.since
+        self.seconds: dict[str, float] = {}
+
+    def step(self, name: str, total: float | None = None) -> None:
+        now = time.perf_counter()
+        if self.name:
+            self.seconds[self.name] = round(self.seconds.get(self.name, 0.0) + now - self.since, 3)
+        self.name, self.since = name, now
+        if name:
+            self.progress.step(name, total)
+
+
+@contextmanager
+def writable(out: Path) -> Iterator[None]:
+    """What the system says of an output is the user's to mend, not a failure of ours."""
+    try:
+        yield
+    except OSError as error:
+        reason = (error.strerror or "cannot be used").lower()
+        raise ConfigError(
+            f"{out.name} cannot be written: {reason}",
+            hint="name an output in a folder that you can write to",
+        ) from error
+
+
+@contextmanager
+def staging(out: Path | None) -> Iterator[str]:
+    """A locked, hidden folder beside ``out`` for what is on the way; what killed runs left there goes.
+
+    Without ``out``, a temporary folder.
+    """
+    with ExitStack() as stack:
+        if out is None:
+            yield stack.enter_context(tempfile.TemporaryDirectory(prefix="stillwatch-"))
+            return
+        with writable(out):
+            out = out.resolve()
+            sweep(out)
+            folder = stack.enter_context(new_folder(out))
+        yield str(folder)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """A file that appears whole or not at all."""
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)

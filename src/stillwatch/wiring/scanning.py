@@ -1,0 +1,263 @@
+"""The main job: from inputs to a result, and its words."""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+import time
+import zlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+
+from stillwatch import __version__
+from stillwatch.detect.baseline import Baseline, load_baseline
+from stillwatch.detect.grants import apply_grants
+from stillwatch.detect.nullcheck import check_null as run_null_check
+from stillwatch.detect.run import Detection, Options, detect
+from stillwatch.detect.traffic import Traffic
+from stillwatch.detect.traits import load_traits
+from stillwatch.detect.verdict import facts_of, judge
+from stillwatch.errors import SourceError
+from stillwatch.ingest import read_grants
+from stillwatch.records import EXCHANGE_SCHEMA, Abstention, Rejected, ScanResult
+from stillwatch.report import explain_text, load_result, render_html, write_result
+from stillwatch.report.files import check_target
+from stillwatch.settings import Settings, settings_digest
+from stillwatch.wiring.intake import (
+    Intake,
+    is_feature_folder,
+    key_of,
+    load_traffic,
+    open_reader,
+    something_usable,
+)
+from stillwatch.wiring.progress import Clock, Progress, staging, writable
+
+
+def scan(
+    inputs: Sequence[str],
+    *,
+    settings: Settings,
+    out: Path | None,
+    accounts: Sequence[str] = (),
+    grants: str | None = None,
+    releases: str | None = None,
+    client_releases: str | None = None,
+    baseline: str | None = None,
+    format: str | None = None,
+    mapping: Path | None = None,
+    overwrite: bool = False,
+    check_null: int = 0,
+    progress: Progress,
+    stdin: BinaryIO | None = None,
+    env: Mapping[str, str] = os.environ,
+) -> ScanResult:
+    """Find pools and campaigns in logs; write the output folder when ``out`` is given.
+
+    Raises `StillwatchError` for unusable input or settings, before anything is written.
+    """
+    if out is not None:
+        with writable(out):
+            check_target(out, overwrite=overwrite)
+    key = key_of(settings, env)
+    reference = load_reference(baseline, key.key_id)
+    traits = load_traits(disabled=tuple(settings.detect.disabled_traits))
+    options = options_of(settings)
+    clock = Clock(progress)
+    with staging(out) as spill:
+        intake = Intake(inputs, settings, key, format=format, mapping=mapping, stdin=stdin, progress=progress)
+        traffic, rejected, context = load_traffic(
+            intake,
+            settings,
+            spill,
+            accounts=accounts,
+            releases=releases,
+            client_releases=client_releases,
+            clock=clock,
+        )
+        if not traffic.n_exchanges:
+            return _empty(intake, rejected, settings, reference.about(), out, overwrite, clock)
+        permitted = None
+        if grants:
+            permitted, bad = read_grants(grants)
+            rejected += bad
+        detection = detect(traffic, traits, reference, options, clock.step)
+        covered = apply_grants(traffic, permitted)
+        null = {}
+        if check_null:
+            clock.step("null check", float(check_null))
+            null = run_null_check(traffic, detection, reference, options, check_null, progress.advance)
+        clock.step("verdict")
+        exemplars = {}
+        if settings.privacy.content == "retain" and "-" not in inputs and intake.reader is not None:
+            exemplars = _exemplars(inputs, settings, traffic, detection, format, mapping, intake.kept_rows)
+        verdict = judge(traffic, detection, reference, options, covered, exemplars)
+        summary = _summary(intake, traffic, detection, rejected, settings, reference.about(), context, null)
+        summary["counts"] |= facts_of(verdict)
+        result = ScanResult(
+            verdict.campaigns, verdict.members, verdict.findings,
+            verdict.abstentions + _unseen(intake, traffic), verdict.accounts, summary,
+        )  # fmt: skip
+        return _hand_over(result, rejected, out, overwrite, clock)
+
+
+def options_of(settings: Settings) -> Options:
+    d = settings.detect
+    return Options(
+        kappa=d.kappa, alpha_controller=d.alpha_controller, alpha_shape=d.alpha_shape, alpha_review=d.alpha_review,
+        hub_min=d.hub_min, hub_max=d.hub_max, hub_sample=d.hub_sample, reference=d.reference, seed=d.seed,
+        without=frozenset(d.without),
+    )  # fmt: skip
+
+
+def load_reference(path: str | Path | None, key_id: str) -> Baseline:
+    try:
+        return load_baseline(path, key_id)
+    except (AttributeError, zlib.error) as error:
+        raise SourceError(
+            str(path), "not a stillwatch baseline", hint="make one: stillwatch baseline fit"
+        ) from error
+
+
+def _hand_over(
+    result: ScanResult, rejected: list[Rejected], out: Path | None, overwrite: bool, clock: Clock
+) -> ScanResult:
+    clock.step("report")
+    so_far = replace(result, summary=result.summary | {"timings": dict(clock.seconds)})
+    html = render_html(so_far) if out is not None else ""
+    clock.step("")
+    seconds = clock.seconds | {"total": round(time.perf_counter() - clock.begun, 3)}
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    summary = result.summary | {"timings": seconds | {"peak_memory_bytes": peak}}
+    result = replace(result, summary=summary)
+    clock.progress.advance(0.0)  # the last chance to stop before anything is put in place
+    if out is not None:
+        write_result(result, out, rejected, html, overwrite=overwrite)
+    return result
+
+
+def _exemplars(
+    inputs: Sequence[str], settings: Settings, traffic: Traffic, detection: Detection, format: str | None,
+    mapping: Path | None, before: int,
+) -> dict[int, list[str]]:  # fmt: skip
+    """Prompts of the first linked exchanges of each group, by a second pass over the logs.
+
+    ``before`` rows came from feature files, which hold no text. The pass refuses what the first one refused,
+    so that both number the rows alike.
+    """
+    seq = traffic.column("seq")
+    wanted = {}
+    for index, stream in enumerate(detection.streams):
+        for row in stream.linked_rows[: settings.report.max_exemplars].tolist():
+            wanted[int(seq[row])] = index
+    out: dict[int, list[str]] = {}
+    at = before
+    logs = [i for i in inputs if not is_feature_folder(i)]
+    for batch in open_reader(logs, settings, format, mapping).batches():
+        for row in sorted(s - at for s in wanted if at <= s < at + len(batch)):
+            text = batch.column("prompt")[row].as_py()
+            if text:
+                out.setdefault(wanted[at + row], []).append(text[:2000])
+        at += len(batch)
+    return out
+
+
+def _unseen(intake: Intake, traffic: Traffic) -> tuple[Abstention, ...]:
+    """Contract fields that no source ever gave, as one abstention."""
+    missing = tuple(f.name for f in EXCHANGE_SCHEMA if f.name not in intake.feat.seen_fields)
+    out = []
+    if missing:
+        out.append(Abstention("input", "no source gave these fields; nothing rests on them", missing))
+    if not any(name.startswith("account.") for name in traffic.present):
+        out.append(Abstention("input", "no account table: payment, sign-up and status were not judged"))
+    return tuple(out)
+
+
+def _summary(
+    intake: Intake, traffic: Traffic, detection: Detection, rejected: list[Rejected], settings: Settings,
+    baseline: dict[str, Any], context: dict[str, Any], null: dict[str, Any],
+) -> dict[str, Any]:  # fmt: skip
+    reader = intake.reader
+    reasons = Counter(r.reason for r in rejected)
+    total = reader.total if reader is not None else None
+    refused = max(len(rejected), total.rejected if total is not None else 0)
+    return {
+        "counts": {
+            "exchanges": traffic.n_exchanges, "accounts": len(traffic.names.account.names),
+            "units": traffic.n_units, "duplicates": traffic.duplicates, "rejected": refused,
+            "skipped": total.skipped if total is not None else 0, "hubs": len(detection.hubs),
+            "hubs_discovered": int(detection.tests.discovered.sum()),
+            "groups_tested": len(detection.groups),
+        },
+        "rejected": dict(sorted(reasons.items())),
+        "time_range": {"start": _iso(traffic.start), "end": _iso(traffic.end)},
+        "false_discovery_rate": settings.detect.alpha_shape,
+        "baseline": baseline,
+        "formats": _formats(intake),
+        "inputs": _inputs(intake),
+        "notes": list(reader.notes) if reader is not None else [],
+        "versions": {"stillwatch": __version__, "lexicon": traffic.lexicon.version, "traits": len(detection.traits)},
+        "settings_digest": settings_digest(settings),
+        "key_id": traffic.key.key_id,
+        "seed": settings.detect.seed,
+        "reference": "baseline+traffic" if detection.use_traffic else "baseline",
+        "incomplete": sorted({a.trait for a in detection.abstentions if a.reason.startswith("failed")}),
+        **context,
+        **({"null_check": null} if null else {}),
+    }  # fmt: skip
+
+
+def _formats(intake: Intake) -> list[str]:
+    seen = {f"{r.format} ({r.compression})" for r in intake.reader.recognised} if intake.reader else set()
+    return sorted(seen | ({"features"} if intake.features else set()))
+
+
+def _inputs(intake: Intake) -> list[dict[str, Any]]:
+    found = dict(intake.kept)
+    if intake.reader is not None:
+        rows = {name: counts.accepted for name, counts in intake.reader.counts.items()}
+        found |= {name: (digest, rows.get(name, 0)) for name, digest in intake.reader.digests.items()}
+    return [
+        {"name": Path(name).name or name, "digest": digest, "rows": n}
+        for name, (digest, n) in sorted(found.items())
+    ]
+
+
+def _iso(micro: int) -> str:
+    return datetime.fromtimestamp(micro / 1_000_000, tz=UTC).isoformat()
+
+
+def _empty(
+    intake: Intake, rejected: list[Rejected], settings: Settings, baseline: dict[str, Any], out: Path | None,
+    overwrite: bool, clock: Clock,
+) -> ScanResult:  # fmt: skip
+    """No usable exchange: an error when everything was refused, a quiet empty result when there was nothing."""
+    reader = intake.reader
+    if reader is not None:
+        something_usable(reader)
+    accounts = pa.table(
+        {
+            "account_id": pa.array([], pa.string()), "exchange_count": pa.array([], pa.int64()),
+            "campaign_id": pa.array([], pa.string()), "disposition_hint": pa.array([], pa.string()),
+            "abstentions": pa.array([], pa.list_(pa.string())),
+        }
+    )  # fmt: skip
+    summary: dict[str, Any] = {
+        "counts": {"exchanges": 0, "accounts": 0, "rejected": 0}, "baseline": baseline,
+        "settings_digest": settings_digest(settings), "versions": {"stillwatch": __version__},
+        "notes": list(reader.notes) if reader is not None else [],
+    }  # fmt: skip
+    result = ScanResult((), (), (), (Abstention("input", "there was nothing to look at"),), accounts, summary)
+    return _hand_over(result, rejected, out, overwrite, clock)
+
+
+def explain(run_dir: Path, subject: str) -> Any:
+    """What a run says about one campaign or account."""
+    return explain_text(load_result(run_dir), subject)
