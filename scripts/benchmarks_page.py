@@ -44,11 +44,9 @@ def main() -> None:
         lines += ["", "Command: `make study`."]
     for file, title, about in WEEKS:
         if (DATA / file).exists():
-            first = DATA / file.replace(".json", "_first.json")
-            lines += real(
-                json.loads((DATA / file).read_text("utf-8")), title, about,
-                json.loads(first.read_text("utf-8")) if first.exists() else None,
-            )  # fmt: skip
+            history = DATA / file.replace(".json", "_history.json")
+            told = json.loads(history.read_text("utf-8")) if history.exists() else []
+            lines += real(json.loads((DATA / file).read_text("utf-8")), title, about, told)
     bench = DATA / "bench.json"
     if bench.exists():
         data = json.loads(bench.read_text("utf-8"))

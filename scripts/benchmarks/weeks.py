@@ -17,63 +17,69 @@ WEEKS = (
     (
         "second_week.json", "A second week of real text: the hold-out",
         "other prompts, other recipes, other honest classes, written by somebody who had not seen how detection works"
-        " (`tests/real/second/README.md`). Nothing was tuned on it. After its first scan the shipped baseline was fitted again on"
-        " richer worlds and groups were ranked among honest groups of like size; neither was done because of this week, and the"
-        " figures of the first scan stand below.",
+        " (`tests/real/second/README.md`). No setting was chosen by its scans. It has been scanned in several states all the"
+        " same, and its text was revised once after the first scan, by an author who did not know of that; all of it is told"
+        " below. A tenth of its honest prompts by wording, and the shared plumbing, are those of the first week.",
     ),
 )  # fmt: skip
 
 
-def real(data: dict[str, Any], title: str, about: str, first: dict[str, Any] | None) -> list[str]:
-    """One week of real text."""
-    seeds = [data["seed"], *(o["seed"] for o in data["others"])]
+def real(runs: list[dict[str, Any]], title: str, about: str, history: list[dict[str, Any]]) -> list[str]:
+    """One week of real text: every draw of it under every key."""
+    draws = sorted({r["seed"] for r in runs}, key=[r["seed"] for r in runs].index)
+    keys = len({r["key"] for r in runs})
+    counts = runs[0]["counts"]
     out = [
         "", f"## {title}", "",
-        f"{data['counts']['exchanges']:,} exchanges of {data['counts']['accounts']:,} accounts: {about} One account in"
-        " four to five belongs to a campaign, so these are no field rates.", "",
-        "| campaign | accounts | found | groups | purity | called | p | hints |", "|---|---|---|---|---|---|---|---|",
+        f"{counts['exchanges']:,} exchanges of {counts['accounts']:,} accounts: {about} One account in four to five belongs to a"
+        " campaign, so these are no field rates.", "",
+        f"Accounts found (tier member or associated) under {keys} fixed keys, since a scan's key draws which units choose a hub;"
+        " the least purity of the groups they stand in; what they are called; hints. Baseline"
+        f" {', '.join(sorted({r['baseline'] for r in runs}))}.", "",
+        "| campaign | accounts | " + " | ".join(f"seed {d}" for d in draws) + " |",
+        "|---|---|" + "---|" * len(draws),
     ]  # fmt: skip
-    for c in data["campaigns"]:
-        p = ", ".join("-" if v is None else f"{v:.4f}" for v in c["p_value"]) or "-"
-        hints = ", ".join(f"{k} {v}" for k, v in sorted(c["hints"].items()))
-        out.append(
-            f"| {c['campaign']} | {c['accounts']} | {c['found']} | {c['groups']} | {c['purity']:.3f}"
-            f" | {', '.join(c['kind']) or 'nothing'} | {p} | {hints} |"
-        )
-    out += ["", "| honest class | organisations | review or act | hints by account |", "|---|---|---|---|"]
-    for c in data["honest"]:
-        hints = ", ".join(f"{k} {v}" for k, v in sorted(c["hints"].items()))
-        out.append(f"| {c['class']} | {c['organisations']:,} | {c['review_or_act']} | {hints} |")
-    total = sum(c["organisations"] for c in data["honest"])
-    wrong = sum(c["review_or_act"] for c in data["honest"])
+    for k, c in enumerate(runs[0]["campaigns"]):
+        cells = [cell([r["campaigns"][k] for r in runs if r["seed"] == d]) for d in draws]
+        out.append(f"| {c['campaign']} | {c['accounts']} | " + " | ".join(cells) + " |")
+    out += ["", "| honest class | organisations | at review or act, of all scans |", "|---|---|---|"]
+    for k, c in enumerate(runs[0]["honest"]):
+        sums = [sum(r["honest"][k][x] for r in runs) for x in ("organisations", "review_or_act")]
+        out.append(f"| {c['class']} | {c['organisations']:,} | {sums[1]} of {sums[0]:,} |")
+    total = sum(h["organisations"] for r in runs if r["key"] == 0 for h in r["honest"])
+    wrong = sum(h["review_or_act"] for r in runs if r["key"] == 0 for h in r["honest"])
     out += [
-        "", f"{wrong} of {total:,} honest organisations at review or act (95 % upper bound"
-        f" {upper(wrong, total):.2e}).", "",
-        "The same composition drawn with other seeds: accounts found, and as what.", "",
-        "| campaign | " + " | ".join(f"seed {o['seed']}" for o in data["others"]) + " |",
-        "|---|" + "---|" * len(data["others"]),
+        "", f"Under the first key, over all draws: {wrong} of {total:,} honest organisations at review or act (95 % upper bound"
+        f" {upper(wrong, total):.1e}; the keys look at the same traffic and are not counted again).",
     ]  # fmt: skip
-    for k, c in enumerate(data["campaigns"]):
-        cells = [
-            f"{o['campaigns'][k]['found']} of {o['campaigns'][k]['accounts']}, {', '.join(o['campaigns'][k]['kind']) or 'nothing'}"
-            for o in data["others"]
+    command = f"Command: `python -m scripts.real_week` (seeds {', '.join(map(str, draws))}; keys 0 to {keys - 1}; scale 1)."
+    return [*out, *earlier(history), "", command]
+
+
+def cell(found: list[dict[str, Any]]) -> str:
+    """One campaign in one draw, under every key."""
+    if not any(c["found"] for c in found):
+        return "0, nothing"
+    counts = [c["found"] for c in found]
+    many = f"{counts[0]}" if len(set(counts)) == 1 else f"{min(counts)} to {max(counts)}"
+    pure = min(c["purity"] for c in found if c["found"])
+    kinds = sorted({kind for c in found for kind in c["kind"]} | ({"nothing"} if 0 in counts else set()))
+    hints = sorted({h for c in found for h in c["hints"]} - {"none"})
+    return f"{many}; {pure:.2f}; {' or '.join(kinds)}; {', '.join(hints) or 'none'}"
+
+
+def earlier(history: list[dict[str, Any]]) -> list[str]:
+    """What earlier states of the detector found, each under one random key that was not kept."""
+    out = []
+    for scan in history:
+        told = [
+            f"{c['campaign']} {', '.join(str(d['campaigns'][k]['found']) for d in scan['draws'])} of {c['accounts']}"
+            for k, c in enumerate(scan["draws"][0]["campaigns"])
         ]
-        out.append(f"| {c['campaign']} | " + " | ".join(cells) + " |")
-    touched = [sum(h["review_or_act"] for h in o["honest"]) for o in data["others"]]
-    out += ["| honest organisations at review or act | " + " | ".join(map(str, touched)) + " |"]
-    command = f"Command: `python -m scripts.real_week` (seeds {', '.join(map(str, seeds))}; scale 1)."
-    return [*out, *(first_scan(first) if first else []), "", command]
-
-
-def first_scan(data: dict[str, Any]) -> list[str]:
-    """What an earlier state of the detector found when it saw a week for the first time."""
-    draws = [data, *data["others"]]
-    told = [
-        f"{c['campaign']} {', '.join(str(d['campaigns'][k]['found']) for d in draws)} of {c['accounts']}"
-        for k, c in enumerate(data["campaigns"])
-    ]
-    wronged = sum(h["review_or_act"] for d in draws for h in d["honest"])
-    return [
-        "", f"First scan (baseline {data['baseline']}), accounts found in the three draws: {'; '.join(told)}; honest"
-        f" organisations at review or act: {wronged}.",
-    ]  # fmt: skip
+        seeds = ", ".join(str(d["seed"]) for d in scan["draws"])
+        wronged = sum(d["honest_reviewed"] for d in scan["draws"])
+        out += [
+            "", f"Earlier: {scan['what']} (baseline {scan['baseline']}, seed {seeds}, one random key that was not kept): accounts"
+            f" found: {'; '.join(told)}; honest organisations at review or act: {wronged}.",
+        ]  # fmt: skip
+    return out

@@ -140,7 +140,8 @@ class DetectSettings(_Section):
     without: Annotated[tuple[Literal["controller", "shape", "retest"], ...], Field(strict=False)] = _setting(
         (),
         "Parts of the method that are left out, for comparing: the test of one controller, the test of shape, the "
-        "second test on held-out evidence. No rate is stated then, nothing gets beyond `review`, and the report says so.",
+        "second test on held-out evidence. No rate is stated then, nothing gets beyond `review`, and the report says "
+        "so.",
         "parts",
     )
     seed: int = _setting(2026, "Seed of every draw; printed in the report.", "number", ge=0, le=2**63 - 1)

@@ -1,7 +1,7 @@
 """Builds the second week: other text, other classes and other recipes than the first, and the truth beside them.
 
 From the repository root: ``python -m tests.real.second.week OUT [SHARED] [SCALE] [SEED]``, or call ``build_week``.
-The same seed and scale give the same bytes. Nothing here was written, or changed, after a look at a scan of it.
+The same seed and scale give the same bytes. Whoever wrote and revised it had not seen a scan of it.
 """
 
 from __future__ import annotations
