@@ -254,3 +254,19 @@ def test_settings_that_contradict_each_other(tmp_path: Path) -> None:
             Reader(["-"], **options)
     with pytest.raises(SourceError, match="do not come as"):
         read(b"a,b\n1,2\n", format="otlp-json")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b'{"prompt":"' + b"a" * 400_000, "goes on beyond 256 KiB"),
+        (b'{"prompt":"' + b"a" * 4_000, "cut short"),
+        (b'{"weather":"fine"}\n', "of no known format"),
+    ],
+)
+def test_what_cannot_be_told_is_said_for_what_it_is(tmp_path: Path, content: bytes, said: str) -> None:
+    """A line without end, a file cut short and strange records are three different answers."""
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(content)
+    with pytest.raises(SourceError, match=said):
+        list(Reader([str(path)]).batches())

@@ -76,8 +76,18 @@ def recognise(name: str, head: bytes, formats: Iterable[Format], told: Format | 
     scored = [(each.sniff(head), each) for each in candidates if container in each.containers]
     best = max(scored, key=lambda pair: pair[0], default=None)
     if best is None or best[0] < ENOUGH:
-        raise SourceError(name, "the records are of no known format", hint=_known(candidates))
+        raise SourceError(name, _why(container, head), hint=_known(candidates))
     return Kind(container, best[1], f"{container}, by content")
+
+
+def _why(container: str, head: bytes) -> str:
+    """What keeps the content from being told: no end of the first line, a file cut short, or strange records."""
+    if container == "jsonl" and b"\n" not in head.strip():
+        if len(head) >= HEAD:
+            return f"the first line goes on beyond {HEAD // 1024} KiB, too far to tell the format by"
+        if isinstance(decode(head.strip()), Refusal):
+            return "the only line is not whole JSON; the file may have been cut short"
+    return "the records are of no known format"
 
 
 def _known(formats: list[Format]) -> str:

@@ -19,6 +19,7 @@ TRAIT = QueueTrait(
         "a reseller's or gateway's own fail-over",
         "a person who turns to a second account",
         "an incident in which one region is refused before another",
+        "a job that runs by the clock, if somebody gets himself refused just before it on purpose",
     ),
     source="Relays send a refused request to the next account at once. McNemar's test (1947) on self-controlled "
     "windows, as in case series.",
