@@ -5,7 +5,8 @@
 3. Adjusted p at most ``alpha_shape``: campaign. At most ``alpha_review``, and the plain p at most ``alpha_shape``:
    campaign of low confidence, at most ``review``. Otherwise a pool, at most ``watch``. The second condition keeps
    the share of honest groups that come to review at ``alpha_shape``, however many campaigns are about.
-4. Only members of a campaign may reach ``act``, with two independent families and a stated rate.
+4. Only members of a campaign may reach ``act``, with two independent families and a stated rate, and never in a
+   handful: one person's orchestrated agents look like that, and a handful can be looked at by hand.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 
 from stillwatch.detect.assemble import JOIN_DECADES, Group
-from stillwatch.detect.baseline import Baseline
+from stillwatch.detect.baseline import HANDFUL, Baseline
 from stillwatch.detect.betting import bh_adjusted
 from stillwatch.detect.grants import Covered
 from stillwatch.detect.innocent import explanations
@@ -381,7 +382,8 @@ class _Case:
         }
         families.discard(Family.CONTENT)
         firm = self.firm and not self.group.thin and len(families) >= 1 and self._two_families()
-        return Disposition.ACT if firm and not self.options.without else Disposition.REVIEW
+        few = len(self.group.units) < HANDFUL
+        return Disposition.ACT if firm and not few and not self.options.without else Disposition.REVIEW
 
     def _two_families(self) -> bool:
         strong = {e.family for e in self.evidence if e.log10_e_value >= 3.0}
