@@ -8,6 +8,7 @@ reported on them. Groups found are kept in a working file, so an interrupted run
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
 import tempfile
@@ -21,6 +22,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+import stillwatch
 from stillwatch.detect.baseline import SHIPPED, Baseline, Calibration, Shares, dump_baseline
 from stillwatch.detect.digest import Key
 from stillwatch.detect.features import Featurizer
@@ -41,6 +43,34 @@ SCALE = 0.3
 PURITY = 0.8
 NOTHING = Calibration(dict.fromkeys(FEATURES, 0.0), {}, np.zeros(0), {}, np.zeros(0, np.int64))
 NOBODY = Baseline("none", "", "shipped", 0, None, {}, NOTHING, "", "")
+PACKAGE = Path(stillwatch.__file__).parent
+
+
+def program_digest() -> str:
+    """SHA-256 over all that decides what a world holds and what is found in it, the shipped baseline excepted.
+
+    A kept row counts only under the digest it was made with: groups found by another program in another world
+    must not be mixed into a baseline.
+    """
+    every = hashlib.sha256(f"scale {SCALE}".encode())
+    for path in sorted(PACKAGE.rglob("*")):
+        if path.suffix in {".py", ".toml"}:
+            every.update(f"{path.relative_to(PACKAGE).as_posix()}\0".encode())
+            every.update(hashlib.sha256(path.read_bytes()).digest())
+    return every.hexdigest()
+
+
+def kept(work: Path, program: str) -> list[dict[str, Any]]:
+    """Rows of the working file that this program wrote; a row cut short by an interruption is left out."""
+    rows = []
+    for line in work.read_text("utf-8").splitlines() if work.exists() else ():
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if row.get("program") == program:
+            rows.append(row)
+    return rows
 
 
 def load_world(folder: Path) -> Traffic:
@@ -131,12 +161,13 @@ def main() -> None:
     args = parser.parse_args()
     args.work.parent.mkdir(parents=True, exist_ok=True)
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    worlds = [json.loads(x) for x in args.work.read_text("utf-8").splitlines()] if args.work.exists() else []
+    program = program_digest()
+    worlds = kept(args.work, program)
     done = {(w["scenario"], w["seed"]) for w in worlds}
     todo = [w for w in WORLDS if w not in done]
     with ProcessPoolExecutor(args.jobs, mp_context=get_context("spawn")) as pool:
         for number, found in enumerate(as_completed([pool.submit(look_at, *w) for w in todo]), start=1):
-            worlds.append(found.result())
+            worlds.append({**found.result(), "program": program})
             with args.work.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(worlds[-1]) + "\n")
             sys.stderr.write(f"{number}/{len(todo)} {worlds[-1]['scenario']} seed {worlds[-1]['seed']}\n")

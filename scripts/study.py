@@ -18,7 +18,7 @@ from typing import Any
 from scripts.lab_run import a_key, generate, scan_arguments, stillwatch
 from stillwatch.lab.suite.cells import read_cells
 
-SUITES = ("honest", "ladder", "load", "compare")
+SUITES = ("honest", "ladder", "load", "compare", "mixtures")
 """In the order of what is missed most when it is missing."""
 NULL_RUNS = 200
 KEPT = (

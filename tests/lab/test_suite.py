@@ -108,7 +108,7 @@ def test_shipped_suites_can_be_read() -> None:
     from stillwatch.lab import load_scenario
     from stillwatch.lab import scenarios as all_scenarios
 
-    assert {"smoke", "ladder", "honest", "load", "compare"} == set(suites())
+    assert {"smoke", "ladder", "honest", "load", "compare", "mixtures"} == set(suites())
     for name, title in suites().items():
         suite = load_suite(name)
         assert title
