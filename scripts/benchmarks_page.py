@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from scripts.benchmarks.attackers import compare, delay, extremes, ladder, price
+from scripts.benchmarks.attackers import ablations, baselines, delay, extremes, ladder, price
 from scripts.benchmarks.gates import gates
 from scripts.benchmarks.honest import lookalikes, null
 from scripts.benchmarks.speed import speed
+from scripts.benchmarks.stability import left_out, mixtures, poison
 from scripts.benchmarks.weeks import WEEKS, real
 
 DATA = Path("docs/data")
 PAGE = Path("docs/benchmarks.md")
+SECTIONS = (
+    gates, ladder, price, baselines, ablations, mixtures, delay, extremes, lookalikes, poison, left_out, null,
+)  # fmt: skip
 INTRO = """# Benchmarks
 
 Figures of the scan on simulated worlds with held-out seeds, and its speed. Made by `make study` and
@@ -27,9 +31,6 @@ for the field to show. A scan of real text with real activity statistics is in `
 upper bounds for rates near zero). Accounts of one campaign stand or fall together, so intervals that take accounts
 one by one are the narrowest that could be right. Purity and fragments are means over worlds with the least and the
 most; speed is a single run.
-
-Worlds and weeks were measured just before the compensation test was given its bounds of cost (64 rows on either side,
-about 400 refusals of a hub; decision 0008); the tests on both weeks pass with them, and speed was measured with them.
 """
 
 
@@ -39,7 +40,7 @@ def main() -> None:
     study = DATA / "study.json"
     if study.exists():
         rows = json.loads(study.read_text("utf-8"))
-        for section in (gates, ladder, price, compare, delay, extremes, lookalikes, null):
+        for section in SECTIONS:
             lines += section(rows)
         lines += ["", "Command: `make study`."]
     for file, title, about in WEEKS:

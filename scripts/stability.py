@@ -29,8 +29,9 @@ SCALE = 0.35
 SHARES = (0.0, 0.01, 0.05)
 POISON = [(f"ladder_L{level}", 461) for level in (0, 1, 2, 4)]
 LEAVE_OUT = [("ladder_L1", 471), ("ladder_L4", 471)]
-LARGEST, DRAWN = 8, 12
+LARGEST, DRAWN = 6, 6
 """Organisations left out of a world: those with most accounts in the groups found, and others drawn from them."""
+SUITES = ("poison", "leave_out")
 TRUSTED = ("identity", "business")
 
 
@@ -175,6 +176,17 @@ def left_out(work: Path, scenario: str, seed: int) -> Iterator[dict[str, Any]]:
             "asked": len(before.asked - gone), "flips": before.flips(Verdicts.of(run), gone),
         }  # fmt: skip
     shutil.rmtree(folder)
+
+
+def complete(rows: list[dict[str, Any]]) -> bool:
+    """Whether every world has its rows.
+
+    >>> complete([])
+    False
+    """
+    found = {(r["suite"], r["scenario"], r["seed"]) for r in rows}
+    wanted = {("poison", *w) for w in POISON} | {("leave_out", *w) for w in LEAVE_OUT}
+    return wanted <= found
 
 
 def rows(work: Path, jobs: int, stamp: str) -> list[dict[str, Any]]:

@@ -1,8 +1,10 @@
 """``make study``: what is found and who is wronged on held-out seeds, scored against the sealed truth.
 
-Runs the suites of the laboratory that carry figures, two worlds at a time, and one check of the null. Every cell is
-kept as it ends, so an interrupted study goes on where it stopped; every opening of truth stands in a ledger. Seeds that
-were used for development (11 to 22) are refused by the suites themselves.
+Runs the suites of the laboratory that carry figures, two worlds at a time; then verdicts under a poisoned reference
+and with an organisation left out, and the check of the null. Every figure is kept as it is made, so an interrupted
+study goes on where it stopped, and what stands in ``docs/data/study.json`` is kept as long as the programs behind it
+are the same: a new detector leaves the figures of every baseline. Every opening of truth stands in a ledger. Seeds
+that were used for development (11 to 22) are refused by the laboratory.
 """
 
 from __future__ import annotations
@@ -12,60 +14,150 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from scripts import stability
 from scripts.lab_run import a_key, generate, scan_arguments, stillwatch
-from stillwatch.lab.suite.cells import read_cells
+from stillwatch.lab.scenario import load_scenario
+from stillwatch.lab.suite import Moment, Suite, choose, load_suite, run_suite
+from stillwatch.lab.suite.cells import key_of, read_cells
+from stillwatch.lab.suite.code import code_digest
+from stillwatch.lab.suite.detectors import Detector
+from stillwatch.wiring.lab import LabRunner
 
-SUITES = ("honest", "ladder", "load", "compare", "mixtures")
+SUITES = ("honest", "ladder", "load", "mixtures", "compare")
 """In the order of what is missed most when it is missing."""
-NULL_RUNS = 200
+NULL_RUNS, NULL_SEED = 200, 401
 KEPT = (
     "campaigns", "campaign_level", "classes", "discovery", "fragments_mean", "load", "operating_points", "purity",
-    "ranking", "standing", "volume", "world",
+    "ranking", "standing", "successors", "volume", "world",
 )  # fmt: skip
 """Of a score, what the page reads."""
-COUNTS = ("accounts", "member", "orgs", "orgs_member", "orgs_review_or_act", "orgs_act")
+COUNTS = (
+    "accounts", "member", "orgs", "orgs_claimed", "orgs_member", "orgs_review_or_act", "orgs_act",
+)  # fmt: skip
 WORDY = ("cost", "delay_days", "dials", "groups", "imitation")
 """Of a campaign, what can be made again from scenario and seed."""
 
-
-def cells_of(suite: str, work: Path, jobs: int) -> list[dict[str, Any]]:
-    """A suite's cells, run where they are missing."""
-    folder = work / suite
-    stillwatch("lab", "run", suite, "--out", folder, "--jobs", str(jobs), fine=(0, 1))
-    rows = []
-    for cell in read_cells(folder).values():
-        kept = {k: v for k, v in cell.items() if k not in ("score", "key", "ledger")}
-        if "score" in cell:
-            kept["score"] = slim(cell["score"])
-        rows.append({"suite": suite, **kept})
-    return sorted(rows, key=lambda r: (r["scenario"], r["seed"], r["detector"]["id"]))
+Row = dict[str, Any]
 
 
-def slim(score: dict[str, Any]) -> dict[str, Any]:
-    """What the page reads of a score: counts, from which every rate and interval can be formed again."""
-    out = {k: score[k] for k in KEPT if k in score}
-    out["classes"] = {name: {k: row[k] for k in COUNTS} for name, row in score["classes"].items()}
-    out["campaigns"] = [{k: v for k, v in c.items() if k not in WORDY} for c in score["campaigns"]]
-    return out
+def stamp() -> str:
+    """The programs behind a figure of our own detector."""
+    return "-".join(code_digest(part) for part in ("own", "generator", "scorer"))
 
 
-def null_check(work: Path) -> dict[str, Any]:
+def keys_of(suite: Suite, detectors: tuple[Detector, ...]) -> set[str]:
+    """Every cell that the suite asks for, with the programs as they are."""
+    return {
+        key_of(load_scenario(w.scenario), seed, w.scale, w.delay, d.id, d.digest, "report")
+        for w in suite.worlds for seed in w.seeds for d in detectors
+    }  # fmt: skip
+
+
+def cells_of(name: str, filed: dict[str, Row], folder: Path) -> list[Row]:
+    """The suite's cells that were made, from the file and from this machine; cells of another plan are left out."""
+    suite = load_suite(name)
+    wanted = keys_of(suite, choose(suite, LabRunner()))
+    here = {key: slim(name, cell) for key, cell in read_cells(folder).items()} if folder.exists() else {}
+    found = {k: row for k, row in (filed | here).items() if k in wanted}
+    return sorted(found.values(), key=lambda r: (r["scenario"], r["seed"], r["detector"]["id"]))
+
+
+def run(name: str, filed: dict[str, Row], folder: Path, jobs: int, worlds: int | None = None) -> None:
+    """Run what neither the file nor this machine has."""
+    suite = load_suite(name)
+    if worlds is not None:
+        suite = replace(suite, worlds=tuple(replace(w, seeds=w.seeds[:worlds]) for w in suite.worlds))
+    runner = LabRunner()
+    fine = {k for k, row in filed.items() if "error" not in row}
+    run_suite(
+        suite, choose(suite, runner), folder, runner=runner, jobs=jobs, elsewhere=fine, told=say,
+        now=lambda: datetime.now(tz=UTC).isoformat(timespec="seconds"),
+    )  # fmt: skip
+
+
+def say(moment: Moment) -> None:
+    """One line on standard error; overwritten on a terminal."""
+    sys.stderr.write(f"\r\x1b[K{moment.words}" if sys.stderr.isatty() else f"{moment.words}\n")
+    sys.stderr.flush()
+
+
+def slim(suite: str, cell: Row) -> Row:
+    """What the page reads of a cell: counts, from which every rate and interval can be formed again."""
+    row = {"suite": suite, **{k: v for k, v in cell.items() if k not in ("score", "ledger")}}
+    if "score" in cell:
+        score = cell["score"]
+        out = {k: score[k] for k in KEPT if k in score}
+        out["classes"] = {
+            name: {k: row[k] for k in COUNTS if k in row} for name, row in score["classes"].items()
+        }
+        out["campaigns"] = [{k: v for k, v in c.items() if k not in WORDY} for c in score["campaigns"]]
+        row["score"] = out
+    return row
+
+
+def null_check(work: Path, filed: list[Row]) -> list[Row]:
     """The shuffled-label check on one held-out day."""
     kept = work / "null.json"
-    if kept.exists():
-        found: dict[str, Any] = json.loads(kept.read_text("utf-8"))
-        return found
+    known = filed + ([json.loads(kept.read_text("utf-8"))] if kept.exists() else [])
+    for row in known:
+        if row["suite"] == "null" and row.get("stamp") == stamp():
+            return [row]
     folder = work / "null"
-    generate("demo_day", 101, 1.0, folder / "traffic")
+    generate("demo_day", NULL_SEED, 1.0, folder / "traffic")
     arguments = [*scan_arguments(folder / "traffic", folder / "report", a_key(work)), "--json", "-q"]
     _, text = stillwatch(*arguments, "--check-null", str(NULL_RUNS), fine=(0, 10), capture=True)
     shutil.rmtree(folder)
-    row = {"suite": "null", "scenario": "null", "seed": 101, "null_check": json.loads(text)["null_check"]}
+    row = {
+        "suite": "null", "scenario": "null", "seed": NULL_SEED, "stamp": stamp(),
+        "null_check": json.loads(text)["null_check"],
+    }  # fmt: skip
     kept.write_text(json.dumps(row) + "\n", encoding="utf-8")
-    return row
+    return [row]
+
+
+def stable(work: Path, jobs: int, filed: list[Row]) -> list[Row]:
+    """Poisoned references and organisations left out."""
+    mine = [r for r in filed if r["suite"] in stability.SUITES and r.get("stamp") == stamp()]
+    if stability.complete(mine):
+        return mine
+    made = stability.rows(work / "stability", jobs, stamp())
+    return [
+        {**(slim(r["suite"], r) if "score" in r else r), "stamp": stamp()} for r in made
+    ]  # fmt: skip
+
+
+def parts(given: argparse.Namespace, before: list[Row]) -> Iterator[list[Row]]:
+    """One part of the study after the other, each run as far as it is missing."""
+    filed = {r["key"]: r for r in before if "key" in r}
+    for suite in SUITES:
+        folder = given.work / suite
+        if suite in (given.suite or SUITES):
+            sys.stderr.write(f"suite {suite}\n")
+            run(suite, filed, folder, given.jobs, given.worlds)
+        yield cells_of(suite, filed, folder)
+    if given.suite is None or "null" in given.suite:
+        yield null_check(given.work, before)
+    else:
+        yield [r for r in before if r["suite"] == "null" and r.get("stamp") == stamp()]
+    if given.suite is None or "stability" in given.suite:
+        yield stable(given.work, given.jobs, before)
+    else:
+        yield [r for r in before if r["suite"] in stability.SUITES and r.get("stamp") == stamp()]
+
+
+def write(out: Path, rows: list[Row]) -> None:
+    """One line a row, whole or not at all."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial = out.with_name(f".{out.name}.partial")
+    lines = ",\n".join(json.dumps(row, sort_keys=True, separators=(",", ":")) for row in rows)
+    partial.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+    partial.replace(out)
 
 
 def main() -> None:
@@ -74,20 +166,26 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path(".cache/study"))
     parser.add_argument("--out", type=Path, default=Path("docs/data/study.json"))
     parser.add_argument("--jobs", type=int, default=2, help="worlds at a time; each needs about 3 GB")
+    parser.add_argument("--worlds", type=int, help="only the first so many seeds of every family")
     parser.add_argument(
-        "--suite", choices=SUITES, action="append", help="only this; may be given several times"
-    )
+        "--suite", choices=(*SUITES, "null", "stability"), action="append",
+        help="run only this and keep what there is of the others; may be given several times",
+    )  # fmt: skip
     given = parser.parse_args()
-    os.environ.setdefault(
-        "OPENBLAS_NUM_THREADS", "1"
-    )  # worlds run side by side; small products only lose by threads
+    # Worlds run side by side; small matrix products only lose by threads.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     given.work.mkdir(parents=True, exist_ok=True)
-    rows = [null_check(given.work)]
-    for suite in given.suite or SUITES:
-        sys.stderr.write(f"suite {suite}\n")
-        rows += cells_of(suite, given.work, given.jobs)
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(json.dumps(rows, sort_keys=True, separators=(",", ":")) + "\n", encoding="utf-8")
+    before: list[Row] = json.loads(given.out.read_text("utf-8")) if given.out.exists() else []
+    rows: list[Row] = []
+    for part in parts(given, before):
+        rows += part
+    write(given.out, rows)
+    short = [r for r in rows if "error" in r]
+    for row in short:
+        sys.stderr.write(
+            f"failed: {row['detector']['id']} on {row['scenario']} seed {row['seed']}: {row['error']}\n"
+        )
+    sys.stderr.write(f"{len(rows)} rows in {given.out}\n")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from collections import defaultdict
 from statistics import median, quantiles
 from typing import Any
 
-from scripts.benchmarks.words import at_rate, of, seeds, spread, upper, wilson
+from scripts.benchmarks.words import at_rate, counts_at, of, seeds, short, spread, upper, wilson
 
 
 def ladder(rows: list[dict[str, Any]]) -> list[str]:
@@ -78,36 +78,58 @@ def price(rows: list[dict[str, Any]]) -> list[str]:
     return out
 
 
-def compare(rows: list[dict[str, Any]]) -> list[str]:
-    """Every detector on one world of every rung."""
+def baselines(rows: list[dict[str, Any]]) -> list[str]:
+    """Every detector on every world of the ladder."""
+    mine = [r for r in rows if r["suite"] == "ladder"]
+    if len({r["detector"]["id"] for r in mine}) < 2:
+        return []
+    return [
+        "", "## Beside what others use", "",
+        f"The same worlds (seeds {seeds(mine)}). {RANKED} Wilson intervals in brackets.", "",
+        *table(mine, interval=True),
+    ]  # fmt: skip
+
+
+def ablations(rows: list[dict[str, Any]]) -> list[str]:
+    """Ours with parts taken away, on a few worlds of every rung."""
     mine = [r for r in rows if r["suite"] == "compare"]
     if not mine:
         return []
+    return [
+        "", "## Beside itself with parts taken away", "",
+        f"Worlds of each rung with seed {seeds(mine)}, scale {mine[0]['scale']:g}. {RANKED}", "",
+        *table(mine, interval=False),
+    ]  # fmt: skip
+
+
+RANKED = (
+    "Share of extractors above the one honest account in a thousand that is most suspicious to the detector; ties go against it."
+    " A dash: the cell failed or has not been run."
+)
+
+
+def table(mine: list[dict[str, Any]], *, interval: bool) -> list[str]:
+    """Detectors by rung: recall at one in a thousand, claims, organisations wronged, seconds."""
     levels = sorted({r["scenario"] for r in mine})
     names = sorted({r["detector"]["id"] for r in mine}, key=lambda n: (not n.startswith("stillwatch"), n))
-    head = [x.removeprefix("ladder_") for x in levels]
+    head = " | ".join(x.removeprefix("ladder_") for x in levels)
     out = [
-        "", "## Beside what others use, and beside itself with parts taken away", "",
-        f"One world of each rung (seed {seeds(mine)}, scale {mine[0]['scale']:g}). Share of extractors above the one honest account"
-        " in a thousand that is most suspicious to the detector; ties go against it. `stillwatch/...` is ours with a part taken"
-        " away. A dash: the cell failed or has not been run.", "",
-        "| detector | " + " | ".join(head) + " | claims that are false | honest organisations at review or act | s |",
-        "|---|" + "---|" * (len(head) + 3),
-    ]  # fmt: skip
+        f"| detector | worlds | {head} | claims that are false | honest organisations at review or act | s a world |",
+        "|---|" + "---|" * (len(levels) + 4),
+    ]
     for name in names:
-        cells = {r["scenario"]: r for r in mine if r["detector"]["id"] == name and "score" in r}
-        share = []
-        for level in levels:
-            found = [
-                x for x in cells[level]["score"]["ranking"]["recall_at"] if x["rate"] == 1e-3 and x["measured"]
-            ] if level in cells else []  # fmt: skip
-            share.append(f"{found[0]['recall']['share']:.3f}" if found else "-")
-        claims = [c["score"]["discovery"]["campaigns"] for c in cells.values() if c["score"]["discovery"]]
+        cells = [r for r in mine if r["detector"]["id"] == name and "score" in r]
+        by = [counts_at([r for r in cells if r["scenario"] == level], 1e-3) for level in levels]
+        share = [
+            short(hit, total) if interval else f"{hit / total:.3f}" if total else "-" for hit, total in by
+        ]
+        claims = [c["score"]["discovery"]["campaigns"] for c in cells if c["score"]["discovery"]]
         wrong, claimed = sum(c["false"] for c in claims), sum(c["claimed"] for c in claims)
-        orgs = sum(k["orgs_review_or_act"] for c in cells.values() for k in c["score"]["classes"].values())
+        orgs = sum(k["orgs_review_or_act"] for c in cells for k in c["score"]["classes"].values())
+        seconds = sum(c.get("wall_s", 0.0) for c in cells) / max(len(cells), 1)
         out.append(
-            f"| {name} | {' | '.join(share)} | {f'{wrong} of {claimed}' if claimed else '-'} | {orgs}"
-            f" | {sum(c.get('wall_s', 0.0) for c in cells.values()):.0f} |"
+            f"| {name} | {len(cells)} | {' | '.join(share)} | {f'{wrong:,} of {claimed:,}' if claimed else '-'} | {orgs:,}"
+            f" | {seconds:.0f} |"
         )
     failed = sorted({f"{r['detector']['id']}: {r['error']}" for r in mine if "error" in r})
     return [*out, *(["", "Failed: " + "; ".join(failed) + "."] if failed else [])]

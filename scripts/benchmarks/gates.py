@@ -3,88 +3,248 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
-from scripts.benchmarks.words import of, spread, upper, wilson
+from scripts.benchmarks.words import counts_at, flips, of, spread, upper, wilson
+
+Row = dict[str, Any]
+Said = tuple[str, str, bool]
+"""The gate, what was measured, whether it holds."""
 
 
-def gates(rows: list[dict[str, Any]]) -> list[str]:
-    """What was asked of a release before it was measured, and whether it holds."""
-    rungs, honest = of(rows, "ladder"), of(rows, "honest")
-    if not rungs or not honest:
+def gates(rows: list[Row]) -> list[str]:
+    """Every gate that could be measured, and the names of those that could not."""
+    said: list[Said] = []
+    absent = []
+    for name, gate in GATES.items():
+        found = gate(rows)
+        said += found
+        if not found:
+            absent.append(name)
+    if not said:
         return []
     out = ["", "## Gates", "", "Set before the measurement. A gate that fails stays here until it holds.", ""]
     out += ["| gate | measured | holds |", "|---|---|---|"]
+    out += [f"| {what} | {measured} | {'yes' if holds else '**no**'} |" for what, measured, holds in said]
+    if absent:
+        out += ["", f"Not measured yet: {'; '.join(absent)}."]
+    return [*out, *why(said)]
 
-    def gate(what: str, measured: str, holds: bool) -> None:
-        out.append(f"| {what} | {measured} | {'yes' if holds else '**no**'} |")
 
-    quiet = honest + [r for r in rungs if r["scenario"] == "ladder_L0"]
+WHY = {
+    "L5": "**Why L5 is not reached.** On that rung every account has its own card, address block, client and age, work is"
+    " neither handed on nor failed over, and every prompt is worded anew. What is left in common are the questions and a"
+    " few answers sent again by chance, which honest users of one product share as well; no evidence of one controller"
+    " remains that is not also theirs. Next: stylometry of the paraphraser, and answers quoted by graders.",
+    "fifty honest": "**Why an honest fortnight is not always quiet.** A reseller is one controller with many customers; the"
+    " shape of its traffic is ranked among honest groups, so some come to `review` at the stated rate. Next: more and"
+    " larger honest groups in the baseline.",
+    "median campaign": "**Why detection is not earlier.** Evidence is split in halves, one to choose and one to believe, and"
+    " a group needs five accounts in three units with two sources each. At 1 % of the volume most accounts have sent one or"
+    " two exchanges. Next: an e-process that is tested anew as exchanges come in, in place of the halves.",
+    "no baseline": "**Where a baseline is ahead.** On L8 extractors are independent people who send more than others;"
+    " methods that rank by volume find a few of them above the threshold. Nobody is found there as a campaign by anything.",
+    "dropping": "**Where a verdict flips.** Accounts near the border of a group come and go with what the rest of the"
+    " traffic says about how common a trait is.",
+    "successors": "**Why successors are not linked at once.** A group's test asks for more than ten exchanges of an account"
+    " unless its card, device or exit already stands in a known group.",
+}  # fmt: skip
+"""Reason and next idea, by the beginning of the gate's words."""
+
+
+def why(said: list[Said]) -> list[str]:
+    """The reasons of the gates that fail."""
+    out: list[str] = []
+    for start, words in WHY.items():
+        if any(what.startswith(start) and not holds for what, _, holds in said):
+            out += ["", words]
+    return out
+
+
+def ordinary(rows: list[Row]) -> list[Said]:
+    """False positives among ordinary accounts; each population counts once."""
+    quiet = of(rows, "honest") + [r for r in of(rows, "ladder") if r["scenario"] == "ladder_L0"]
+    if not quiet:
+        return []
     wrong = sum(r["score"]["classes"]["ordinary"]["member"] for r in quiet)
     people = sum(r["score"]["classes"]["ordinary"]["accounts"] for r in quiet)
     bound = upper(wrong, people)
-    gate(
-        "ordinary accounts: upper bound of the rate of `member` at most 1e-4, on 100,000 accounts",
-        f"{wrong} of {people:,}, at most {bound:.1e}", bound <= 1e-4 and people >= 100_000,
-    )  # fmt: skip
+    what = "ordinary accounts: upper bound of the rate of `member` at most 1e-4, on 100,000 accounts"
+    return [(what, f"{wrong} of {people:,}, at most {bound:.1e}", bound <= 1e-4 and people >= 100_000)]
+
+
+def lookalikes(rows: list[Row]) -> list[Said]:
+    """No organisation of a look-alike class in a group that is called a campaign, in any world without attackers."""
     sums: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-    for r in honest:
-        if r["scenario"] == "lookalikes":
-            for name, c in r["score"]["classes"].items():
-                sums[name][0] += c["orgs_review_or_act"]
+    for r in of(rows, "honest"):
+        for name, c in r["score"]["classes"].items():
+            if name != "ordinary":
+                sums[name][0] += c["orgs_claimed"]
                 sums[name][1] += c["orgs"]
-    worst, fewest = max(a / n for a, n in sums.values()), min(n for _, n in sums.values())
-    gate(
-        "every look-alike class: no organisation in a group called campaign, at least 300 organisations",
-        f"{sum(a for a, _ in sums.values())} of {sum(n for _, n in sums.values()):,} in {len(sums)} classes, at least"
-        f" {fewest} each", worst == 0 and fewest >= 300,
-    )  # fmt: skip
-    worlds = [r for r in honest if r["scenario"] == "benign"]
+    if not sums:
+        return []
+    wrong, seen = sum(a for a, _ in sums.values()), sum(n for _, n in sums.values())
+    fewest = min(n for _, n in sums.values())
+    what = "every look-alike class: no organisation is member of a group called campaign, at least 300 organisations"
+    named = "; ".join(f"{name} {a}" for name, (a, _) in sorted(sums.items()) if a)
+    measured = f"{wrong} of {seen:,} in {len(sums)} classes, at least {fewest} each"
+    return [(what, measured + (f" ({named})" if named else ""), wrong == 0 and fewest >= 300)]
+
+
+def fortnights(rows: list[Row]) -> list[Said]:
+    """Honest fortnights in which a campaign is claimed."""
+    worlds = [r for r in of(rows, "honest") if r["scenario"] == "benign"]
+    if not worlds:
+        return []
     claimed = sum(r["score"]["discovery"]["campaigns"]["claimed"] > 0 for r in worlds)
-    gate(
-        "fifty honest fortnights: no campaign",
-        f"{claimed} of {len(worlds)}",
-        claimed == 0 and len(worlds) >= 50,
-    )
+    holds = claimed == 0 and len(worlds) >= 50
+    return [("fifty honest fortnights: no campaign", f"{claimed} of {len(worlds)}", holds)]
+
+
+def recall(rows: list[Row]) -> list[Said]:
+    """Recall by rung and size at the detector's own operating point."""
+    rungs, out = of(rows, "ladder"), []
     for level, least in (("L0", 0.95), ("L1", 0.9), ("L2", 0.8), ("L4", 0.7), ("L5", 0.4)):
         hit, total = found(rungs, level, 100, 10**9)
-        gate(f"{level}: recall of campaigns of 100 accounts or more at least {least:g}", wilson(hit, total),
-             bool(total) and hit / total >= least)  # fmt: skip
+        what = f"{level}: recall of campaigns of 100 accounts or more at least {least:g}"
+        out += [(what, wilson(hit, total), hit / total >= least)] if total else []
     for level in ("L0", "L1"):
-        hit, total = found(rungs, level, 10, 40)
-        gate(f"{level}: recall of campaigns of 10 to 30 accounts at least 0.8", wilson(hit, total),
-             bool(total) and hit / total >= 0.8)  # fmt: skip
+        hit, total = found(rungs, level, 10, 30)
+        what = f"{level}: recall of campaigns of 10 to 30 accounts at least 0.8"
+        out += [(what, wilson(hit, total), hit / total >= 0.8)] if total else []
+    return out
+
+
+def groups(rows: list[Row]) -> list[Said]:
+    """Purity, fragments, claims that are false."""
+    rungs = of(rows, "ladder")
     seen = [r["score"] for r in rungs if r["scenario"] <= "ladder_L4"]
     pure = [s["purity"] for s in seen if s["purity"] is not None]
     parts = [c["fragments"] for s in seen for c in s["campaigns"] if c["fragments"]]
-    gate(
-        "L0 to L4: size-weighted purity at least 0.95 in the mean",
-        spread(pure),
-        sum(pure) / len(pure) >= 0.95,
-    )
-    gate("L0 to L4: no campaign in more than three groups", f"largest number {max(parts)}", max(parts) <= 3)
-    wrong_claims = sum(r["score"]["discovery"]["campaigns"]["false"] for r in rungs)
-    claims = sum(r["score"]["discovery"]["campaigns"]["claimed"] for r in rungs)
-    gate("claimed campaigns that are false at most 5 % (the review queue's stated rate)",
-         f"{wrong_claims} of {claims}", claims > 0 and wrong_claims / claims <= 0.05)  # fmt: skip
-    looked = [c for r in of(rows, "load") if r.get("delay") for c in r["delay"]["campaigns"]]
-    if looked:
-        shares = sorted(c["member"]["share_at_most"] if c["member"] else 1.0 for c in looked)
-        middle = shares[len(shares) // 2]
-        gate(
-            "median campaign seen by 1 % of its volume",
-            f"by {middle:.0%} (looks at 1, 5 and 100 %)",
-            middle <= 0.011,
-        )
+    if not pure or not parts:
+        return []
+    counted = [r["score"]["discovery"]["campaigns"] for r in rungs]
+    wrong, claims = sum(c["false"] for c in counted), sum(c["claimed"] for c in counted)
+    mean = sum(pure) / len(pure)
     return [
-        *out, "",
-        "Not measured yet: a reference cohort with 1 % and 5 % of campaign accounts in it, verdicts after dropping one"
-        " organisation, exchanges of successors, the operating point of the"
-        " window-MMD paper. L8 is independent people: nothing in a log tells them from customers, and nothing here tries to.",
+        ("L0 to L4: size-weighted purity at least 0.95 in the mean", spread(pure), mean >= 0.95),
+        ("L0 to L4: no campaign in more than three groups", f"largest number {max(parts)}", max(parts) <= 3),
+        ("claimed campaigns that are false at most 5 % (the review queue's stated rate)", f"{wrong} of {claims}",
+         claims > 0 and wrong / claims <= 0.05),
     ]  # fmt: skip
 
 
-def found(rows: list[dict[str, Any]], level: str, low: int, high: int) -> tuple[int, int]:
+def early(rows: list[Row]) -> list[Said]:
+    """Share of its volume that the median campaign of L0 to L4 has taken when it is first seen."""
+    looked = [c for r in of(rows, "load") if r.get("delay") for c in r["delay"]["campaigns"]]
+    if not looked:
+        return []
+    shares = sorted(c["member"]["share_at_most"] if c["member"] else 1.0 for c in looked)
+    middle = shares[len(shares) // 2]
+    told = f"by {middle:.0%}" if middle < 1 else "not by 5 %"
+    measured = f"{told} ({len(shares)} campaigns, looks at 1 and 5 %)"
+    return [("median campaign seen by 1 % of its volume", measured, middle <= 0.011)]
+
+
+def successors(rows: list[Row]) -> list[Said]:
+    """Replacements of banned accounts that have sent ten exchanges or fewer when the log ends."""
+    hit = total = 0
+    for r in of(rows, "ladder"):
+        if r["scenario"] <= "ladder_L4":
+            few = r["score"].get("successors", {}).get("1-10")
+            hit, total = hit + (few["hits"] if few else 0), total + (few["total"] if few else 0)
+    if not total:
+        return []
+    what = "successors of banned accounts are member within 10 exchanges (L0 to L4, half or more)"
+    return [(what, wilson(hit, total), hit / total >= 0.5)]
+
+
+def poisoned(rows: list[Row]) -> list[Said]:
+    """Recall of campaigns of 100 accounts or more with campaign accounts in the reference cohort."""
+    out = []
+    for share in (0.01, 0.05):
+        mine = [r for r in rows if r["suite"] == "poison" and r["share"] == share]
+        if not mine:
+            return []
+        for level, least in (("L0", 0.95), ("L1", 0.9), ("L2", 0.8), ("L4", 0.7)):
+            hit, total = found(mine, level, 100, 10**9)
+            what = (
+                f"{level} with {share:.0%} of the reference cohort from campaigns: recall at least {least:g}"
+            )
+            out += [(what, wilson(hit, total), hit / total >= least)] if total else []
+    return out
+
+
+def left_out(rows: list[Row]) -> list[Said]:
+    """Verdicts that flip when one organisation is left out."""
+    mine = [r for r in rows if r["suite"] == "leave_out"]
+    if not mine:
+        return []
+    turned, most = flips(mine)
+    what = "dropping any one organisation flips no verdict"
+    measured = (
+        f"{turned} of {len(mine)} leave-outs flip any; at most {most} of about"
+        f" {max(r['members'] for r in mine):,} members"
+    )
+    return [(what, measured, turned == 0)]
+
+
+def baselines(rows: list[Row]) -> list[Said]:
+    """Cells of rung and baseline in which the baseline is ahead, at the same false positive rate."""
+    ours = {r["scenario"]: r for r in of(rows, "ladder")}
+    names = sorted({r["detector"]["id"] for r in rows if r["suite"] == "ladder"} - {"stillwatch"})
+    if not ours or not names:
+        return []
+    ahead, cells = [], 0
+    for scenario in sorted(ours):
+        seeds = {r["seed"] for r in of(rows, "ladder") if r["scenario"] == scenario}
+        for name in names:
+            theirs = [r for r in of(rows, "ladder", name) if r["scenario"] == scenario and r["seed"] in seeds]
+            same = {r["seed"] for r in theirs}
+            mine = [r for r in of(rows, "ladder") if r["scenario"] == scenario and r["seed"] in same]
+            for rate in (1e-3, 1e-4):
+                (hit, total), (own, all_) = counts_at(theirs, rate), counts_at(mine, rate)
+                if total and all_:
+                    cells += 1
+                    if hit / total > own / all_:
+                        ahead.append(f"{name} on {scenario.removeprefix('ladder_')} at {rate:g}: {hit / total:.3f}"
+                                     f" to {own / all_:.3f}")  # fmt: skip
+    measured = f"ahead in {len(ahead)} of {cells} cells" + (f": {'; '.join(ahead)}" if ahead else "")
+    return [
+        ("no baseline ahead on any rung at the same false positive rate (1e-3, 1e-4)", measured, not ahead)
+    ]
+
+
+def mixtures(rows: list[Row]) -> list[Said]:
+    """The published operating point of the window test: 90.5 % true positives at 0.3 % false ones, mean of mixtures."""
+    mine = of(rows, "mixtures")
+    shares = [hit / total for r in mine for hit, total in [counts_at([r], 1e-3)] if total]
+    if not shares:
+        return []
+    mean = sum(shares) / len(shares)
+    what = (
+        "mixtures of 5 to 100 % extraction: mean recall of accounts at least 0.905 at 0.1 % false positives"
+    )
+    return [(what, f"{spread(shares)} over {len(shares)} mixtures", mean >= 0.905)]
+
+
+GATES: dict[str, Callable[[list[Row]], list[Said]]] = {
+    "ordinary accounts": ordinary,
+    "look-alikes": lookalikes,
+    "honest fortnights": fortnights,
+    "recall by rung": recall,
+    "purity and fragments": groups,
+    "time to detect": early,
+    "successors": successors,
+    "a poisoned reference cohort": poisoned,
+    "one organisation left out": left_out,
+    "baselines on every rung": baselines,
+    "the window test's operating point": mixtures,
+}
+
+
+def found(rows: list[Row], level: str, low: int, high: int) -> tuple[int, int]:
     """Extractors that are member, and all, of a rung's campaigns within a range of sizes."""
     mine = [
         c for r in rows if r["scenario"] == f"ladder_{level}" for c in r["score"]["campaigns"]

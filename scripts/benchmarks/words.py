@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from scipy import stats
+from stillwatch.lab.scoring.rates import rate_of
 
 
 def wilson(hit: int, total: int) -> str:
     """Share with its Wilson interval, in words."""
     if not total:
         return "n/a"
-    low, high = stats.binomtest(hit, total).proportion_ci(method="wilson")
-    return f"{hit / total:.3f} ({low:.3f} to {high:.3f}; n = {total:,})"
+    rate = rate_of(hit, total)
+    return f"{rate.share:.3f} ({rate.low:.3f} to {rate.high:.3f}; n = {total:,})"
 
 
 def upper(hit: int, total: int) -> float:
     """One-sided 95% Clopper-Pearson upper bound."""
-    return float(stats.beta.ppf(0.95, hit + 1, total - hit)) if hit < total else 1.0
+    return rate_of(hit, total).upper if total else 1.0
 
 
 def spread(values: list[float]) -> str:
@@ -37,13 +37,38 @@ def of(rows: list[dict[str, Any]], suite: str, detector: str = "stillwatch") -> 
     return [r for r in rows if r["suite"] == suite and "score" in r and r["detector"]["id"] == detector]
 
 
-def at_rate(rows: list[dict[str, Any]], rate: float) -> str:
-    """Recall at a false positive rate, added up over the worlds that can measure it."""
+def counts_at(rows: list[dict[str, Any]], rate: float) -> tuple[int, int]:
+    """Extractors above the threshold of a false positive rate, and all, over the worlds that can measure it."""
     found = [
         x for r in rows for x in r["score"]["ranking"]["recall_at"] if x["rate"] == rate and x["measured"]
     ]
-    return (
-        wilson(sum(x["recall"]["hits"] for x in found), sum(x["recall"]["total"] for x in found))
-        if found
-        else "-"
-    )
+    return sum(x["recall"]["hits"] for x in found), sum(x["recall"]["total"] for x in found)
+
+
+def at_rate(rows: list[dict[str, Any]], rate: float) -> str:
+    """Recall at a false positive rate, in words."""
+    hit, total = counts_at(rows, rate)
+    return wilson(hit, total) if total else "-"
+
+
+def short(hit: int, total: int) -> str:
+    """Share and interval for a narrow cell.
+
+    >>> short(985, 1000), short(0, 5000), short(0, 0)
+    ('.985 [.975 .991]', '0 [0 .001]', '-')
+    """
+    if not total:
+        return "-"
+    rate = rate_of(hit, total)
+    return f"{_brief(rate.share)} [{_brief(rate.low)} {_brief(rate.high)}]"
+
+
+def _brief(share: float | None) -> str:
+    text = f"{share or 0.0:.3f}"
+    return {"0.000": "0", "1.000": "1"}.get(text, text.removeprefix("0"))
+
+
+def flips(rows: list[dict[str, Any]]) -> tuple[int, int]:
+    """Leave-outs in which any verdict flips, and the most accounts of which one did."""
+    turned = [max(r["flips"].values()) for r in rows]
+    return sum(n > 0 for n in turned), max(turned)

@@ -70,15 +70,22 @@ class Runner:
 
     version: str = "9.9"
     runs: list[tuple[Path, dict]] = field(default_factory=list)
+    prepared: list[Path] = field(default_factory=list)
 
     def check(self, settings: Mapping[str, Any], drop_traits: tuple[str, ...]) -> None:
         if set(settings) - {"detect.kappa"}:
             raise ConfigError("no such setting")
 
+    def prepare(self, traffic: Path, out: Path) -> None:
+        self.prepared.append(traffic)
+        out.mkdir()
+
     def __call__(
-        self, traffic: Path, out: Path, settings: Mapping[str, Any], drop_traits: tuple[str, ...]
-    ) -> None:
+        self, traffic: Path, out: Path, settings: Mapping[str, Any], drop_traits: tuple[str, ...], *,
+        features: Path | None = None,
+    ) -> None:  # fmt: skip
         assert not (traffic / "truth").exists(), "a detector never sees the truth"
+        assert features is None or (features.is_dir() and traffic not in features.parents)
         self.runs.append((traffic, dict(settings)))
         out.mkdir(parents=True)
         ids = sorted(set(pq.read_table(traffic / "exchanges")["account_id"].to_pylist()))
@@ -176,9 +183,7 @@ def test_a_cut_off_line_and_a_failed_cell_run_again(suite_file: Path, tmp_path: 
     suite, out = load_suite(suite_file), tmp_path / "out"
 
     class Failing(Runner):
-        def __call__(
-            self, traffic: Path, out: Path, settings: Mapping[str, Any], drop_traits: tuple[str, ...]
-        ) -> None:
+        def __call__(self, *_: Any, **__: Any) -> None:
             raise RuntimeError("out of luck")
 
     detectors = choose(suite, Failing())

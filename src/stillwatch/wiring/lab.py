@@ -16,6 +16,7 @@ from stillwatch import __version__
 from stillwatch.detect.traits import builtin_traits
 from stillwatch.errors import ConfigError
 from stillwatch.settings import Settings, parse_settings
+from stillwatch.wiring.features import ingest
 from stillwatch.wiring.progress import Progress, writable, write_whole
 from stillwatch.wiring.scanning import scan
 
@@ -84,7 +85,7 @@ def lab_run(
     from stillwatch.lab.suite import Moment, choose, load_suite, run_suite
 
     plan = load_suite(suite)
-    runner = _LabRunner()
+    runner = LabRunner()
     chosen = choose(plan, runner, ids=detectors, commands=commands)
 
     def told(moment: Moment) -> None:
@@ -115,7 +116,7 @@ def lab_detect_time(
     from stillwatch.lab.suite.detectors import run_detector
     from stillwatch.lab.suite.plan import SHARES
 
-    runner = _LabRunner()
+    runner = LabRunner()
     ids, commands = ((), (command,)) if command else (("stillwatch",), ())
     detector = choose(load_suite("smoke"), runner, ids=ids, commands=commands)[0]
     opened = open_truth(
@@ -146,7 +147,7 @@ def lab_search(
     from stillwatch.lab.evasion_search import Budget, Trial
     from stillwatch.lab.framing import framing
 
-    runner, total = _LabRunner(), random_trials + guided_trials
+    runner, total = LabRunner(), random_trials + guided_trials
 
     def detector(traffic: Path) -> Path:
         run = traffic.parent / "run"
@@ -176,7 +177,7 @@ def lab_fit(world: Path, traces: Path, out: Path) -> list[dict[str, Any]]:
         return [asdict(row) for row in fit(world, traces, out)]
 
 
-class _LabRunner:
+class LabRunner:
     """Our own scan, as the laboratory runs it: in this process, silently, under a key that is no secret."""
 
     version = __version__
@@ -185,9 +186,17 @@ class _LabRunner:
         """Raise `ConfigError` when there is no such setting or trait."""
         self._settings(settings, drop_traits)
 
+    def prepare(self, traffic: Path, out: Path) -> None:
+        """The exchanges as features."""
+        ingest(
+            [str(traffic / "exchanges")], settings=self._settings({}, ()), out=out, format=None, mapping=None,
+            overwrite=False, progress=_Quiet(), env=self._env(),
+        )  # fmt: skip
+
     def __call__(
-        self, traffic: Path, out: Path, settings: Mapping[str, Any], drop_traits: tuple[str, ...]
-    ) -> None:
+        self, traffic: Path, out: Path, settings: Mapping[str, Any], drop_traits: tuple[str, ...], *,
+        features: Path | None = None,
+    ) -> None:  # fmt: skip
         """Scan the traffic with whatever lies beside its exchanges."""
         beside = {
             name: str(path) if (path := traffic / f"{name}.jsonl").exists() else None
@@ -195,11 +204,14 @@ class _LabRunner:
         }
         accounts = traffic / "accounts.parquet"
         scan(
-            [str(traffic / "exchanges")], settings=self._settings(settings, drop_traits), out=out,
+            [str(features or traffic / "exchanges")], settings=self._settings(settings, drop_traits), out=out,
             accounts=[str(accounts)] if accounts.exists() else [], grants=beside["grants"],
             releases=beside["releases"], client_releases=beside["client_releases"], progress=_Quiet(),
-            env={Settings().privacy.key_env: hashlib.sha256(b"stillwatch lab").hexdigest()},
+            env=self._env(),
         )  # fmt: skip
+
+    def _env(self) -> dict[str, str]:
+        return {Settings().privacy.key_env: hashlib.sha256(b"stillwatch lab").hexdigest()}
 
     def _settings(self, settings: Mapping[str, Any], drop_traits: tuple[str, ...]) -> Settings:
         tree: dict[str, Any] = {}

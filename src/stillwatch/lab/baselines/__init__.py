@@ -54,8 +54,10 @@ BASELINES: dict[str, Baseline] = {
 """Every baseline by id."""
 
 
-def run_baseline(id: str, traffic: Path, out: Path) -> None:
+def run_baseline(id: str, traffic: Path, out: Path, *, frame: LogFrame | None = None) -> None:
     """Read ``exchanges/*.parquet`` and ``accounts.parquet`` of a folder, run one baseline, write its run folder.
+
+    ``frame`` is the folder as `read_traffic` gives it, when that has been done already.
 
     Raises
     ------
@@ -68,7 +70,7 @@ def run_baseline(id: str, traffic: Path, out: Path) -> None:
         raise ConfigError(f"no baseline {id}", hint=f"known: {', '.join(sorted(BASELINES))}")
     baseline = BASELINES[id]
     begin = time.perf_counter()
-    frame = read_traffic(Path(traffic))
+    frame = read_traffic(Path(traffic)) if frame is None else frame
     found = baseline.run(frame)
     write_run(Path(out), baseline, frame, found, time.perf_counter() - begin)
 

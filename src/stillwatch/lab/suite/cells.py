@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from stillwatch.errors import SourceError
 from stillwatch.lab.discipline.ledger import locked
+from stillwatch.lab.scenario import Scenario
+from stillwatch.lab.suite.code import code_digest
 
 CELLS = "cells.jsonl"
 
 
-def key_of(scenario: str, seed: int, scale: float, detector: str, digest: str, purpose: str) -> str:
-    """What makes two cells the same: world, detector with its version and settings, purpose."""
-    return json.dumps([scenario, seed, scale, detector, digest, purpose])
+def key_of(
+    scenario: Scenario, seed: int, scale: float, delay: Sequence[float], detector: str, digest: str, purpose: str
+) -> str:  # fmt: skip
+    """What makes two cells the same: world, looks, detector, purpose, and the programs behind all of them."""
+    world = scenario.digest[:16]
+    programs = [code_digest("generator"), code_digest("scorer")]
+    return json.dumps([scenario.name, seed, scale, list(delay), detector, purpose, world, digest, *programs])
 
 
 def read_cells(folder: Path) -> dict[str, dict[str, Any]]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from stillwatch.errors import ConfigError, DetectorError
+from stillwatch.lab.suite.code import code_digest
 from stillwatch.lab.suite.plan import NAME, Suite
 
 OWN = "stillwatch"
@@ -32,9 +33,13 @@ class Runner(Protocol):
         """Raise `ConfigError` when the detector cannot be run like this."""
 
     def __call__(
-        self, traffic: Path, out: Path, settings: Mapping[str, Any], drop_traits: tuple[str, ...]
-    ) -> None:
-        """Judge the traffic; write the output folder of the data contract."""
+        self, traffic: Path, out: Path, settings: Mapping[str, Any], drop_traits: tuple[str, ...], *,
+        features: Path | None = None,
+    ) -> None:  # fmt: skip
+        """Judge the traffic, or what `prepare` made of its exchanges; write the output folder of the data contract."""
+
+    def prepare(self, traffic: Path, out: Path) -> None:
+        """Read the exchanges once for several runs whose settings differ in the section ``detect`` alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,8 @@ class Detector:
     title: str = ""
     version: str = "not stated"
     source: str = ""
+    code: str = ""
+    """Digest of the program, where it is part of this package."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     drop_traits: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
@@ -55,14 +62,23 @@ class Detector:
     @property
     def digest(self) -> str:
         """Changes with anything that may change a result."""
-        said = [self.id, self.kind, self.version, dict(self.settings), self.drop_traits, self.command]
+        said = [
+            self.id,
+            self.kind,
+            self.version,
+            self.code,
+            dict(self.settings),
+            self.drop_traits,
+            self.command,
+        ]
         return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
     def row(self) -> dict[str, Any]:
         """As JSON."""
         return {
             "id": self.id, "kind": self.kind, "title": self.title, "version": self.version, "source": self.source,
-            "settings": dict(self.settings), "drop_traits": list(self.drop_traits), "digest": self.digest,
+            "code": self.code, "settings": dict(self.settings), "drop_traits": list(self.drop_traits),
+            "digest": self.digest,
         }  # fmt: skip
 
 
@@ -113,7 +129,7 @@ def run_detector(detector: Detector, runner: Runner | None, traffic: Path, out: 
 
 def _named(name: str, suite: Suite, runner: Runner | None) -> list[Detector]:
     if name == OWN:
-        return [Detector(OWN, "own", "stillwatch", _at_hand(runner).version)]
+        return [Detector(OWN, "own", "stillwatch", _at_hand(runner).version, code=code_digest("own"))]
     if name.startswith(OWN + "/"):
         return [_ablated(name, suite, _at_hand(runner))]
     if name == "ablations":
@@ -126,7 +142,8 @@ def _named(name: str, suite: Suite, runner: Runner | None) -> list[Detector]:
             f"unknown detector {unknown[0]}",
             hint=f"known: {', '.join([OWN, *(f'{OWN}/{a.id}' for a in suite.ablations), *sorted(known)])}",
         )
-    return [Detector(c, "baseline", known[c].title, known[c].version, known[c].source) for c in chosen]
+    code = code_digest("baselines")
+    return [Detector(c, "baseline", known[c].title, known[c].version, known[c].source, code) for c in chosen]
 
 
 def _ablated(name: str, suite: Suite, runner: Runner) -> Detector:
@@ -137,8 +154,9 @@ def _ablated(name: str, suite: Suite, runner: Runner) -> Detector:
     settings = dict(ablation.settings or {})
     runner.check(settings, ablation.drop_traits)
     return Detector(
-        name, "own", ablation.title, runner.version, settings=settings, drop_traits=ablation.drop_traits
-    )
+        name, "own", ablation.title, runner.version, code=code_digest("own"), settings=settings,
+        drop_traits=ablation.drop_traits,
+    )  # fmt: skip
 
 
 def _command(text: str) -> Detector:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from stillwatch.lab.discipline.family import split_of
 from stillwatch.lab.discipline.ledger import LEDGER, Ledger
 from stillwatch.lab.discipline.standing import refuse_tuned
 from stillwatch.lab.scenario import load_scenario
-from stillwatch.lab.suite.cells import key_of, read_cells
+from stillwatch.lab.suite.cells import read_cells
 from stillwatch.lab.suite.detectors import Detector, Runner
 from stillwatch.lab.suite.plan import Suite, Worlds
 from stillwatch.lab.suite.world import Clock, Job, run_world
@@ -49,7 +49,7 @@ Told = Callable[[Moment], None]
 def run_suite(
     suite: Suite, detectors: Sequence[Detector], out: Path, *, runner: Runner | None = None, jobs: int = 1,
     purpose: str = "report", ledgers: Iterable[Path] = (), work: Path | None = None, now: Clock | None = None,
-    told: Told | None = None,
+    told: Told | None = None, elsewhere: Collection[str] = (),
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Run every cell that is not kept yet; cells that failed are tried again.
 
@@ -64,6 +64,7 @@ def run_suite(
     work: where traffic is written while a world lives.
     now: the clock for the ledger.
     told: called with a `Moment` whenever something moves.
+    elsewhere: keys of cells that somebody else has kept; they are neither run nor returned.
 
     Returns
     -------
@@ -80,7 +81,7 @@ def run_suite(
     kept = read_cells(out)
     _anchored(out, kept)
     plan = [_job(w, seed, detectors, out, books, purpose, work) for w in suite.worlds for seed in w.seeds]
-    missing = [_missing(job, kept) for job in plan]
+    missing = [_missing(job, kept, elsewhere) for job in _even(suite, plan)]
     todo = [job for job in missing if job.detectors]
     meter = _Meter(sum(len(j.detectors) for j in todo), told)
     if jobs > 1 and len(todo) > 1:
@@ -89,7 +90,7 @@ def run_suite(
         for job in todo:
             run_world(job, runner, now, lambda name, job=job: meter.begin(_doing(job, name)))  # type: ignore[misc]
     kept = read_cells(out)
-    return [kept[k] for job in plan for k in _keys(job) if k in kept]
+    return [kept[k] for job in plan for k in job.keys() if k in kept]
 
 
 def _permitted(suite: Suite, out: Path, purpose: str, ledgers: tuple[Path, ...]) -> None:
@@ -121,15 +122,16 @@ def _job(
     )
 
 
-def _keys(job: Job) -> list[str]:
-    name = load_scenario(job.scenario).name
-    return [key_of(name, job.seed, job.scale, d.id, d.digest, job.purpose) for d in job.detectors]
+def _even(suite: Suite, plan: list[Job]) -> list[Job]:
+    """The first seed of every family, then the second of each: a suite that is stopped early has seen all of them."""
+    turns = [i for w in suite.worlds for i in range(len(w.seeds))]
+    return [job for _, job in sorted(zip(turns, plan, strict=True), key=lambda pair: pair[0])]
 
 
-def _missing(job: Job, kept: dict[str, dict[str, Any]]) -> Job:
+def _missing(job: Job, kept: dict[str, dict[str, Any]], elsewhere: Collection[str]) -> Job:
     left = [
-        d for d, key in zip(job.detectors, _keys(job), strict=True)
-        if key not in kept or "error" in kept[key] or (job.delay and "delay" not in kept[key])
+        d for d, key in zip(job.detectors, job.keys(), strict=True)
+        if key not in elsewhere and (key not in kept or "error" in kept[key])
     ]  # fmt: skip
     return replace(job, detectors=tuple(left))
 

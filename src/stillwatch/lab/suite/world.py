@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from stillwatch.lab.scoring import read_run
 from stillwatch.lab.suite.cells import keep_cell, key_of
 from stillwatch.lab.suite.delay import detection_delay
 from stillwatch.lab.suite.detectors import Detector, Runner, run_detector
+from stillwatch.lab.suite.shared import Shared
 from stillwatch.lab.writer import generate
 
 Clock = Callable[[], str]
@@ -44,6 +44,14 @@ class Job:
     work: Path | None
     """Where traffic is written; the system's temporary folder when None."""
 
+    def keys(self) -> list[str]:
+        """Key of each detector's cell; see `key_of`."""
+        loaded = load_scenario(self.scenario)
+        return [
+            key_of(loaded, self.seed, self.scale, self.delay, d.id, d.digest, self.purpose)
+            for d in self.detectors
+        ]
+
 
 def run_world(
     job: Job, runner: Runner | None, now: Clock | None = None, told: Callable[[str], None] | None = None
@@ -55,10 +63,11 @@ def run_world(
     with tempfile.TemporaryDirectory(prefix="stillwatch-lab-", dir=job.work) as place:
         traffic, held = Path(place) / "traffic", Path(place) / "held"
         family = _make(job, traffic, held)
+        shared = Shared(traffic, Path(place), job.detectors)
         for detector in job.detectors:
             if told is not None:
                 told(detector.id)
-            keep_cell(job.out, _cell(job, detector, family, traffic, held, runner, now))
+            keep_cell(job.out, _cell(job, detector, family, shared, held, runner, now))
     return len(job.detectors)
 
 
@@ -78,19 +87,17 @@ def _make(job: Job, traffic: Path, held: Path) -> Family:
 
 
 def _cell(
-    job: Job, detector: Detector, family: Family, traffic: Path, held: Path, runner: Runner | None,
+    job: Job, detector: Detector, family: Family, shared: Shared, held: Path, runner: Runner | None,
     now: Clock | None,
 ) -> dict[str, Any]:  # fmt: skip
-    out = traffic.parent / "run"
-    key = key_of(family.scenario, job.seed, job.scale, detector.id, detector.digest, job.purpose)
+    out = shared.work / "run"
+    key = job.keys()[job.detectors.index(detector)]
     row: dict[str, Any] = {
         "key": key, "scenario": family.scenario, "seed": job.seed, "scale": job.scale, "split": family.split,
         "purpose": job.purpose, "detector": detector.row(),
     }  # fmt: skip
-    begun = time.perf_counter()
     try:
-        run_detector(detector, runner, traffic, out)
-        row["wall_s"] = round(time.perf_counter() - begun, 3)
+        row["wall_s"] = round(shared.run(detector, runner, out), 3)
         run = read_run(out)
     except Exception as error:  # a detector may fail in any way; the others run on
         return row | _failure(error)
@@ -107,7 +114,7 @@ def _cell(
         row["score"] = judged(opened, run, held)
         if job.delay:
             row["delay"] = detection_delay(
-                traffic, opened, lambda t, o: run_detector(detector, runner, t, o), traffic.parent,
+                shared.traffic, opened, lambda t, o: run_detector(detector, runner, t, o), shared.work,
                 shares=job.delay,
             )  # fmt: skip
     except Exception as error:  # its output does not fit this world, or it fails on a part of the log

@@ -1,0 +1,177 @@
+"""The study keeps what still counts, and the gates can fail."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts import stability, study
+from scripts.benchmarks import gates
+from scripts.benchmarks.words import short, upper, wilson
+from stillwatch.lab.suite import choose, load_suite
+from stillwatch.wiring.lab import LabRunner
+
+SUITE = """
+title = "two small worlds"
+version = 1
+detectors = ["rate_limit"]
+[[worlds]]
+scenario = "tiny.toml"
+seeds = [601, 602]
+"""
+WORLD = """
+description = "A campaign of ten among 60 ordinary accounts, for a test."
+split = "validate"
+start = 2026-03-10
+days = 1
+[ordinary]
+accounts = 60
+exchanges_per_day = 3.0
+[[campaigns]]
+variant = "code"
+accounts = 10
+exchanges_per_account = 12
+"""
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> str:
+    """A suite of two worlds and one baseline."""
+    (tmp_path / "tiny.toml").write_text(WORLD)
+    (tmp_path / "two.toml").write_text(SUITE)
+    return str(tmp_path / "two.toml")
+
+
+def test_a_study_goes_on_from_its_own_file(suite: str, tmp_path: Path) -> None:
+    """What stands in the committed rows is not run again; a row of another plan or program is left out."""
+    study.run(suite, {}, tmp_path / "a", jobs=1)
+    rows = study.cells_of(suite, {}, tmp_path / "a")
+    assert [(r["seed"], r["purpose"], r["score"]["standing"]["mark"]) for r in rows] == [
+        (601, "report", "held out"),
+        (602, "report", "held out"),
+    ]
+    out = tmp_path / "study.json"
+    study.write(out, rows)
+    filed = {r["key"]: r for r in json.loads(out.read_text())}
+    study.run(suite, filed, tmp_path / "b", jobs=1)
+    assert not (tmp_path / "b" / "cells.jsonl").exists()
+    assert study.cells_of(suite, filed, tmp_path / "b") == rows
+
+    study.run(suite, {rows[0]["key"]: rows[0]}, tmp_path / "c", jobs=1)
+    assert len((tmp_path / "c" / "cells.jsonl").read_text().splitlines()) == 1
+    old = {k.replace("602", "603"): v for k, v in filed.items()}
+    assert [r["seed"] for r in study.cells_of(suite, old, tmp_path / "none")] == [601]
+
+
+def test_the_present_plan_has_no_seed_of_the_development() -> None:
+    """And names every detector once; figures are for report."""
+    for name in study.SUITES:
+        suite = load_suite(name)
+        keys = study.keys_of(suite, choose(suite, LabRunner()))
+        assert keys
+        assert all(json.loads(k)[1] > 22 for k in keys)
+        assert {json.loads(k)[5] for k in keys} == {"report"}
+    assert all(seed > 22 for _, seed in [*stability.POISON, *stability.LEAVE_OUT])
+    assert study.NULL_SEED > 22
+
+
+def test_intervals_in_words() -> None:
+    """From the laboratory's own rates; nothing tried is no rate."""
+    assert wilson(8, 10) == "0.800 (0.490 to 0.943; n = 10)"
+    assert short(0, 0) == "-"
+    assert (upper(0, 0), round(upper(0, 29_956), 6)) == (1.0, 0.0001)
+
+
+def cell(suite: str, scenario: str, detector: str = "stillwatch", **score: Any) -> dict[str, Any]:
+    """A row of the study in which everything is as asked."""
+    found = {"hits": 990, "total": 1000}
+    base = {
+        "classes": {
+            name: {"accounts": 60_000, "member": 0, "orgs": 400, "orgs_claimed": 0, "orgs_review_or_act": 0}
+            for name in ("ordinary", "reseller")
+        },
+        "discovery": {"campaigns": {"claimed": 2 if suite == "ladder" else 0, "false": 0}},
+        "campaigns": [
+            {"kind": "campaign", "accounts": n, "extractors": n, "extractors_found": n, "fragments": 1}
+            for n in (12, 300)
+        ],
+        "purity": 1.0,
+        "ranking": {
+            "recall_at": [{"rate": r, "measured": True, "recall": dict(found)} for r in (1e-3, 1e-4)]
+        },
+        "successors": {"1-10": {"hits": 9, "total": 10}},
+    }
+    return {
+        "suite": suite, "scenario": scenario, "seed": 601, "detector": {"id": detector}, "score": base | score
+    }  # fmt: skip
+
+
+def everything() -> list[dict[str, Any]]:
+    """Rows with which every gate holds."""
+    rows = [cell("ladder", f"ladder_L{i}") for i in range(9)]
+    rows += [cell("ladder", "ladder_L0", "other", ranking={"recall_at": [
+        {"rate": r, "measured": True, "recall": {"hits": 1, "total": 1000}} for r in (1e-3, 1e-4)]})]  # fmt: skip
+    rows += [cell("honest", "benign") for _ in range(50)] + [cell("mixtures", "mixture_05")]
+    rows += [cell("load", "ladder_L0")]
+    rows[-1]["delay"] = {"campaigns": [{"member": {"share_at_most": 0.01}}]}
+    for share in (0.01, 0.05):
+        rows += [{**cell("poison", f"ladder_{level}"), "share": share} for level in ("L0", "L1", "L2", "L4")]
+    return [*rows, {"suite": "leave_out", "members": 100, "flips": {"member": 0, "asked": 0}}]
+
+
+def failing(rows: list[dict[str, Any]]) -> set[str]:
+    """Beginnings of the gates that do not hold."""
+    return {what[:12] for gate in gates.GATES.values() for what, _, holds in gate(rows) if not holds}
+
+
+def test_gates_hold_when_all_is_as_asked() -> None:
+    """None is missing, and the page says so."""
+    rows = everything()
+    assert failing(rows) == set()
+    page = "\n".join(gates.gates(rows))
+    assert "Not measured" not in page
+    assert "**no**" not in page
+    assert gates.gates([]) == []
+
+
+@pytest.mark.parametrize(
+    ("suite", "change", "said"),
+    [
+        ("honest", lambda s: s["classes"]["ordinary"].update(member=100), "ordinary acc"),
+        ("honest", lambda s: s["classes"]["ordinary"].update(accounts=10), "ordinary acc"),
+        ("honest", lambda s: s["classes"]["reseller"].update(orgs_claimed=1), "every look-a"),
+        ("honest", lambda s: s["classes"]["reseller"].update(orgs=5), "every look-a"),
+        ("honest", lambda s: s["discovery"]["campaigns"].update(claimed=1), "fifty honest"),
+        ("ladder", lambda s: s["campaigns"][1].update(extractors_found=100), "L5: recall o"),
+        ("ladder", lambda s: s["campaigns"][0].update(extractors_found=3), "L1: recall o"),
+        ("ladder", lambda s: s.update(purity=0.9), "L0 to L4: si"),
+        ("ladder", lambda s: s["campaigns"][0].update(fragments=4), "L0 to L4: no"),
+        ("ladder", lambda s: s["discovery"]["campaigns"].update(false=1), "claimed camp"),
+        ("ladder", lambda s: s["successors"]["1-10"].update(hits=1), "successors o"),
+        ("ladder", lambda s: s["ranking"]["recall_at"][1]["recall"].update(hits=0), "no baseline "),
+        ("mixtures", lambda s: s["ranking"]["recall_at"][0]["recall"].update(hits=900), "mixtures of "),
+        ("poison", lambda s: s["campaigns"][1].update(extractors_found=100), "L2 with 5% o"),
+    ],
+)
+def test_every_gate_can_fail(suite: str, change: Any, said: str) -> None:
+    """One figure out of place is told under its own name."""
+    rows = copy.deepcopy(everything())
+    for row in rows:
+        if row["suite"] == suite and row["detector"]["id"] == "stillwatch":
+            change(row["score"])
+    assert said in failing(rows)
+    assert "**no**" in "\n".join(gates.gates(rows))
+
+
+def test_late_detection_and_flips_fail() -> None:
+    """The two gates that read no score; without their rows they are named as not measured."""
+    rows = everything()
+    next(r for r in rows if "delay" in r)["delay"]["campaigns"][0]["member"] = None
+    rows[-1]["flips"]["member"] = 1
+    assert failing(rows) == {"median campa", "dropping any"}
+    few = [r for r in rows if r["suite"] not in ("load", "leave_out")]
+    assert "Not measured yet: time to detect; one organisation left out." in "\n".join(gates.gates(few))
