@@ -153,6 +153,7 @@ def _about(world: World, exchanges: int) -> dict[str, Any]:
         "scenario": scenario.name,
         "scenario_version": scenario.version,
         "scenario_digest": scenario.digest,
+        "changes": dict(scenario.changes),
         "split": scenario.split,
         "seed": world.seed,
         "scale": world.scale,
