@@ -26,10 +26,22 @@ def lab() -> None:
     short_help="Write one scenario's traffic and its truth.",
     examples=(
         ("stillwatch lab generate demo_day --seed 7 --out demo/traffic", "one day, small enough to read"),
+        (
+            "stillwatch lab generate ladder_L1 -P days=2 -P ordinary.accounts=5000 --out small",
+            "the same with some keys of the scenario set otherwise",
+        ),
         ("stillwatch lab scenarios", "which scenarios there are"),
     ),
 )
 @click.argument("scenario")
+@option(
+    "-P",
+    "changes",
+    multiple=True,
+    metavar="NAME=VALUE",
+    section="Scenario",
+    help="Set a key of the scenario file; may be given several times. The world goes by another name then.",
+)
 @option(
     "--seed",
     type=click.IntRange(min=0),
@@ -77,6 +89,7 @@ def generate(
     out: str,
     corpus: str | None,
     processes: int | None,
+    changes: tuple[str, ...],
     quiet: bool,
 ) -> None:
     """Write one scenario's traffic and its truth."""
@@ -91,6 +104,7 @@ def generate(
             told,
             corpus=Path(corpus) if corpus else None,
             processes=processes,
+            changes=changes,
         )
     if not quiet:
         click.echo(f"wrote {safe(out)}")

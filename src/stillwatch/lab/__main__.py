@@ -9,6 +9,7 @@ from pathlib import Path
 from stillwatch.errors import StillwatchError
 from stillwatch.lab.discipline import close_world
 from stillwatch.lab.scenario import load_scenario
+from stillwatch.lab.scenario_files import split_changes
 from stillwatch.lab.writer import Progress, generate
 
 
@@ -23,9 +24,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--processes", type=int, help="how many write at once; the bytes stay the same")
     parser.add_argument("--corpus", type=Path, help="folder of text to speak with instead of the grammars")
+    parser.add_argument(
+        "-P", dest="changes", action="append", default=[], metavar="NAME=VALUE", help="set a key"
+    )
     options = parser.parse_args(arguments)
     try:
-        scenario = load_scenario(options.scenario)
+        scenario = load_scenario(options.scenario, split_changes(options.changes))
         generate(
             scenario,
             seed=options.seed,

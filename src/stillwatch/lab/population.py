@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import tomllib
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,12 @@ PATH = Path(__file__).parent / "population.toml"
 def tables() -> dict[str, dict[str, Any]]:
     """Every table of the file."""
     return tomllib.loads(PATH.read_text(encoding="utf-8"))
+
+
+@cache
+def digest() -> str:
+    """SHA-256 of the file: part of what makes a world."""
+    return sha256(PATH.read_bytes()).hexdigest()
 
 
 def figure(table: str, name: str) -> Any:  # a number or a list of numbers

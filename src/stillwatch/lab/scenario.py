@@ -11,18 +11,18 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from datetime import UTC, date, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from stillwatch.errors import ConfigError
-from stillwatch.lab.scenario_files import read_table
+from stillwatch.lab.scenario_check import SPLITS, check_table
+from stillwatch.lab.scenario_files import changed, parse_changes, read_table
 
 _FOLDER = Path(__file__).parent / "scenarios"
-SPLITS = ("develop", "validate", "sealed")
-"""What a scenario may be used for; see :attr:`Scenario.split`."""
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +116,13 @@ class Scenario:
     """Raised whenever the file changes what it simulates."""
     split: str = "develop"
     """``develop``: look and tune; ``validate``: choose between finished settings; ``sealed``: report once."""
+    changes: Mapping[str, str] = field(default_factory=dict)
+    """What the command line set otherwise than the file: for ``world.json``. The digest covers the outcome."""
 
     @property
     def digest(self) -> str:
-        """SHA-256 of everything but the description, so that two worlds can be told to be of one making."""
-        content = {k: v for k, v in asdict(self).items() if k != "description"}
+        """SHA-256 of everything but words about it, so that two worlds can be told to be of one making."""
+        content = {k: v for k, v in asdict(self).items() if k not in ("description", "changes")}
         return sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
     @property
@@ -137,16 +139,6 @@ class Scenario:
         return self.start_us + self.days * 86_400_000_000
 
 
-def _take(kind: type, table: Mapping[str, Any], where: str) -> dict[str, Any]:
-    known = {f.name for f in fields(kind)}
-    unknown = sorted(set(table) - known)
-    if unknown:
-        raise ConfigError(
-            f"{where}: unknown keys {', '.join(unknown)}", hint=f"known keys: {', '.join(sorted(known))}"
-        )
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}
-
-
 def scenarios() -> dict[str, str]:
     """Names of the built-in scenarios and what each is for."""
     found = {}
@@ -155,17 +147,19 @@ def scenarios() -> dict[str, str]:
     return found
 
 
-def load_scenario(name_or_path: str | Path) -> Scenario:
+def load_scenario(name_or_path: str | Path, changes: Mapping[str, str] | None = None) -> Scenario:
     """Read a built-in scenario by name, or a TOML file by path.
+
+    Args
+    ----
+    changes: keys by dotted name with values as in TOML, set above the file's and checked like them. They become
+        part of the scenario's name, so that figures on a changed world are never taken for the file's.
 
     Raises
     ------
     ConfigError
-        Unknown scenario, unknown key, unknown class, variant or level.
+        Unknown scenario, key, class, variant or value, in a file or in ``changes``; says which, and what may be.
     """
-    from stillwatch.lab.attackers.check import check_campaign
-    from stillwatch.lab.honest import CLASSES
-
     path = Path(name_or_path)
     if path.suffix != ".toml":
         path = _FOLDER / f"{name_or_path}.toml"
@@ -173,27 +167,43 @@ def load_scenario(name_or_path: str | Path) -> Scenario:
         known = ", ".join(sorted(p.stem for p in _FOLDER.glob("*.toml")))
         raise ConfigError(f"no scenario {name_or_path!s}", hint=f"built in: {known}; or give a .toml file")
     table = read_table(path, _FOLDER)
-    raw_honest = dict(table.pop("honest", {}))
-    honest = {}
-    for key, value in raw_honest.items():
-        if key not in CLASSES:
+    table.setdefault("name", path.stem)
+    if changes:
+        named = "".join(f"+{key}={value}" for key, value in sorted(changes.items()))
+        table = changed(table, {"name": table["name"] + named} | parse_changes(changes))
+        check_table({"name": table["name"]}, "-P")
+    return _built(table, path.name, dict(sorted((changes or {}).items())))
+
+
+def _built(table: Mapping[str, Any], where: str, changes: Mapping[str, str]) -> Scenario:
+    from stillwatch.lab.attackers.check import check_campaign
+
+    rest = dict(table)
+    attacks, ordinary, classes = rest.pop("campaigns", []), rest.pop("ordinary", {}), rest.pop("honest", {})
+    campaigns = [_made(CampaignSpec, c, where, f"campaigns[{i}].") for i, c in enumerate(attacks)]
+    for number, spec in enumerate(campaigns):
+        check_campaign(spec, f"{where}: campaigns[{number}]")
+    return _made(
+        Scenario,
+        rest
+        | {
+            "ordinary": _made(Ordinary, ordinary, where),
+            "honest": {name: _made(LookAlike, value, where) for name, value in classes.items()},
+            "campaigns": campaigns,
+            "changes": changes,
+        },
+        where,
+    )
+
+
+def _made(kind: type[_T], table: Mapping[str, Any], where: str, prefix: str = "") -> _T:
+    given = {k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}
+    for f in fields(kind):  # type: ignore[arg-type]
+        if f.name not in given and f.default is MISSING and f.default_factory is MISSING:
             raise ConfigError(
-                f"{path.name}: unknown honest class {key}", hint=f"known: {', '.join(sorted(CLASSES))}"
+                f"{where}: {prefix}{f.name} is missing", hint="in this file and in all it includes"
             )
-        honest[key] = LookAlike(**_take(LookAlike, value, f"{path.name}: honest.{key}"))
-    campaigns = []
-    for i, value in enumerate(table.pop("campaigns", [])):
-        spec = CampaignSpec(**_take(CampaignSpec, value, f"{path.name}: campaigns[{i}]"))
-        check_campaign(spec, f"{path.name}: campaigns[{i}]")
-        campaigns.append(spec)
-    ordinary = Ordinary(**_take(Ordinary, table.pop("ordinary", {}), f"{path.name}: ordinary"))
-    plain = _take(Scenario, table, path.name)
-    plain.setdefault("name", path.stem)
-    if plain.get("completions", "short") not in ("short", "none"):
-        raise ConfigError(f"{path.name}: completions must be short or none")
-    if plain.get("split", "develop") not in SPLITS:
-        raise ConfigError(f"{path.name}: unknown split", hint=f"known: {', '.join(SPLITS)}")
-    return Scenario(ordinary=ordinary, honest=honest, campaigns=tuple(campaigns), **plain)
+    return kind(**given)
 
 
 __all__ = ["SPLITS", "CampaignSpec", "LookAlike", "Ordinary", "Scenario", "load_scenario", "scenarios"]

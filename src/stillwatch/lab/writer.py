@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import tempfile
+import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from stillwatch.errors import ConfigError
 from stillwatch.lab.attackers import VARIANTS
 from stillwatch.lab.attackers import campaign as campaigns
 from stillwatch.lab.corpus import Corpus, load_corpus
+from stillwatch.lab.folder import world_folder, write_about
 from stillwatch.lab.hashing import I64
 from stillwatch.lab.honest import CLASSES, ordinary
 from stillwatch.lab.ledgers import (
@@ -26,6 +27,7 @@ from stillwatch.lab.ledgers import (
 )
 from stillwatch.lab.parts import CHUNK_ROWS, write_parts
 from stillwatch.lab.plan import SortedPlan
+from stillwatch.lab.population import digest as population_digest
 from stillwatch.lab.render import Renderer
 from stillwatch.lab.scenario import Scenario
 from stillwatch.lab.world import World
@@ -84,9 +86,10 @@ def generate(
     Args
     ----
     scenario: what to simulate.
-    seed: any integer; same scenario, seed and scale give the same bytes.
+    seed: an integer, not negative; same scenario, seed and scale give the same bytes.
     scale: multiplies accounts and organisations, not exchanges per account.
-    out: folder; created, files in it are replaced.
+    out: folder; created, an older or interrupted world in it is replaced. ``world.json`` is written last: a folder
+        without it holds no whole world.
     progress: called with rows written and rows planned.
     processes: how many write exchanges at once, with the same bytes for any number; ``None`` uses one for small
         worlds and every core for large ones.
@@ -95,15 +98,16 @@ def generate(
     Raises
     ------
     ConfigError, SourceError
-        The corpus is missing, too small or not of the layout.
+        A number out of range, a folder that is something else, or a corpus that is missing, too small or not of
+        the layout.
     """
+    if seed < 0 or not 0 < scale < math.inf or (processes is not None and processes < 1):
+        raise ConfigError(
+            f"seed {seed}, scale {scale}, processes {processes}",
+            hint="seed 0 or more, scale above 0, processes 1 or more",
+        )
     out, text = Path(out), load_corpus(Path(corpus)) if corpus else None
-    (out / "exchanges").mkdir(parents=True, exist_ok=True)
-    (out / "truth").mkdir(exist_ok=True)
-    for old in (out / "exchanges").glob("part-*.parquet"):
-        old.unlink()
-    scratch = Path(tempfile.mkdtemp(prefix=".scratch-", dir=out))
-    try:
+    with world_folder(out) as scratch:
         world = build_world(scenario, seed=seed, scale=scale, scratch=scratch, corpus=text)
         plan, renderer = world.events.sealed(), Renderer(world)
         seen, extraction = _write_truth(world, renderer, plan, out)
@@ -111,11 +115,10 @@ def generate(
         write_permissions(world, renderer, out)
         write_releases(world, out)
         write_campaigns(world, seen, extraction, out)
-        _write_about(world, len(plan), out)
+        about = _about(world, len(plan))
         del world
         write_parts(renderer, plan, out / "exchanges", scratch, processes, _counted(progress, len(plan)))
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        write_about(out, about)
 
 
 def _counted(progress: Progress | None, total: int) -> Callable[[int], None]:
@@ -143,21 +146,22 @@ def _write_truth(world: World, renderer: Renderer, plan: SortedPlan, out: Path) 
     return seen, extraction
 
 
-def _write_about(world: World, exchanges: int, out: Path) -> None:
-    """``world.json``: what made this world, so that it can be made again and told from others."""
+def _about(world: World, exchanges: int) -> dict[str, Any]:
+    """What made this world, so that it can be made again and told from others."""
     scenario = world.scenario
-    about = {
+    return {
         "scenario": scenario.name,
         "scenario_version": scenario.version,
         "scenario_digest": scenario.digest,
+        "changes": dict(scenario.changes),
         "split": scenario.split,
         "seed": world.seed,
         "scale": world.scale,
         "generator": GENERATOR,
         "exchanges": exchanges,
         "corpus_digest": world.corpus.digest if world.corpus else None,
+        "population_digest": population_digest(),
     }
-    (out / "world.json").write_text(json.dumps(about, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 __all__ = ["GENERATOR", "TRUTH_ACCOUNTS", "TRUTH_EXCHANGES", "build_world", "generate"]

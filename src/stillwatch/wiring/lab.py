@@ -23,12 +23,13 @@ from stillwatch.wiring.scanning import scan
 
 def generate(
     scenario: str, seed: int, scale: float, out: Path, progress: Progress, *, corpus: Path | None = None,
-    processes: int | None = None,
+    processes: int | None = None, changes: Sequence[str] = (),
 ) -> None:  # fmt: skip
     """Write one simulated world, say which family it is of, and seal its truth when the scenario asks for it."""
     from stillwatch.lab import generate as write_world
     from stillwatch.lab import load_scenario
     from stillwatch.lab.discipline import close_world
+    from stillwatch.lab.scenario_files import split_changes
 
     said = 0
 
@@ -39,7 +40,7 @@ def generate(
         progress.advance(float(done - said))
         said = done
 
-    loaded = load_scenario(scenario)
+    loaded = load_scenario(scenario, split_changes(changes))
     write_world(loaded, seed=seed, scale=scale, out=out, progress=told, corpus=corpus, processes=processes)
     close_world(out, loaded, seed, scale)
 
