@@ -258,3 +258,10 @@ def test_truth_plans_what_is_written(pooled: Written) -> None:
     """The truth's counts of the campaign are those of the log."""
     row = json.loads((pooled.folder / "truth" / "campaigns.jsonl").read_text())
     assert row["extraction_exchanges"] == pooled.one("select count(*) from marks where extraction")
+
+
+def test_a_pool_without_members_is_refused() -> None:
+    """It has nobody to deal to; the account before it is somebody else's."""
+    nobody = np.array([], dtype=np.int64)
+    with pytest.raises(ValueError, match="without members"):
+        Pool(nobody, np.full(6, -1), np.ones(6), 4, 10, Deal(HOUR, 1.0, 1.0, 0.0, 1, False), [])

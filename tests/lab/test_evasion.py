@@ -113,7 +113,7 @@ def counting(limit: int, seen: list[set[str]] | None = None) -> Any:
 
     def detect(traffic: Path) -> Path:
         if seen is not None:
-            seen.append({p.name for p in traffic.rglob("*")})
+            seen.append({p.name for p in traffic.parent.rglob("*")})
         ids = pq.read_table(traffic / "exchanges", columns=["account_id"])["account_id"]
         counts = {r["values"]: r["counts"] for r in ids.value_counts().to_pylist()}
         run = traffic.parent / "run"
@@ -166,13 +166,19 @@ def test_search_and_report_never_share_a_world() -> None:
         Setup(counting(1), "x", _tiny(), (11,), (), {})
 
 
+@pytest.mark.parametrize("split", ["validate", "sealed"])
+def test_worlds_that_are_not_to_be_tuned_on_are_not_searched(split: str) -> None:
+    """A search is tuning."""
+    with pytest.raises(ConfigError, match=split):
+        Setup(counting(1), "x", replace(_tiny(), split=split), (11,), (12,), {})
+
+
 def test_the_detector_sees_no_truth() -> None:
-    """Neither the folder nor a file of it is within its reach by name."""
+    """Neither the folder nor a file of it nor what made the world lies in or beside the folder it is given."""
     seen: list[set[str]] = []
     run_trial(_tiny(), 11, counting(20, seen))
     assert seen
-    assert "truth" not in seen[0]
-    assert "campaigns.jsonl" not in seen[0]
+    assert not seen[0] & {"truth", "campaigns.jsonl", "world.json"}
     assert "accounts.parquet" in seen[0]
 
 

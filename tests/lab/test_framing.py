@@ -13,7 +13,9 @@ import pytest
 
 from stillwatch.errors import ConfigError
 from stillwatch.lab import build_world, load_scenario
-from stillwatch.lab.attackers.framer import VICTIM_CLASS
+from stillwatch.lab.attackers.check import check_campaign
+from stillwatch.lab.attackers.dials import LEVELS as DIALS
+from stillwatch.lab.attackers.framer import SENSELESS, VICTIM_CLASS
 from stillwatch.lab.attackers.imitation import CANNOT, Imitation
 from stillwatch.lab.evasion import Setup
 from stillwatch.lab.evasion_search import Axis, Budget
@@ -210,3 +212,34 @@ def test_the_search_space_covers_every_imitation() -> None:
     assert spec.accounts == 9
     with pytest.raises(ConfigError):
         with_imitation(load_scenario("evasion_small"), {}, {})
+
+
+@pytest.mark.parametrize("name", SENSELESS)
+def test_dials_that_make_no_sense_for_framing_are_refused(name: str) -> None:
+    """In a scenario file, and in a spec made by hand."""
+    spec = CampaignSpec(
+        variant="code", kind="framing", victims=2, accounts=9, exchanges_per_account=9, dials={name: 0.5}
+    )
+    with pytest.raises(ConfigError, match=name):
+        check_campaign(spec, "here")
+    with pytest.raises(ConfigError, match=name):
+        build_world(scenario(campaigns=(spec,)), seed=5)
+
+
+def test_no_rung_lets_a_framer_harvest_on_the_victims_accounts() -> None:
+    """Rung 8 once left the pool without members, and dealt its work to the account before them: a victim."""
+    for level in range(len(DIALS)):
+        spec = CampaignSpec(
+            variant="code", kind="framing", victims=2, accounts=9, exchanges_per_account=9, level=level
+        )
+        if level >= 7:
+            with pytest.raises(ConfigError, match="shells"):
+                check_campaign(spec, "here")
+            continue
+        world = build_world(scenario(campaigns=(spec,)), seed=5)
+        rows = world.events.sealed()
+        victims = world.blocks[0]
+        for _, batch in rows.batches(10_000):
+            on_victims = batch["account"] < victims.first + victims.size
+            assert on_victims.any()
+            assert not batch["extraction"][on_victims].any()

@@ -79,6 +79,12 @@ class Setup:
     """How long the attacker means to go on: accounts, cards and engineering are paid once and spread over it."""
 
     def __post_init__(self) -> None:
+        if self.scenario.split != "develop":
+            raise ConfigError(
+                f"{self.scenario.name} is of split {self.scenario.split}; a search tunes, and only worlds of split"
+                " develop may be tuned on",
+                hint='copy the scenario under another name with split = "develop"',
+            )
         if set(self.seeds) & set(self.confirm) or not self.seeds or not self.confirm:
             raise ConfigError(
                 "worlds of the search and of the report must differ, and neither may be empty",

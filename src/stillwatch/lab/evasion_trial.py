@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow.parquet as pq
 from scipy.stats import beta
 
+from stillwatch.lab.discipline.family import WORLD
 from stillwatch.lab.scenario import Scenario
 from stillwatch.lab.writer import generate
 
@@ -44,12 +45,13 @@ class Seen:
 def run_trial(scenario: Scenario, seed: int, detector: Detector, *, scale: float = 1.0) -> Seen:
     """Generate a world, run the detector on it, read truth and hints, delete everything.
 
-    The truth is kept out of the detector's reach: it is moved beside the traffic folder before the detector runs.
+    The truth and the world's description are moved to a folder of another name before the detector runs.
     """
-    with _folder() as place:
-        traffic, truth = place / "traffic", place / "truth"
+    with _folder() as place, _folder() as held:
+        traffic, truth = place / "traffic", held / "truth"
         generate(scenario, seed=seed, scale=scale, out=traffic)
-        shutil.move(traffic / "truth", truth)
+        for name in ("truth", WORLD):
+            shutil.move(traffic / name, held / name)
         run = detector(traffic)
         hints = pq.read_table(
             run / "accounts.parquet", columns=["account_id", "disposition_hint"]

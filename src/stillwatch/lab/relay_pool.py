@@ -77,6 +77,8 @@ class Pool:
         turns: Sequence[Turn],
     ) -> None:
         size = len(created)
+        if not len(members):
+            raise ValueError("a pool without members deals to nobody")
         self.deal_how = deal
         self.after = np.full(size + 1, -1, dtype=np.int64)
         self.before = np.full(size + 1, -1, dtype=np.int64)

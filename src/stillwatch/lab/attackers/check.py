@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from stillwatch.errors import ConfigError
 from stillwatch.lab.attackers import LEVELS, VARIANTS
-from stillwatch.lab.attackers.dials import override
+from stillwatch.lab.attackers.campaign import dials_of
+from stillwatch.lab.attackers.framer import check_framing
 from stillwatch.lab.attackers.imitation import imitation
 from stillwatch.lab.scenario import CampaignSpec
 
@@ -32,7 +33,9 @@ def check_campaign(spec: CampaignSpec, where: str) -> None:
     if spec.kind != "framing" and (spec.victims or spec.imitation):
         raise ConfigError(f"{where}: only kind framing has victims", hint='kind = "framing"')
     try:
-        override(LEVELS[spec.level], spec.dials)
+        dials = dials_of(spec)
         imitation(spec.imitation)
+        if spec.kind == "framing":
+            check_framing(dials)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error.message}", hint=error.hint) from error

@@ -16,10 +16,12 @@ from typing import Any
 
 import numpy as np
 
+from stillwatch.errors import ConfigError
 from stillwatch.lab.addresses import DAY_US
 from stillwatch.lab.attackers.accounts import Crew, Part, raise_crew
 from stillwatch.lab.attackers.bill import usage_of
 from stillwatch.lab.attackers.campaign import dials_of, lines_and_cover, parts, rules_of, scaled
+from stillwatch.lab.attackers.dials import Dials
 from stillwatch.lab.attackers.imitation import Imitation, imitation
 from stillwatch.lab.cost import framing_items, price
 from stillwatch.lab.habits import api_stream
@@ -32,11 +34,30 @@ from stillwatch.lab.world import World
 
 VICTIM_CLASS = "framed"
 """Truth class of the victims."""
+SENSELESS = ("natural", "shells", "decoy", "staged", "daily_cap")
+"""Dials that a framing attack cannot have: it needs accounts of a relay of its own, all there when the victim is."""
+
+
+def check_framing(dials: Dials) -> None:
+    """Refuse dials that make no sense for framing.
+
+    Raises
+    ------
+    ConfigError
+        One of :data:`SENSELESS` is turned up, as rungs 7 and 8 do.
+    """
+    wrong = [name for name in SENSELESS if getattr(dials, name)]
+    if wrong:
+        raise ConfigError(
+            f"a framing attack cannot have {', '.join(wrong)}",
+            hint="a level of 6 or less, and these dials at 0",
+        )
 
 
 def build_framing(world: World, spec: CampaignSpec, index: int) -> None:
     """Add the victims, then the framing accounts."""
     part, dials, copy = parts(world, index), dials_of(spec), imitation(spec.imitation)
+    check_framing(dials)
     with world.events.watched() as batches:
         victims, streams = _victims(world, part, spec)
     seen = {k: np.concatenate([b[k] for b in batches]) for k in ("t", "stream", "seed")} if batches else {}
@@ -176,4 +197,4 @@ def _open(world: World, block: Block, who: I64, at: I64) -> I64:
     return np.flatnonzero(inside & ~banned & (block.created[who] < at))
 
 
-__all__ = ["VICTIM_CLASS", "build_framing"]
+__all__ = ["SENSELESS", "VICTIM_CLASS", "build_framing", "check_framing"]
