@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from math import inf, isfinite
 from statistics import median
 from typing import Any
 
@@ -162,17 +163,27 @@ def _missed(scores: Sequence[Mapping[str, Any]]) -> float | None:
 
 
 def _delay(cells: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """Median share and number of exchanges taken before the first ``member``, and campaigns never seen."""
-    looked = [c for cell in cells if cell.get("delay") for c in cell["delay"]["campaigns"]]
+    """Median share and number of exchanges taken before the first ``member``, over campaigns that were looked for.
+
+    A campaign that no look saw counts as later than all that were seen: the median is None when it falls on one.
+    """
+    told = [c for cell in cells if cell.get("delay") for c in cell["delay"]["campaigns"]]
+    looked = [c for c in told if c["looks"]]
     if not looked:
         return None
-    seen = [c["member"] for c in looked if c["member"]]
+    moments = [c["member"] for c in looked]
     return {
         "campaigns": len(looked),
-        "never": len(looked) - len(seen),
-        "median_share": median(m["share_at_most"] for m in seen) if seen else None,
-        "median_exchanges": median(m["taken_at_most"]["exchanges"] for m in seen) if seen else None,
+        "unseen": sum(m is None for m in moments),
+        "not_looked_for": len(told) - len(looked),
+        "median_share": _middle(m and m["share_at_most"] for m in moments),
+        "median_exchanges": _middle(m and m["taken_at_most"]["exchanges"] for m in moments),
     }
+
+
+def _middle(values: Iterable[float | None]) -> float | None:
+    found = median(inf if v is None else v for v in values)
+    return found if isfinite(found) else None
 
 
 __all__ = ["FORMAT", "leaderboard"]
