@@ -23,6 +23,7 @@ from stillwatch.lab.discipline import LEDGER, Family, Ledger, open_truth, stamp
 from stillwatch.lab.leaderboard import leaderboard, render_page
 from stillwatch.lab.leaderboard.table import _delay
 from stillwatch.lab.scenario import CampaignSpec
+from stillwatch.lab.scoring import rate_of
 from stillwatch.lab.suite import Moment, choose, detection_delay, load_suite, run_suite, suites
 from stillwatch.lab.suite import run as run_module
 from stillwatch.lab.suite import world as world_module
@@ -549,6 +550,15 @@ def test_the_table_adds_counts_before_it_divides(suite_file: Path, tmp_path: Pat
         assert whole["low"] < whole["share"] < whole["high"]
     assert row["recall_at"]["0.001"]["measured"] is False
     assert row["discovery"]["claimed"] == 2
+    parts = [c["score"]["collateral"]["all"] for c in cells]
+    assert row["orgs_wronged"]["claimed"]["hits"] == sum(p["orgs_claimed"] for p in parts) > 0
+    cells[0]["score"]["successors"] = {k: rate_of(1, 2).row() for k in ("1-10", "11-100", "more")}
+    (row,) = leaderboard(cells, {"name": "pair"})["rows"]
+    assert {label: (r["hits"], r["total"]) for label, r in row["successors"].items()} == {
+        "1-10": (1, 2),
+        "11-100": (1, 2),
+        "more": (1, 2),
+    }
 
 
 def test_looks_of_a_suite_come_with_its_cells(suite_file: Path, tmp_path: Path) -> None:
