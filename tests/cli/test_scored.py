@@ -32,7 +32,7 @@ def test_a_detector_without_decisions_is_told_so() -> None:
     assert not any(name.startswith(("extractors at", "campaigns")) for name in rows)
 
 
-def test_delays_are_intervals_or_never() -> None:
+def test_delays_are_intervals_or_say_how_far_was_looked() -> None:
     """What had been taken at the look before, and at the look that saw it."""
     seen = {
         "taken_more_than": {"exchanges": 10},
@@ -40,7 +40,14 @@ def test_delays_are_intervals_or_never() -> None:
         "share_at_most": 0.05,
         "hours": 3.0,
     }
-    found = {"campaigns": [{"campaign_id": "c", "exchanges": 24000, "member": seen, "review": None}]}
-    assert delay_columns(found) == [
-        {"campaign": "c", "exchanges": 24000, "member": "10 to 1,200 (5.00%), 3.0 h", "review": "never"}
+    looked = {"exchanges": 24000, "review": None, "looks": 2, "looked_until": 0.5}
+    found = {
+        "campaigns": [
+            looked | {"campaign_id": "c", "member": seen},
+            looked | {"campaign_id": "d", "member": None, "looks": 0, "looked_until": 0.0},
+        ]
+    }
+    assert [(r["member"], r["review"]) for r in delay_columns(found)] == [
+        ("10 to 1,200 (5.00%), 3.0 h", "not by 50.00%, the last look"),
+        ("not looked for", "not looked for"),
     ]

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from stillwatch.errors import SourceError
-from stillwatch.lab.scoring import Truth, read_run, score_run
+from stillwatch.lab.scoring import Truth, read_run, run_from_tables, score_run
 from tests.lab.judging import a_run, a_truth, accounts
 
 
@@ -178,11 +178,30 @@ def test_collateral_by_segment() -> None:
     firm = found["class"]["enterprise"]
     assert (firm["accounts"], firm["member"], firm["review_or_act"], firm["act"]) == (3, 2, 2, 1)
     assert (firm["orgs"], firm["orgs_member"], firm["orgs_act"]) == (1, 1, 1)
+    assert (firm["claimed"], firm["orgs_claimed"]) == (2, 1)
+    pooled = score_run(Truth.of(rows, []), a_run({"g": ["h0", "h1"]}, kinds={"g": "pool"}))["classes"]
+    assert (pooled["enterprise"]["orgs_member"], pooled["enterprise"]["orgs_claimed"]) == (1, 0)
+    assert pooled["enterprise"]["orgs_claimed_upper"] == pytest.approx(0.95)
     assert found["size"]["2-5 accounts"]["orgs"] == 1
     assert (found["country"]["DE"]["accounts"], found["country"]["DE"]["member"]) == (2, 1)
     assert set(found["plan"]) == {"not stated"}
     assert found["all"]["fpr"] == pytest.approx(2 / 6)
     assert found["all"]["fpr_low"] < 2 / 6 < found["all"]["fpr_high"]
+
+
+def test_successors_are_counted_by_what_they_had_sent() -> None:
+    """Only accounts that replace another; the class ends with its bound; without decisions there are no trials."""
+    rows = accounts({"A": 6}, 5)
+    sent = {"A0": 1, "A1": 10, "A2": 11, "A3": 100, "A4": 101}
+    for row in rows:
+        if row["account_id"] in sent:
+            row |= {"exchanges": sent[row["account_id"]], "replaces": "A5"}
+    truth = Truth.of(rows, [])
+    found = score_run(truth, a_run({"g": ["A1", "A2", "A4", "A5"]}))["successors"]
+    counted = {label: (row["hits"], row["total"]) for label, row in found.items()}
+    assert counted == {"1-10": (1, 2), "11-100": (1, 2), "more": (1, 1)}
+    silent = score_run(truth, run_from_tables(None))["successors"]
+    assert {row["share"] for row in silent.values()} == {None}
 
 
 def test_load_and_cost() -> None:

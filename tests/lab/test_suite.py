@@ -21,7 +21,9 @@ from stillwatch.errors import ConfigError, VerificationError
 from stillwatch.lab import generate
 from stillwatch.lab.discipline import LEDGER, Family, Ledger, open_truth, stamp
 from stillwatch.lab.leaderboard import leaderboard, render_page
+from stillwatch.lab.leaderboard.table import _delay
 from stillwatch.lab.scenario import CampaignSpec
+from stillwatch.lab.scoring import rate_of
 from stillwatch.lab.suite import Moment, choose, detection_delay, load_suite, run_suite, suites
 from stillwatch.lab.suite import run as run_module
 from stillwatch.lab.suite import world as world_module
@@ -418,14 +420,57 @@ def test_the_delay_of_a_detector_that_waits(campaign_world: Path, tmp_path: Path
         member["taken_at_most"]["exchanges"] / campaign["exchanges"]
     )
     (account,) = found["by_account"]
-    assert member["taken_at_most"]["exchanges"] < account["exchanges"] <= campaign["exchanges"]
+    assert account["exchanges"] == member["taken_at_most"]["exchanges"], "no account was member before"
+    assert account["exchanges"] + account["not_looked_for"]["exchanges"] == campaign["exchanges"]
     assert found["looks"][-1]["honest_members"]["hits"] == 0
     assert found["successors"], "six accounts are banned and replaced"
     for row in found["successors"]:
         assert row["replaces"] in mine
-        assert row["sent_more_than"] <= row["sent_at_most"] <= row["exchanges"]
-        assert row["linked"] is (row["sent_at_most"] < row["exchanges"])
+        if row["linked"]:
+            assert row["sent_more_than"] <= row["sent_at_most"] <= row["exchanges"]
+        else:
+            assert row["sent_at_most"] is None
     assert not list(tmp_path.iterdir()), "prefixes are thrown away"
+
+
+def test_after_the_last_look_nothing_is_missed_and_nothing_found(
+    campaign_world: Path, tmp_path: Path
+) -> None:
+    """Everything is seen at the first look; accounts that began later were not looked for, which is no miss."""
+    opened = open_truth(campaign_world, purpose="report")
+    mine = {a for a, c in zip(opened.truth.ids, opened.truth.campaign, strict=True) if c}
+
+    def quick(traffic: Path, out: Path) -> None:
+        out.mkdir()
+        who = sorted(mine & set(pq.read_table(traffic / "exchanges")["account_id"].to_pylist()))
+        pq.write_table(
+            pa.table({"campaign_id": ["g"] * len(who), "account_id": who}), out / "members.parquet"
+        )
+        hints = pa.table({"account_id": who, "disposition_hint": ["review"] * len(who)})
+        pq.write_table(hints, out / "accounts.parquet")
+
+    found = detection_delay(campaign_world, opened, quick, tmp_path, shares=(0.1, 0.5, 1.0))
+    (campaign,), (account,) = found["campaigns"], found["by_account"]
+    assert (len(found["looks"]), campaign["looks"]) == (1, 1)
+    assert campaign["looked_until"] == pytest.approx(0.1, abs=0.02)
+    assert account["accounts_member"] == account["accounts_looked_for"] < account["accounts"] == len(mine)
+    assert account["exchanges"] == campaign["member"]["taken_at_most"]["exchanges"]
+    assert (account["share"], account["not_looked_for"]["exchanges"]) == (
+        1.0, campaign["exchanges"] - account["exchanges"],
+    )  # fmt: skip
+    late = [s for s in found["successors"] if not s["looks"]]
+    assert late, "replacements that began after the only look"
+    for row in late:
+        assert (row["linked"], row["sent_more_than"], row["sent_at_most"]) == (None, None, None)
+    assert all(s["linked"] for s in found["successors"] if s["looks"])
+
+
+def test_a_look_that_cannot_be_is_refused(campaign_world: Path, tmp_path: Path) -> None:
+    """No look at all, shares beyond the log, hours that are no number."""
+    opened = open_truth(campaign_world, purpose="report")
+    for shares, hours in (((), ()), ((0.0,), ()), ((1.5,), ()), ((), (float("nan"),)), ((), (-1.0,))):
+        with pytest.raises(ConfigError, match="look"):
+            detection_delay(campaign_world, opened, lambda *_: None, tmp_path, shares=shares, hours=hours)
 
 
 def test_a_campaign_that_is_never_seen_has_no_delay(campaign_world: Path, tmp_path: Path) -> None:
@@ -440,8 +485,13 @@ def test_a_campaign_that_is_never_seen_has_no_delay(campaign_world: Path, tmp_pa
     found = detection_delay(campaign_world, opened, blind, tmp_path, shares=(), hours=(6.0, 12.0))
     assert len(found["looks"]) == 2
     assert (found["campaigns"][0]["member"], found["campaigns"][0]["review"]) == (None, None)
-    assert found["by_account"][0]["share"] == 1.0
-    assert not any(s["linked"] for s in found["successors"])
+    assert 0 < found["campaigns"][0]["looked_until"] < 1
+    account = found["by_account"][0]
+    assert account["share"] == 1.0
+    assert account["not_looked_for"]["exchanges"] > 0, "the log goes on after twelve hours"
+    begun = [s for s in found["successors"] if s["looks"]]
+    assert begun
+    assert not any(s["linked"] for s in begun)
 
 
 class Page(HTMLParser):
@@ -505,6 +555,15 @@ def test_the_table_adds_counts_before_it_divides(suite_file: Path, tmp_path: Pat
         assert whole["low"] < whole["share"] < whole["high"]
     assert row["recall_at"]["0.001"]["measured"] is False
     assert row["discovery"]["claimed"] == 2
+    parts = [c["score"]["collateral"]["all"] for c in cells]
+    assert row["orgs_wronged"]["claimed"]["hits"] == sum(p["orgs_claimed"] for p in parts) > 0
+    cells[0]["score"]["successors"] = {k: rate_of(1, 2).row() for k in ("1-10", "11-100", "more")}
+    (row,) = leaderboard(cells, {"name": "pair"})["rows"]
+    assert {label: (r["hits"], r["total"]) for label, r in row["successors"].items()} == {
+        "1-10": (1, 2),
+        "11-100": (1, 2),
+        "more": (1, 2),
+    }
 
 
 def test_looks_of_a_suite_come_with_its_cells(suite_file: Path, tmp_path: Path) -> None:
@@ -513,5 +572,21 @@ def test_looks_of_a_suite_come_with_its_cells(suite_file: Path, tmp_path: Path) 
     suite, runner = load_suite(suite_file), Runner()
     cells = run_suite(suite, choose(suite, runner), tmp_path / "out", runner=runner)
     delay = leaderboard(cells, {"name": "pair"})["rows"][0]["delay"]
-    assert (delay["campaigns"], delay["never"]) == (1, 0)
+    assert (delay["campaigns"], delay["unseen"], delay["not_looked_for"]) == (1, 0, 0)
     assert delay["median_share"] == pytest.approx(0.5, abs=0.02)
+
+
+def test_a_median_that_falls_on_a_campaign_nobody_saw_is_none() -> None:
+    """Campaigns that no look saw are later than the others; those that nobody looked for are left out."""
+    seen = {"share_at_most": 0.1, "taken_at_most": {"exchanges": 10}}
+    row = {"looks": 3, "member": seen}
+
+    def middle(*campaigns: Mapping[str, Any]) -> Any:
+        return _delay([{"delay": {"campaigns": list(campaigns)}}])
+
+    assert middle(row, row | {"member": None}, row)["median_share"] == 0.1
+    lost = middle(row, row | {"member": None}, row | {"member": None})
+    assert (lost["median_share"], lost["median_exchanges"], lost["unseen"]) == (None, None, 2)
+    unlooked = middle(row, row | {"member": None, "looks": 0}, row | {"member": None, "looks": 0})
+    assert (unlooked["median_exchanges"], unlooked["unseen"], unlooked["not_looked_for"]) == (10, 0, 2)
+    assert middle(row | {"looks": 0, "member": None}) is None

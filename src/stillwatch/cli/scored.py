@@ -38,7 +38,11 @@ def delay_columns(found: Mapping[str, Any]) -> list[dict[str, Any]]:
         for verdict in ("member", "review"):
             seen = campaign[verdict]
             if seen is None:
-                row[verdict] = "never"
+                row[verdict] = (
+                    f"not by {campaign['looked_until']:.2%}, the last look"
+                    if campaign["looks"]
+                    else "not looked for"
+                )
                 continue
             least, most = seen["taken_more_than"]["exchanges"], seen["taken_at_most"]["exchanges"]
             row[verdict] = f"{least:,} to {most:,} ({seen['share_at_most']:.2%}), {seen['hours']:.1f} h"

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from math import inf, isfinite
 from statistics import median
 from typing import Any
 
 from stillwatch.lab.scoring.cost import PER
 from stillwatch.lab.scoring.rates import clopper_pearson, poisson_interval, rate_of
+from stillwatch.lab.scoring.score import SENT
 
 FORMAT = 1
 """Version of the table's layout."""
@@ -83,7 +85,10 @@ def _row(detector: str, family: str | None, cells: Sequence[Mapping[str, Any]]) 
         "groups_per_campaign": _spread(s["fragments_mean"] for s in scores),
         "discovery": _discovery(scores),
         "orgs_wronged": {
-            point: _sum(_orgs(s, point) for s in scores) for point in ("member", "review_or_act", "act")
+            point: _sum(_orgs(s, point) for s in scores) for point in ("member", "claimed", "review_or_act", "act")
+        },
+        "successors": {
+            label: _sum(s["successors"][label] for s in scores if "successors" in s) for _, label in SENT
         },
         "load": _load(scores),
         "missed_volume": _missed(scores),
@@ -112,7 +117,7 @@ def _sum(rates: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _orgs(score: Mapping[str, Any], point: str) -> dict[str, int]:
     everybody = score["collateral"].get("all")
-    if everybody is None:
+    if everybody is None or f"orgs_{point}" not in everybody:  # kept before this was counted
         return {"hits": 0, "total": 0}
     return {"hits": everybody[f"orgs_{point}"], "total": everybody["orgs"]}
 
@@ -162,17 +167,27 @@ def _missed(scores: Sequence[Mapping[str, Any]]) -> float | None:
 
 
 def _delay(cells: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """Median share and number of exchanges taken before the first ``member``, and campaigns never seen."""
-    looked = [c for cell in cells if cell.get("delay") for c in cell["delay"]["campaigns"]]
+    """Median share and number of exchanges taken before the first ``member``, over campaigns that were looked for.
+
+    A campaign that no look saw counts as later than all that were seen: the median is None when it falls on one.
+    """
+    told = [c for cell in cells if cell.get("delay") for c in cell["delay"]["campaigns"]]
+    looked = [c for c in told if c.get("looks", 1)]  # kept before looks were counted: every campaign had one
     if not looked:
         return None
-    seen = [c["member"] for c in looked if c["member"]]
+    moments = [c["member"] for c in looked]
     return {
         "campaigns": len(looked),
-        "never": len(looked) - len(seen),
-        "median_share": median(m["share_at_most"] for m in seen) if seen else None,
-        "median_exchanges": median(m["taken_at_most"]["exchanges"] for m in seen) if seen else None,
+        "unseen": sum(m is None for m in moments),
+        "not_looked_for": len(told) - len(looked),
+        "median_share": _middle(m and m["share_at_most"] for m in moments),
+        "median_exchanges": _middle(m and m["taken_at_most"]["exchanges"] for m in moments),
     }
+
+
+def _middle(values: Iterable[float | None]) -> float | None:
+    found = median(inf if v is None else v for v in values)
+    return found if isfinite(found) else None
 
 
 __all__ = ["FORMAT", "leaderboard"]

@@ -68,6 +68,11 @@ class Run:
         """Groups that the detector calls campaigns."""
         return frozenset(g for g in self.groups if self.kind.get(g, "campaign") == "campaign")
 
+    @property
+    def claimed_members(self) -> frozenset[str]:
+        """Accounts in groups that the detector calls campaigns."""
+        return frozenset[str]().union(*(self.groups[g] for g in self.claimed))
+
     def hinted(self, *hints: str) -> frozenset[str]:
         """Accounts with one of the hints."""
         return frozenset(a for a, h in self.hint.items() if h in hints)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,9 @@ from stillwatch.lab.scoring.run import Run
 from stillwatch.lab.scoring.segments import collateral, everybody
 from stillwatch.lab.scoring.truth import Truth
 
+SENT = ((10, "1-10"), (100, "11-100"), (math.inf, "more"))
+"""Classes of successors: largest number of exchanges, and label."""
+
 
 def score_run(truth: Truth, run: Run, accounts: pa.Table | None = None) -> dict[str, Any]:
     """Every figure of one run on one world, as JSON.
@@ -37,7 +41,8 @@ def score_run(truth: Truth, run: Run, accounts: pa.Table | None = None) -> dict[
     ``ranking`` (recall at fixed false positive rates, partial area), ``operating_points`` (recall and false
     positives at ``member``, ``claimed``, ``review``, ``act``), ``campaigns`` (per campaign), ``recall_by_size``,
     ``campaign_level`` (found, called, precision, F1, purity, splits, merges), ``discovery`` (false claims against the
-    stated rate), ``collateral`` and ``classes`` (honest accounts and organisations flagged), ``load``, ``volume``,
+    stated rate), ``successors`` (accounts opened for banned ones, and how many are member, by what they had sent),
+    ``collateral`` and ``classes`` (honest accounts and organisations flagged), ``load``, ``volume``,
     ``cost``; and the plain figures ``recall``, ``campaigns_detected``, ``campaigns_total``, ``purity``, ``groups``,
     ``groups_without_campaign``, ``fragments_mean``, ``pools``. An account counts as found when its tier is
     ``member``; only accounts with traffic are counted. A detector that gives scores alone (``decides`` False) has a
@@ -73,6 +78,7 @@ def score_run(truth: Truth, run: Run, accounts: pa.Table | None = None) -> dict[
         "recall_by_size": _by_size(attacks),
         "campaign_level": level,
         "discovery": discovery(matched),
+        "successors": successors(truth, run),
         "purity": level["purity"],
         "groups": len(run.groups),
         "groups_without_campaign": sum(top is None for top, _ in matched.majority.values()),
@@ -101,7 +107,7 @@ def operating_points(truth: Truth, run: Run) -> dict[str, Any]:
     """
     points = {
         "member": run.members,
-        "claimed": frozenset[str]().union(*(run.groups[g] for g in run.claimed)),
+        "claimed": run.claimed_members,
         "review": run.hinted("review", "act"),
         "act": run.hinted("act"),
     }
@@ -113,6 +119,19 @@ def operating_points(truth: Truth, run: Run) -> dict[str, Any]:
             for figure, who in (("recall", truth.extractor), ("false_positives", truth.honest))
         }
     return out
+
+
+def successors(truth: Truth, run: Run) -> dict[str, dict[str, Any]]:
+    """Accounts that were opened to replace another, and how many are member, by exchanges sent when the log ended.
+
+    Which account replaces which is the truth's to say; where it does not, there were no trials.
+    """
+    members = run.members
+    found: dict[str, list[bool]] = {label: [] for _, label in SENT}
+    for account, replaced, sent in zip(truth.ids, truth.replaces, truth.exchanges.tolist(), strict=True):
+        if replaced and run.decides:
+            found[next(label for bound, label in SENT if sent <= bound)].append(account in members)
+    return {label: rate_of(sum(hits), len(hits)).row() for label, hits in found.items()}
 
 
 def _by_size(attacks: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -139,4 +158,4 @@ def _same_world(truth: Truth, run: Run) -> None:
         )
 
 
-__all__ = ["operating_points", "score_run"]
+__all__ = ["SENT", "operating_points", "score_run", "successors"]

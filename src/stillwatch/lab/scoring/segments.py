@@ -1,8 +1,9 @@
 """Whom a detector wrongs: honest accounts and organisations flagged, by class, country, plan and size.
 
-An account is flagged at three strengths: ``member`` of a group, hinted ``review`` or ``act``, hinted ``act``. An
-organisation is flagged when one of its accounts is. Both are counted, since one mistake about an organisation of
-five hundred accounts is not five hundred mistakes, and is not one either.
+An account is flagged at four strengths: ``member`` of a group, member of a group that is called a campaign
+(``claimed``), hinted ``review`` or ``act``, hinted ``act``. An organisation is flagged when one of its accounts is.
+Both are counted, since one mistake about an organisation of five hundred accounts is not five hundred mistakes, and
+is not one either.
 """
 
 from __future__ import annotations
@@ -72,16 +73,16 @@ def segment(rows: list[tuple[str, str]], flags: Mapping[str, frozenset[str]]) ->
 
     Returns
     -------
-    ``accounts`` and ``orgs``; per strength the accounts (``member``, ``review_or_act``, ``act``) and organisations
-    (``orgs_*``) flagged; shares of accounts with Wilson intervals and one-sided exact bounds (``fpr*``), and the same
-    for organisations (``orgs_*_share``, ``_low``, ``_high``, ``_upper``).
+    ``accounts`` and ``orgs``; per strength the accounts (``member``, ``claimed``, ``review_or_act``, ``act``) and
+    organisations (``orgs_*``) flagged; shares of accounts with Wilson intervals and one-sided exact bounds
+    (``fpr*``), and the same for organisations (``orgs_*_share``, ``_low``, ``_high``, ``_upper``).
     """
     orgs: dict[str, list[str]] = defaultdict(list)
     for account, org in rows:
         orgs[org].append(account)
     out: dict[str, Any] = {"accounts": len(rows), "orgs": len(orgs)}
     for strength, flagged in flags.items():
-        tail = {"member": "", "review_or_act": "_review", "act": "_act"}[strength]
+        tail = {"member": "", "claimed": "_claimed", "review_or_act": "_review", "act": "_act"}[strength]
         one = rate_of(sum(a in flagged for a, _ in rows), len(rows))
         many = rate_of(sum(any(a in flagged for a in mine) for mine in orgs.values()), len(orgs))
         out |= {
@@ -97,6 +98,7 @@ def segment(rows: list[tuple[str, str]], flags: Mapping[str, frozenset[str]]) ->
 def _flags(run: Run) -> dict[str, frozenset[str]]:
     return {
         "member": run.members,
+        "claimed": run.claimed_members,
         "review_or_act": run.hinted("review", "act"),
         "act": run.hinted("act"),
     }
