@@ -32,11 +32,11 @@ from stillwatch.report.files import check_target
 from stillwatch.settings import Settings, settings_digest
 from stillwatch.wiring.intake import (
     Intake,
-    is_feature_folder,
     key_of,
     load_traffic,
     open_reader,
     something_usable,
+    split_sources,
 )
 from stillwatch.wiring.progress import Clock, Progress, staging, writable
 
@@ -159,7 +159,7 @@ def _exemplars(
             wanted[int(seq[row])] = index
     out: dict[int, list[str]] = {}
     at = before
-    logs = [i for i in inputs if not is_feature_folder(i)]
+    logs = split_sources(inputs)[1]
     for batch in open_reader(logs, settings, format, mapping).batches():
         for row in sorted(s - at for s in wanted if at <= s < at + len(batch)):
             text = batch.column("prompt")[row].as_py()
