@@ -40,6 +40,9 @@ from stillwatch.wiring.intake import (
 )
 from stillwatch.wiring.progress import Clock, Progress, staging, writable
 
+DERIVED = {"prefix_digests": "messages", "output_digests": "completion"}
+"""Fields that the kernel makes itself where it has the text."""
+
 
 def scan(
     inputs: Sequence[str],
@@ -171,7 +174,9 @@ def _exemplars(
 
 def _unseen(intake: Intake, traffic: Traffic) -> tuple[Abstention, ...]:
     """Contract fields that no source ever gave, as one abstention."""
-    missing = tuple(f.name for f in EXCHANGE_SCHEMA if f.name not in intake.feat.seen_fields)
+    seen = intake.feat.seen_fields
+    given = seen.keys() | {name for name, text in DERIVED.items() if text in seen}
+    missing = tuple(f.name for f in EXCHANGE_SCHEMA if f.name not in given)
     out = []
     if missing:
         out.append(Abstention("input", "no source gave these fields; nothing rests on them", missing))
