@@ -272,6 +272,41 @@ def test_an_ingest_replaces_its_own_folder_only_with_leave(tmp_path: Path) -> No
     untouched(tmp_path, "features", "log", "out")
 
 
+@pytest.mark.parametrize("content", ["features", "retain"])
+def test_an_ingest_keeps_aside_what_it_refused(tmp_path: Path, content: str) -> None:
+    """With file, line and reason; and a scan of the folder does not take that list for a log."""
+    log, out, settings = tmp_path / "log", tmp_path / "kept", tmp_path / "s.toml"
+    settings.write_text(f'[privacy]\ncontent = "{content}"\n')
+    log.write_bytes(jsonl([one(1)]) + b"{ secret\n" + jsonl([one(2, input_tokens=-1), one(3)]))
+    assert cli("ingest", log, "--out", out, "--settings", settings).status == 0
+    refusals = [json.loads(line) for line in (out / "rejected.jsonl").read_text("utf-8").splitlines()]
+    assert refusals == [
+        {"source": str(log), "line": 2, "reason": "not valid JSON"},
+        {"source": str(log), "line": 3, "reason": "input_tokens is negative"},
+    ]
+    assert cli("scan", out, "--out", tmp_path / "out").status == 0
+    counts = summary(tmp_path / "out")["counts"]
+    assert (counts["exchanges"], counts["rejected"]) == (2, 0)
+    assert cli("ingest", log, "--out", out, "--settings", settings, "--overwrite").status == 0
+
+
+def test_feature_files_are_known_wherever_they_lie(tmp_path: Path) -> None:
+    """One by one, by pattern, in the folder above, and beside a log that is then read as well."""
+    for day in (1, 2):
+        (tmp_path / f"log{day}").write_bytes(jsonl(one(10 * day + i) for i in range(day)))
+        made = cli("ingest", tmp_path / f"log{day}", "--out", tmp_path / "kept" / f"day{day}")
+        assert made.status == 0, made.err
+    kept = tmp_path / "kept"
+    (kept / "day2" / "more.jsonl").write_bytes(jsonl([one(99)]))
+    for number, (given, rows) in enumerate([
+        ("day1/features-00000.parquet", 1), ("*/*.parquet", 3), ("day*", 4), ("", 4), ("day2", 3)
+    ]):  # fmt: skip
+        out = tmp_path / f"out{number}"
+        ended = cli("scan", kept / given, "--out", out)
+        assert ended.status == 0, (given, ended.err)
+        assert summary(out)["counts"]["exchanges"] == rows, given
+
+
 @pytest.mark.parametrize("damage", ["cut", "column", "other"])
 def test_a_damaged_feature_file(tmp_path: Path, damage: str) -> None:
     """Refused by name."""

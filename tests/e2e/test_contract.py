@@ -16,7 +16,7 @@ from stillwatch.detect.traffic import Traffic
 from stillwatch.detect.trait import Tokens, TokenTrait
 from stillwatch.detect.traits import load_traits
 from tests.e2e.conftest import Run, Scan, World
-from tests.e2e.driving import FILES, cli, findings, hints, members, process, summary
+from tests.e2e.driving import FILES, cli, exchanges, findings, hints, members, process, summary
 
 TIME = pa.timestamp("us", tz="UTC")
 STRINGS = pa.list_(pa.string())
@@ -250,3 +250,18 @@ def test_a_failing_trait_is_named_and_the_others_go_on(
     monkeypatch.setattr(scanning, "load_traits", lambda **_: traits)
     run = scan(world.logs, "--accounts", world.accounts, incomplete=("exit_address",))
     assert "customer words" not in run.ended.err + run.ended.out
+
+
+def test_digests_made_from_text_are_not_called_missing(first: Run, world: World, tmp_path: Path) -> None:
+    """What the program derives itself is no gap; without the text it is one."""
+    rest = exchanges(
+        world.table().slice(0, 500).drop_columns(["completion", "messages"]), tmp_path / "rest.parquet"
+    )
+    assert cli("scan", rest, "--out", tmp_path / "out").status == 0
+    for out, gap in ((first.out, False), (tmp_path / "out", True)):
+        missing = {
+            name for a in summary(out)["abstentions"] if a["trait"] == "input" for name in a["missing"]
+        }
+        assert "logprobs" in missing
+        assert ({"prefix_digests", "output_digests"} <= missing) is gap
+        assert gap or not {"prefix_digests", "output_digests"} & missing

@@ -210,6 +210,18 @@ def test_member_list_is_cut_aloud() -> None:
     assert "First 200 of 450; the full list is in members.parquet" in words
 
 
+def test_what_ends_every_reason_is_said_once() -> None:
+    """Weights of belonging stand in a row by their figures alone, so that a row holds all of them."""
+    campaign = make_campaign("C-1", 20, days=2)
+    members = tuple(
+        replace(m, reasons=(f"control: 10^{i / 10} for belonging", f"payment: 10^{i / 7:.2f} for belonging"))
+        for i, m in enumerate(make_members(campaign))
+    )
+    words = Page(render_html(ScanResult((campaign,), members, (), (), make_accounts(members), SUMMARY))).words
+    assert "control: 10^1.9; payment: 10^2.71" in words
+    assert words.count("for belonging") == 1
+
+
 def test_large_result_stays_small() -> None:
     """Sixty campaigns with ten thousand members stay below six megabytes."""
     base = [

@@ -19,10 +19,12 @@ from stillwatch.ingest.recognise import Recognised
 from stillwatch.ingest.refusal import SKIPPED, Refusal
 from stillwatch.ingest.registry import FORMATS
 from stillwatch.ingest.releases import read_client_releases, read_releases
-from stillwatch.ingest.source import Source
+from stillwatch.ingest.source import KEPT, REJECTED, Source, find_sources
 
 __all__ = [
     "FORMATS",
+    "KEPT",
+    "REJECTED",
     "SKIPPED",
     "Counts",
     "Format",
@@ -32,6 +34,7 @@ __all__ = [
     "Refusal",
     "Source",
     "derive_text",
+    "find_sources",
     "read_accounts",
     "read_client_releases",
     "read_grants",

@@ -88,7 +88,7 @@ class Reader:
     """One scan's input: any number of logs in any known format.
 
     Args:
-        inputs: files, folders, patterns, or ``-`` for standard input.
+        inputs: files, folders, patterns, ``-`` for standard input, or sources that `find_sources` found.
         format: a format's id, instead of recognising it by content.
         mapping: a TOML file that describes the log; see `stillwatch.ingest.formats.mapping`.
         batch_rows: rows of one batch, at most.
@@ -109,7 +109,7 @@ class Reader:
 
     def __init__(
         self,
-        inputs: Sequence[str],
+        inputs: Sequence[str | Source],
         *,
         format: str | None = None,
         mapping: Path | None = None,

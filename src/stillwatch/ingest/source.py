@@ -29,6 +29,11 @@ from stillwatch.ingest.refusal import Broken
 CHUNK = 1 << 20
 """Bytes read, and at most decompressed, in one step."""
 
+KEPT = ("features-", "exchanges-")
+"""How the names begin of the files in which an ingest keeps rows."""
+REJECTED = "rejected.jsonl"
+"""Where an ingest or a scan lists what it refused."""
+
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _ZSTD_STEP = 1 << 12
@@ -64,8 +69,10 @@ class Source:
             raise SourceError(self.name, reason.lower(), hint="check that the file is readable") from error
 
 
-def find_sources(inputs: Sequence[str]) -> list[Source]:
+def find_sources(inputs: Sequence[str | Source]) -> list[Source]:
     """Files, folders (recursive, sorted, hidden files left out), patterns and ``-``, each file once.
+
+    A source that was already found stays as it is.
 
     Raises:
         SourceError: when nothing was named, a name does not exist, or a folder or pattern holds no file.
@@ -76,7 +83,7 @@ def find_sources(inputs: Sequence[str]) -> list[Source]:
         )
     found: dict[str, Source] = {}
     for given in inputs:
-        for source in _expand(given):
+        for source in [given] if isinstance(given, Source) else _expand(given):
             key = "-" if source.path is None else os.path.realpath(source.path)
             if key not in found or (source.named and not found[key].named):
                 found[key] = source
@@ -122,8 +129,13 @@ def _walk(folder: Path) -> Iterator[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             path = Path(here, name)
-            if not name.startswith(".") and path.is_file():
+            if not name.startswith(".") and not _set_aside(name, files) and path.is_file():
                 yield path
+
+
+def _set_aside(name: str, beside: Sequence[str]) -> bool:
+    """What an ingest refused, lying beside what it kept: no log."""
+    return name == REJECTED and any(each.startswith(KEPT) for each in beside)
 
 
 class Tap:

@@ -10,6 +10,8 @@ from stillwatch.records import Member, Tier
 
 _LISTED = 12
 """Distinct reasons up to which they are numbered once instead of repeated on every row."""
+BELONGING = " for belonging"
+"""How a weight of evidence ends; a list of them leaves it out and says so once."""
 _TIERS = {Tier.MEMBER: 0, Tier.ASSOCIATED: 1, Tier.WATCH: 2}
 
 
@@ -49,8 +51,13 @@ def member_list(members: Iterable[Member], most: int = 200) -> MemberList:
     common = tuple(sorted(used, key=lambda r: (-used[r], r))) if len(used) <= _LISTED else ()
     number = {reason: str(i) for i, reason in enumerate(common, 1)}
     rows = tuple(
-        Row(m, ", ".join(sorted((number[r] for r in m.reasons), key=int)) if number else "; ".join(m.reasons))
+        Row(m, ", ".join(sorted((number[r] for r in m.reasons), key=int)) if number else _in_short(m.reasons))
         for m in kept
     )
     counted = Counter(m.tier for m in ordered)
     return MemberList(rows, len(ordered), tuple((str(t), counted[t]) for t in _TIERS if counted[t]), common)
+
+
+def _in_short(reasons: Iterable[str]) -> str:
+    """The reasons of one row; the words that end nearly all of them are said once, below the table."""
+    return "; ".join(reason.removesuffix(BELONGING) for reason in reasons)

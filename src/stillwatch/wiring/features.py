@@ -13,6 +13,8 @@ import pyarrow.parquet as pq
 
 from stillwatch.detect.features import portable
 from stillwatch.errors import ConfigError
+from stillwatch.ingest import KEPT, REJECTED
+from stillwatch.report.files import write_rejected
 from stillwatch.report.swap import put_in_place
 from stillwatch.settings import Settings
 from stillwatch.wiring.intake import Intake, key_of, something_usable
@@ -45,6 +47,7 @@ def ingest(
             rows, files = rows + len(table), files + 1
         if not rows and intake.reader is not None:
             something_usable(intake.reader)
+        write_rejected(Path(place) / REJECTED, intake.reader.rejected if intake.reader else ())
         _check_kept(out, overwrite)
         put_in_place(Path(place), out.resolve())
     reader = intake.reader
@@ -63,7 +66,8 @@ def _check_kept(out: Path, overwrite: bool) -> None:
     present = list(out.iterdir()) if out.exists() else []
     if present and not overwrite:
         raise ConfigError(f"{out.name} is not empty", hint="choose another folder or pass --overwrite")
-    foreign = [p for p in present if not p.match("features-*.parquet") and not p.match("exchanges-*.parquet")]
+    kept = [p for p in present if p.name.startswith(KEPT) and p.suffix == ".parquet"]
+    foreign = [p for p in present if p not in kept and not (kept and p.name == REJECTED)]
     if foreign:
         raise ConfigError(
             f"{out.name} holds {foreign[0].name!r}, which no ingest wrote; it is left as it is",

@@ -19,7 +19,7 @@ from stillwatch.detect.features import PORTABLE, Featurizer, from_portable
 from stillwatch.detect.lexicon import load_lexicon
 from stillwatch.detect.traffic import Loader, Traffic
 from stillwatch.errors import ConfigError, SourceError
-from stillwatch.ingest import Reader, read_accounts, read_client_releases, read_releases
+from stillwatch.ingest import Reader, Source, find_sources, read_accounts, read_client_releases, read_releases
 from stillwatch.records import Rejected
 from stillwatch.settings import Settings, load_key
 from stillwatch.store import open_backend
@@ -38,11 +38,10 @@ class Intake:
     ) -> None:  # fmt: skip
         self.settings, self.key, self.progress = settings, key, progress
         self.feat = Featurizer(key, load_lexicon())
-        self.features = [i for i in inputs if is_feature_folder(i)]
+        self.features, logs = split_sources(inputs)
         self.reader: Reader | None = None
-        rest = [i for i in inputs if i not in self.features]
-        if rest:
-            self.reader = open_reader(rest, settings, format, mapping, stdin=stdin, on_file=self._on_file)
+        if logs:
+            self.reader = open_reader(logs, settings, format, mapping, stdin=stdin, on_file=self._on_file)
         self.kept: dict[str, tuple[str, int]] = {}
         """Feature files that were read: digest and rows."""
         self._file, self._done = "", 0
@@ -66,8 +65,8 @@ class Intake:
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Feature batches in input order."""
-        for folder in self.features:
-            yield from self._kept(folder)
+        for path in self.features:
+            yield from self._kept(path)
         threads = self.settings.run.threads or os.cpu_count() or 1
         waiting: deque[tuple[pa.RecordBatch, Future[dict[str, Any]]]] = deque()
         with ThreadPoolExecutor(threads) as pool:
@@ -80,14 +79,13 @@ class Intake:
                 done, future = waiting.popleft()
                 yield self.feat.finish(done, future.result())
 
-    def _kept(self, folder: str) -> Iterator[pa.RecordBatch]:
-        for path in sorted(Path(folder).glob("features-*.parquet")):
-            try:
-                yield from self._kept_file(path)
-            except (pa.ArrowException, KeyError, OSError) as error:
-                raise SourceError(
-                    str(path), "not a readable feature file", hint="ingest the logs again"
-                ) from error
+    def _kept(self, path: Path) -> Iterator[pa.RecordBatch]:
+        try:
+            yield from self._kept_file(path)
+        except (pa.ArrowException, KeyError, OSError) as error:
+            raise SourceError(
+                str(path), "not a readable feature file", hint="ingest the logs again"
+            ) from error
 
     def _kept_file(self, path: Path) -> Iterator[pa.RecordBatch]:
         with path.open("rb") as raw:
@@ -108,7 +106,7 @@ class Intake:
 
 
 def open_reader(
-    inputs: Sequence[str], settings: Settings, format: str | None, mapping: Path | None, **more: Any
+    inputs: Sequence[Source], settings: Settings, format: str | None, mapping: Path | None, **more: Any
 ) -> Reader:
     return Reader(
         inputs, format=format, mapping=mapping, batch_rows=settings.ingest.batch_rows,
@@ -117,8 +115,26 @@ def open_reader(
     )  # fmt: skip
 
 
-def is_feature_folder(name: str) -> bool:
-    return name != "-" and Path(name).is_dir() and any(Path(name).glob("features-*.parquet"))
+def split_sources(inputs: Sequence[str]) -> tuple[list[Path], list[Source]]:
+    """The feature files of earlier ingests among the inputs, wherever they lie, and the logs."""
+    features: list[Path] = []
+    logs: list[Source] = []
+    for source in find_sources(inputs):
+        if source.path is not None and _is_feature_file(source.path):
+            features.append(source.path)
+        else:
+            logs.append(source)
+    return features, logs
+
+
+def _is_feature_file(path: Path) -> bool:
+    """By its name and its mark; one that cannot be opened counts, so that the damage is said for what it is."""
+    if not path.match("features-*.parquet"):
+        return False
+    try:
+        return PORTABLE in (pq.read_schema(path).metadata or {})
+    except (pa.ArrowException, OSError):
+        return True
 
 
 def key_of(settings: Settings, env: Mapping[str, str]) -> Key:

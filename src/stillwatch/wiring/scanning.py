@@ -32,13 +32,16 @@ from stillwatch.report.files import check_target
 from stillwatch.settings import Settings, settings_digest
 from stillwatch.wiring.intake import (
     Intake,
-    is_feature_folder,
     key_of,
     load_traffic,
     open_reader,
     something_usable,
+    split_sources,
 )
 from stillwatch.wiring.progress import Clock, Progress, staging, writable
+
+DERIVED = {"prefix_digests": "messages", "output_digests": "completion"}
+"""Fields that the kernel makes itself where it has the text."""
 
 
 def scan(
@@ -159,7 +162,7 @@ def _exemplars(
             wanted[int(seq[row])] = index
     out: dict[int, list[str]] = {}
     at = before
-    logs = [i for i in inputs if not is_feature_folder(i)]
+    logs = split_sources(inputs)[1]
     for batch in open_reader(logs, settings, format, mapping).batches():
         for row in sorted(s - at for s in wanted if at <= s < at + len(batch)):
             text = batch.column("prompt")[row].as_py()
@@ -171,7 +174,9 @@ def _exemplars(
 
 def _unseen(intake: Intake, traffic: Traffic) -> tuple[Abstention, ...]:
     """Contract fields that no source ever gave, as one abstention."""
-    missing = tuple(f.name for f in EXCHANGE_SCHEMA if f.name not in intake.feat.seen_fields)
+    seen = intake.feat.seen_fields
+    given = seen.keys() | {name for name, text in DERIVED.items() if text in seen}
+    missing = tuple(f.name for f in EXCHANGE_SCHEMA if f.name not in given)
     out = []
     if missing:
         out.append(Abstention("input", "no source gave these fields; nothing rests on them", missing))
