@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from scripts.benchmarks.attackers import ablations, baselines, delay, extremes, ladder, price
+from scripts.benchmarks.attackers import ablations, baselines, delay, extremes, ladder, observed, price
 from scripts.benchmarks.gates import gates
 from scripts.benchmarks.honest import lookalikes, null
 from scripts.benchmarks.speed import speed
@@ -15,7 +15,7 @@ from scripts.benchmarks.weeks import WEEKS, real
 DATA = Path("docs/data")
 PAGE = Path("docs/benchmarks.md")
 SECTIONS = (
-    gates, ladder, price, baselines, ablations, mixtures, delay, extremes, lookalikes, poison, left_out, null,
+    gates, ladder, price, baselines, ablations, mixtures, observed, delay, extremes, lookalikes, poison, left_out, null,
 )  # fmt: skip
 INTRO = """# Benchmarks
 

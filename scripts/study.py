@@ -29,7 +29,7 @@ from stillwatch.lab.suite.code import code_digest
 from stillwatch.lab.suite.detectors import Detector
 from stillwatch.wiring.lab import LabRunner
 
-SUITES = ("honest", "ladder", "load", "mixtures", "compare")
+SUITES = ("honest", "ladder", "observed", "load", "mixtures", "compare", "sealed")
 """In the order of what is missed most when it is missing."""
 NULL_RUNS, NULL_SEED = 200, 401
 KEPT = (

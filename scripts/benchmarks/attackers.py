@@ -157,6 +157,41 @@ def delay(rows: list[dict[str, Any]]) -> list[str]:
     return out
 
 
+def observed(rows: list[dict[str, Any]]) -> list[str]:
+    """Campaigns as they were reported, and the sealed week."""
+    mine = of(rows, "observed") + of(rows, "sealed")
+    if not mine:
+        return []
+    out = [
+        "", "## Campaigns as they were reported", "",
+        f"One world each (seeds {seeds(mine)}; scales in brackets), and the sealed week, which was opened once, for this table."
+        " Seen: the first look, at 1 or 5 % of the campaign's exchanges or at the end, at which one of its accounts is member.", "",
+        "| world | campaign | accounts | exchanges | member | called campaign | at review or act | groups | seen |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]  # fmt: skip
+    for r in mine:
+        when = {c["campaign_id"]: c["member"] for c in r.get("delay", {}).get("campaigns", [])}
+        name = r["scenario"].removeprefix("observed_") + (f" ({r['scale']:g})" if r["scale"] != 1 else "")
+        for c in r["score"]["campaigns"]:
+            seen = when.get(c["campaign_id"])
+            at = f"{seen['share_at_most']:.0%}" if seen else "end" if c["extractors_found"] else "never"
+            out.append(
+                f"| {name} | {c['variant']} L{c['level']}, {c['kind']} | {c['accounts']:,} | {c['exchanges']:,}"
+                f" | {wilson(c['extractors_found'], c['extractors'])} | {'yes' if c['called'] else 'no'}"
+                f" | {c['review_or_act']:,} | {c['fragments']} | {at if r.get('delay') else '-'} |"
+            )
+    return [*out, *wronged(mine)]
+
+
+def wronged(rows: list[dict[str, Any]]) -> list[str]:
+    """Honest organisations at review or act in these worlds."""
+    classes = [(name, k) for r in rows for name, k in r["score"]["classes"].items()]
+    orgs, total = (sum(k[x] for _, k in classes) for x in ("orgs", "orgs_review_or_act"))
+    names = sorted({name for name, k in classes if k["orgs_review_or_act"]})
+    named = f" ({', '.join(names)})" if names else ""
+    return ["", f"Honest organisations at review or act in these worlds: {total} of {orgs:,}{named}."]
+
+
 def extremes(rows: list[dict[str, Any]]) -> list[str]:
     """The two ends of load per account."""
     out = [

@@ -117,13 +117,15 @@ def test_shipped_suites_can_be_read() -> None:
     from stillwatch.lab import load_scenario
     from stillwatch.lab import scenarios as all_scenarios
 
-    assert {"smoke", "ladder", "honest", "load", "compare", "mixtures"} == set(suites())
+    assert {"smoke", "ladder", "honest", "load", "compare", "mixtures", "observed", "sealed"} == set(suites())
     for name, title in suites().items():
         suite = load_suite(name)
         assert title
         assert [load_scenario(w.scenario).name for w in suite.worlds]
     rungs = {w.scenario for w in load_suite("ladder").worlds}
     assert rungs == {s for s in all_scenarios() if s.startswith("ladder_L")}
+    reported = {w.scenario for w in load_suite("observed").worlds}
+    assert reported == {s for s in all_scenarios() if s.startswith("observed_")}
     assert all(s > 22 for w in load_suite("ladder").worlds for s in w.seeds), "no seed of the development"
 
 

@@ -116,8 +116,9 @@ def everything() -> list[dict[str, Any]]:
     rows += [cell("ladder", "ladder_L0", "other", ranking={"recall_at": [
         {"rate": r, "measured": True, "recall": {"hits": 1, "total": 1000}} for r in (1e-3, 1e-4)]})]  # fmt: skip
     rows += [cell("honest", "benign") for _ in range(50)] + [cell("mixtures", "mixture_05")]
-    rows += [cell("load", "ladder_L0")]
-    rows[-1]["delay"] = {"campaigns": [{"member": {"share_at_most": 0.01}}]}
+    for suite in ("load", "observed"):
+        rows += [cell(suite, "ladder_L0")]
+        rows[-1]["delay"] = {"campaigns": [{"member": {"share_at_most": 0.01}}]}
     for share in (0.01, 0.05):
         rows += [{**cell("poison", f"ladder_{level}"), "share": share} for level in ("L0", "L1", "L2", "L4")]
     return [*rows, {"suite": "leave_out", "members": 100, "flips": {"member": 0, "asked": 0}}]
