@@ -11,7 +11,7 @@ SEED ?= 7
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format unit docs docs-generate wheel study bench baseline screenshot chromium lock clean
+.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium lock clean
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | sed -E 's/:.*## */\t/' | expand -t 16
@@ -56,6 +56,10 @@ wheel: $(STAMP)  ## wheel and source archive, into dist/
 
 study: $(STAMP)  ## error rates on held-out seeds, into docs/benchmarks.md
 	$(BIN)/python -m scripts.study
+	$(BIN)/python -m scripts.benchmarks_page
+
+searches: $(STAMP)  ## evasion frontier and cost of framing, into docs/benchmarks.md
+	$(BIN)/python -m scripts.searches
 	$(BIN)/python -m scripts.benchmarks_page
 
 bench: $(STAMP)  ## wall time and memory by size, into docs/benchmarks.md

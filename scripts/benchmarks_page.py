@@ -8,6 +8,7 @@ from pathlib import Path
 from scripts.benchmarks.attackers import ablations, baselines, delay, extremes, ladder, observed, price
 from scripts.benchmarks.gates import gates
 from scripts.benchmarks.honest import lookalikes, null
+from scripts.benchmarks.searches import framing, frontier
 from scripts.benchmarks.speed import speed
 from scripts.benchmarks.stability import left_out, mixtures, poison
 from scripts.benchmarks.weeks import WEEKS, real
@@ -43,6 +44,10 @@ def main() -> None:
         for section in SECTIONS:
             lines += section(rows)
         lines += ["", "Command: `make study`."]
+    for name, said in (("frontier.json", frontier), ("framing.json", framing)):
+        if (DATA / name).exists():
+            lines += said(json.loads((DATA / name).read_text("utf-8")))
+            lines += ["", "Command: `make searches`."]
     for file, title, about in WEEKS:
         if (DATA / file).exists():
             history = DATA / file.replace(".json", "_history.json")
