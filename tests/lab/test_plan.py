@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import stillwatch
 from stillwatch.errors import StillwatchError
 from stillwatch.lab import generate, parts, plan, world
 from stillwatch.lab.plan import EVENT_TYPES, Plan, SortedPlan
@@ -78,6 +82,20 @@ def test_processes_write_what_one_process_writes(tmp_path: Path) -> None:
         generate(made, seed=1, out=tmp_path / name, processes=count)
     assert len(list((tmp_path / "two" / "exchanges").iterdir())) >= 2
     assert digests(tmp_path / "one") == digests(tmp_path / "two")
+
+
+def test_bytes_do_not_depend_on_the_order_of_sets(tmp_path: Path) -> None:
+    """Interpreters with other hash seeds write the same world, every honest class and a campaign in it."""
+    code = "import sys; from stillwatch.lab.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    root = str(Path(stillwatch.__file__).parents[1])
+    for hash_seed in ("0", "1", "4242"):
+        command = [sys.executable, "-c", code, "smoke", "--seed", "3", "--scale", "0.2", "--out"]
+        subprocess.run(
+            [*command, str(tmp_path / hash_seed)],
+            check=True,
+            env={**os.environ, "PYTHONPATH": root, "PYTHONHASHSEED": hash_seed},
+        )
+    assert digests(tmp_path / "0") == digests(tmp_path / "1") == digests(tmp_path / "4242")
 
 
 def test_a_process_that_fails_stops_the_run(tmp_path: Path) -> None:

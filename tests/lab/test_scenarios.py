@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 
@@ -142,23 +141,3 @@ def test_every_key_is_documented() -> None:
     keys.remove("changes")  # set by -P, not by a file
     shown = {"honest": "[honest.", "campaigns": "[[campaigns]]", "ordinary": "[ordinary]"}
     assert [k for k in keys if f"`{k}`" not in text and f"`{shown.get(k, '?')}" not in text] == []
-
-
-def test_the_page_lists_every_scenario_of_a_split() -> None:
-    """The table of splits is what the files say; ranges of rungs are written as such."""
-    page = (Path(__file__).parents[2] / "docs" / "lab_generator.md").read_text(encoding="utf-8")
-    listed = dict(re.findall(r"^\| `(develop|validate|sealed)` \| (.+) \|$", page, re.MULTILINE))
-    ours = [
-        "benign",
-        "demo_day",
-        "extremes",
-        "fit_week",
-        "ladder_L0",
-        "ladder_L8",
-        "lookalikes",
-        "sealed_week",
-        "smoke",
-        "speed",
-    ]
-    for name in ours:
-        assert f"`{name}`" in listed[lab.load_scenario(name).split], name
