@@ -236,16 +236,28 @@ def test_lab_searches_and_fit(run, stub, tmp_path) -> None:
     """Budgets reach the wiring; what was found on fresh worlds is said in words."""
     point = {"trial": 3, "cost_per_exchange_usd": 0.25, "taken_per_day": 1200.0, "share_under": 1.0,
              "share_under_interval": [0.63, 1.0]}  # fmt: skip
-    frontier = {"trials": 9, "trials_under": 4, "report_worlds": [3, 4], "frontier": [point]}
+    point |= {"worlds": 8, "worlds_under": 8}
+    frontier = {
+        "trials": 9, "trials_under": 4, "search_worlds": [2], "report_worlds": [3, 4], "frontier": [point],
+        "retried": [point],
+    }  # fmt: skip
     stub.answers |= {"lab_search": frontier}
     told = run("lab", "evasion", "-o", "f", "--random", "5", "--guided", "4", "--minutes", "2", "--seed", "8")
     assert "1,200 exchanges a day" in told.stdout and "63%" in told.stdout
     assert stub.calls[-1][1] == ("evasion", Path("f"))
     assert (stub.last["random_trials"], stub.last["guided_trials"], stub.last["minutes"]) == (5, 4, 2.0)
-    levels = {"review": {"cost_usd": 900.0}, "act": {"cost_usd": None}}
-    stub.answers["lab_search"] = {"trials": 9, "report_worlds": [3], "levels": levels}
+    stub.answers["lab_search"] = frontier | {"frontier": []}
+    told = run("lab", "evasion", "-o", "f")
+    assert "not found in 9 trials" in told.stdout
+    best = {
+        "cost_usd": 900.0, "trial": 2, "worlds": 8, "worlds_with_a_victim_framed": 3, "worlds_interval": [0.09, 0.76],
+    }  # fmt: skip
+    levels = {"review": {"cheapest": best}, "act": {"cheapest": None}}
+    stub.answers["lab_search"] = {"trials": 9, "search_worlds": [2], "report_worlds": [3], "levels": levels}
     told = run("lab", "framing", "-o", "f")
-    assert "from $900" in told.stdout and "never" in told.stdout
+    assert "from $900" in told.stdout and "3 of 8" in told.stdout and "76%" in told.stdout
+    assert "not found in 9 trials" in told.stdout
+    assert "never" not in told.stdout and "impossible" not in told.stdout
     assert stub.calls[-1][1] == ("framing", Path("f"))
     stub.answers["lab_fit"] = [{"measure": "volumes", "trace": "servegen", "distance": 0.1}]
     assert "servegen" in run("lab", "fit", str(tmp_path), "--traces", str(tmp_path), "-o", "o").stdout

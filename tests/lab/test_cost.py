@@ -10,7 +10,7 @@ from stillwatch.lab import build_world
 from stillwatch.lab.attackers import LEVELS
 from stillwatch.lab.attackers.imitation import Imitation
 from stillwatch.lab.cost import ENGINEERING_H, ONE_OFF, PRICES, Usage, framing_items, over, price
-from stillwatch.lab.cost_prices import SMS_USD, Price
+from stillwatch.lab.cost_prices import Price
 from stillwatch.lab.scenario import CampaignSpec
 from tests.lab.conftest import scenario
 
@@ -57,7 +57,7 @@ def test_without_extraction_there_is_no_cost_per_exchange() -> None:
 
 def test_prices_can_be_changed() -> None:
     """Another market, another bill: only the items that use the price move."""
-    dear = {**PRICES, "sms": replace(PRICES["sms"], usd=SMS_USD["JP"])}
+    dear = {**PRICES, "sms": replace(PRICES["sms"], usd=4.93)}
     old, new = price(USAGE), price(USAGE, dear)
     assert {k for k in old.items if old.items[k] != new.items[k]} == {"verifications"}
     assert new.items["verifications"] == pytest.approx(50 * 4.93)

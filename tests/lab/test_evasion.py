@@ -16,8 +16,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from stillwatch.errors import ConfigError
-from stillwatch.lab.evasion import Setup, compact, evasion, with_settings, yield_of
+from stillwatch.lab import build_world, load_scenario
+from stillwatch.lab.attackers.dials import BOUNDS
+from stillwatch.lab.evasion import SPACE as DIALS
+from stillwatch.lab.evasion import Yield, evasion, per_exchange, with_settings, yield_of
 from stillwatch.lab.evasion_search import Axis, Budget, Outcome, pareto, search
+from stillwatch.lab.evasion_setup import Setup
 from stillwatch.lab.evasion_trial import Seen, run_trial
 from stillwatch.lab.scenario import CampaignSpec, Scenario
 from tests.lab.conftest import scenario
@@ -158,6 +162,88 @@ def test_the_frontier_lies_where_a_known_detector_puts_it(tmp_path: Path) -> Non
     assert again == report
 
 
+def test_what_looked_good_once_is_tried_again_and_may_fail(tmp_path: Path) -> None:
+    """A detector that is blind in one world only: several settings pass there, none holds, and nothing is reported."""
+    worlds: list[int] = []
+
+    def blind_once(traffic: Path) -> Path:
+        worlds.append(1)
+        return counting(10**9 if len(worlds) <= 4 else 0)(traffic)
+
+    setup = Setup(blind_once, "blind once", _tiny(), (11,), (12, 13, 14), {})
+    space = {"exchanges_per_account": Axis(5, 40, integer=True)}
+    report = evasion(setup, seed=1, budget=Budget(4, 0), out=tmp_path, space=space)
+    assert report["trials_under"] == 4
+    assert len(report["retried"]) >= 2
+    assert all(p["worlds_under"] == 0 and not p["held"] for p in report["retried"])
+    assert report["frontier"] == []
+    made = len(worlds)
+    assert evasion(setup, seed=1, budget=Budget(4, 0), out=tmp_path, space=space) == report
+    assert len(worlds) == made  # neither trials nor retries are made twice
+
+
+def test_trials_under_other_conditions_are_never_mixed_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another scenario of the same name, another detector of the same name, other prices: another search."""
+    space = {"exchanges_per_account": Axis(5, 40, integer=True)}
+    setup = Setup(counting(0), "same", _tiny(), (11,), (12,), {}, digest="a")
+
+    def go(changed: Setup) -> None:
+        evasion(changed, seed=1, budget=Budget(1, 0), out=tmp_path, space=space)
+
+    go(setup)
+    go(setup)
+    other = replace(setup.scenario, ordinary=replace(setup.scenario.ordinary, accounts=21))
+    for change in ({"scenario": other}, {"digest": "b"}, {"base": {"own_card": 1.0}}):
+        with pytest.raises(ConfigError, match="another search"):
+            go(replace(setup, **change))
+    monkeypatch.setattr("stillwatch.lab.evasion_setup.PRICES_DIGEST", "else")
+    with pytest.raises(ConfigError, match="another search"):
+        go(setup)
+
+
+def test_dials_that_are_held_fixed_are_not_searched(tmp_path: Path) -> None:
+    """Neither those of the scenario nor those of the setup; their values stay."""
+    plan = _tiny()
+    spec = replace(plan.campaigns[0], dials={"padding": 0.5, "heartbeat_h": 0.0})
+    setup = Setup(counting(0), "x", replace(plan, campaigns=(spec,)), (11,), (12,), {"own_card": 1.0})
+    report = evasion(setup, seed=1, budget=Budget(1, 0), out=tmp_path)
+    (line,) = (tmp_path / "trials.jsonl").read_text().splitlines()[1:]
+    tried = set(json.loads(line)["settings"])
+    assert not tried & {"padding", "own_card", "extraction_share"}
+    assert tried == set(DIALS) - {"padding", "own_card", "extraction_share"}
+    assert report["held_fixed"] == {
+        "padding": 0.5, "heartbeat_h": 0.0, "own_card": 1.0, "extraction_share": 1.0
+    }  # fmt: skip
+    assert with_settings(setup.scenario, {}, setup.base).campaigns[0].extraction_share == 1.0
+
+
+def test_the_space_has_every_dial_an_evader_was_said_to_turn() -> None:
+    """Paraphrase, templates, cover, client, exits, cards, pacing, low and slow, padding, staged start, the pivot."""
+    asked = {
+        "paraphrase", "templates", "extraction_share", "own_client", "residential", "exits_per_block", "own_card",
+        "human_hours", "jitter_s", "exchanges_per_account", "padding", "staged", "pivot",
+    }  # fmt: skip
+    free = Setup(counting(0), "x", load_scenario("evasion_small"), (11,), (12,), {}).free(DIALS)
+    assert asked <= set(free)
+    for name, axis in free.items():
+        low, high = BOUNDS.get(name, (0, 1e9))
+        assert low <= axis.low < axis.high <= high
+
+
+def test_the_compact_world_has_no_needless_give_away() -> None:
+    """The careless campaign of the search shows no heartbeat, no common device, no customer's device and no ban."""
+    world = build_world(load_scenario("evasion_small"), seed=11)
+    (noted,) = world.campaigns
+    dials = noted["dials"]
+    assert {dials[n] for n in ("heartbeat_h", "one_device", "passed_devices", "ban_share")} == {0.0}
+    crew = next(b for b in world.blocks if b.campaign == noted["campaign_id"])
+    assert not crew.device.any()
+    assert set(crew.status) == {"active"}
+    assert with_settings(load_scenario("evasion_small"), {"pivot": 0.0}, {}).campaigns[0].dials["pivot"] == 0
+
+
 def test_search_and_report_never_share_a_world() -> None:
     """A number is not reported on what it was tuned on."""
     with pytest.raises(ConfigError):
@@ -195,26 +281,33 @@ def test_yield_counts_extraction_of_unhinted_accounts_only() -> None:
         "cost": {"cards": 60.0, "extraction_tokens": 2.0},
         "cost_usd": 62.0,
     }
-    got = yield_of(Seen(truth, {n: h for n, _, h in rows}, (bill,)), horizon_days=30.0)
+    got = yield_of(Seen(truth, {n: h for n, _, h in rows}, (bill,)))
     assert got.taken_per_day == 60.0
     assert got.flagged_share == pytest.approx(0.4)
-    assert got.cost_per_exchange_usd == pytest.approx((60 / 60 + 2) / 30)
+    assert per_exchange([got]) == pytest.approx((60 / 60 + 2) / 30)
     assert not got.under
+
+
+def test_worlds_without_a_catch_count_in_the_price() -> None:
+    """A setting that fails every second time costs twice as much; a mean over its good worlds would not say so."""
+    good, bad = Yield(10, 10.0, 0.0, 5.0), Yield(0, 0.0, 1.0, 5.0)
+    assert per_exchange([good, bad]) == pytest.approx(1.0)
+    assert per_exchange([bad]) is None
 
 
 def test_settings_reach_the_campaign_and_win_over_its_own_share() -> None:
     """Accounts, load and dials are set; what is held fixed stays; nothing else of the scenario changes."""
-    plain = compact()
+    plain = _tiny()
     settings = {"accounts": 9.0, "exchanges_per_account": 7.0, "own_card": 0.5, "extraction_share": 0.2}
     got = with_settings(plain, settings, {"pivot": 0.0})
     spec = got.campaigns[0]
     assert (spec.accounts, spec.exchanges_per_account, spec.extraction_share) == (9, 7.0, None)
-    assert dict(spec.dials) == {"own_card": 0.5, "extraction_share": 0.2, "pivot": 0.0}
+    assert dict(spec.dials) == {
+        "own_card": 0.5, "extraction_share": 0.2, "pivot": 0.0, "heartbeat_h": 0.0, "ban_share": 0.0
+    }  # fmt: skip
     assert replace(got, campaigns=()) == replace(plain, campaigns=())
 
 
 def test_the_compact_world_is_a_few_thousand_exchanges() -> None:
     """Small enough to be tried hundreds of times."""
-    from stillwatch.lab import build_world
-
-    assert 2_000 < len(build_world(compact(), seed=11).events) < 8_000
+    assert 2_000 < len(build_world(load_scenario("evasion_small"), seed=11).events) < 8_000

@@ -17,8 +17,8 @@ from stillwatch.lab.attackers.check import check_campaign
 from stillwatch.lab.attackers.dials import LEVELS as DIALS
 from stillwatch.lab.attackers.framer import SENSELESS, VICTIM_CLASS
 from stillwatch.lab.attackers.imitation import CANNOT, Imitation
-from stillwatch.lab.evasion import Setup
 from stillwatch.lab.evasion_search import Axis, Budget
+from stillwatch.lab.evasion_setup import Setup
 from stillwatch.lab.evasion_trial import Seen
 from stillwatch.lab.framing import LEVELS, SPACE, framed_of, framing, with_imitation
 from stillwatch.lab.people import FREE_MAIL

@@ -18,15 +18,16 @@ def _searching(command: Any) -> Any:
         option("--quiet", "-q", section="General", is_flag=True, help="No progress; errors only."),
         json_option("Print the report."),
         option(
-            "--scenario", section="Search", metavar="NAME", help="Another compact world than the built-in one."
+            "--scenario", section="Search", metavar="NAME",
+            help="Another compact world than the built-in one, of split develop.",
         ),
         option(
             "--confirm", section="Search", type=click.IntRange(1, 200), default=8, show_default=True,
-            help="Fresh worlds on which what was found is tried again; only these are reported.",
+            help="Fresh worlds on which up to six settings that worked are tried again; only these are reported.",
         ),
         option(
             "--minutes", section="Search", type=click.FloatRange(min=0, min_open=True),
-            help="Begin no trial after so long; called again with the same --out, the search goes on.",
+            help="Begin no trial after so long; trying again comes on top. With the same --out, the search goes on.",
         ),
         option(
             "--guided", section="Search", type=click.IntRange(0), default=40, show_default=True,
@@ -37,8 +38,8 @@ def _searching(command: Any) -> Any:
             help="Trials drawn at random before that.",
         ),
         option(
-            "--seed", section="Search", type=click.IntRange(min=0), default=1, show_default=True,
-            help="Seed of the search and, counted on from it, of its worlds.",
+            "--seed", section="Search", type=click.IntRange(min=0), default=11, show_default=True,
+            help="Seed of the search and of its world; the fresh worlds count on from it.",
         ),
         option(
             "--out", "-o", required=True, section="Writing", metavar="FOLDER", type=click.Path(file_okay=False),
@@ -99,22 +100,35 @@ def _search(kind: str, given: dict[str, Any]) -> None:
 
 
 def _headline(kind: str, report: dict[str, Any]) -> dict[str, Any]:
-    rows: dict[str, Any] = {"trials": report["trials"], "fresh worlds": len(report["report_worlds"])}
+    worlds = len(report["report_worlds"])
+    rows: dict[str, Any] = {"trials": f"{report['trials']}, in world {_few(report['search_worlds'])}"}
     if kind == "evasion":
-        rows["stayed under in the search"] = report["trials_under"]
+        rows["stayed unseen there"] = f"{report['trials_under']} of {report['trials']} settings"
+        rows["tried again"] = f"{len(report['retried'])} of these, in {worlds} fresh worlds each"
         for point in report["frontier"]:
-            cost = point["cost_per_exchange_usd"]
             low, high = point["share_under_interval"]
             rows[f"setting {point['trial']}"] = (
-                f"{point['taken_per_day']:,.0f} exchanges a day"
-                f"{'' if cost is None else f' at ${cost:,.3f} each'}, unseen in {point['share_under']:.0%} of worlds"
-                f" ({low:.0%} to {high:.0%})"
+                f"{point['taken_per_day']:,.0f} exchanges a day at ${point['cost_per_exchange_usd']:,.2f} each;"
+                f" unseen in {point['worlds_under']} of {point['worlds']} fresh worlds (95 %: {low:.0%} to {high:.0%})"
             )
+        if not report["frontier"]:
+            rows["past the detector"] = f"not found in {report['trials']} trials"
         return rows
     for level, found in report["levels"].items():
-        cost = found["cost_usd"]
-        rows[f"framed to {level}"] = "never" if cost is None else f"from ${cost:,.0f}"
+        best = found["cheapest"]
+        if best is None:
+            rows[f"framed to {level}"] = f"not found in {report['trials']} trials"
+            continue
+        low, high = best["worlds_interval"]
+        rows[f"framed to {level}"] = (
+            f"from ${best['cost_usd']:,.0f} (setting {best['trial']}): a victim in"
+            f" {best['worlds_with_a_victim_framed']} of {best['worlds']} fresh worlds (95 %: {low:.0%} to {high:.0%})"
+        )
     return rows
+
+
+def _few(seeds: list[int]) -> str:
+    return " and ".join(str(s) for s in seeds)
 
 
 @click.command(

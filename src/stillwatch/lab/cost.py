@@ -44,6 +44,8 @@ ENGINEERING_H: Mapping[str, float] = {
     "cloud": 40.0, "decoy": 200.0, "imitate_client": 4.0,
 }  # fmt: skip
 """Hours of engineering to have a dial at all, spent once; assumptions."""
+HORIZON_DAYS = 30.0
+"""How long an attacker means to go on: what is paid once is spread over it, in worlds and searches alike."""
 
 
 ONE_OFF = frozenset(
@@ -196,4 +198,6 @@ def framing_items(
     }
 
 
-__all__ = ["ENGINEERING_H", "ONE_OFF", "PRICES", "Cost", "Price", "Usage", "framing_items", "over", "price"]
+__all__ = [
+    "ENGINEERING_H", "HORIZON_DAYS", "ONE_OFF", "PRICES", "Cost", "Price", "Usage", "framing_items", "over", "price",
+]  # fmt: skip

@@ -5,8 +5,8 @@ market does.
 
 Example
 -------
->>> PRICES["card"].usd, PRICES["shell"].assumed, SMS_USD["JP"]
-(2.0, True, 4.93)
+>>> PRICES["card"].usd, PRICES["shell"].assumed
+(2.0, True)
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +40,8 @@ PRICES: Mapping[str, Price] = {
     for name, row in _TABLE.items()
 }
 """Every price by name."""
+PRICES_DIGEST = sha256(repr(sorted((name, p.usd) for name, p in PRICES.items())).encode()).hexdigest()[:16]
+"""Changes with any figure, so that bills under other prices are told apart."""
 
-SMS_USD: Mapping[str, float] = _TABLE["sms"]["by_country"]
-"""One SMS verification by country: the cheapest markets and the dearest."""
 
-
-__all__ = ["PRICES", "SMS_USD", "Price"]
+__all__ = ["PRICES", "PRICES_DIGEST", "Price"]

@@ -34,19 +34,43 @@ class Axis:
     high: float
     log: bool = False
     integer: bool = False
+    idle: float | None = None
+    """Value of the setting left alone. Half of the draws give exactly that: without it, no setting drawn at random
+    would ever save what it costs to have a setting at all."""
 
     def draw(self, u: float) -> float:
         """Value at quantile ``u``.
 
         >>> Axis(1, 100, log=True).draw(0.5), Axis(0, 10, integer=True).draw(0.26)
         (10.0, 3.0)
+        >>> Axis(0, 1, idle=0.0).draw(0.49), Axis(0, 1, idle=0.0).draw(0.75)
+        (0.0, 0.5)
         """
+        if self.idle is not None:
+            if u < 0.5:
+                return self.idle
+            u = 2 * u - 1
         if self.log:
             value = math.exp(math.log(self.low) + u * (math.log(self.high) - math.log(self.low)))
         else:
             value = self.low + u * (self.high - self.low)
         value = round(value, 12)
         return float(round(value)) if self.integer else value
+
+    def place(self, value: float) -> float:
+        """A quantile that draws this value, or for a whole number one near it.
+
+        >>> Axis(0, 1, idle=0.0).place(0.5), Axis(1, 100, log=True).place(10.0)
+        (0.75, 0.5)
+        """
+        if value == self.idle:
+            return 0.25
+        if self.log:
+            u = math.log(value / self.low) / math.log(self.high / self.low)
+        else:
+            u = (value - self.low) / (self.high - self.low)
+        u = min(max(u, 0.0), 1.0)
+        return u if self.idle is None else 0.5 + u / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +128,9 @@ def search(
         The store belongs to another search, or guided trials are wanted and Optuna is not installed.
     """
     names = sorted(space)
-    mark = _mark(space, seed, about)
-    trials = _resume(store, mark)
+    kept = None if store is None else Store(store, mark_of(space, seed, about))
+    rows = [] if kept is None else kept.rows
+    trials = [Trial(r["number"], r["settings"], tuple(r["values"]), r["facts"]) for r in rows]
     total, begun = budget.random_trials + budget.guided_trials, time.monotonic()
     if len(trials) < total and budget.guided_trials:
         _optuna()  # say so before hours of random trials
@@ -121,9 +146,8 @@ def search(
             raise ValueError(f"trial {number} gave {outcome.values}: values must be finite")
         trial = Trial(number, settings, tuple(map(float, outcome.values)), dict(outcome.facts))
         trials.append(trial)
-        if store is not None:
-            with store.open("a", encoding="utf-8") as out:
-                out.write(json.dumps(asdict(trial), sort_keys=True) + "\n")
+        if kept is not None:
+            kept.add(asdict(trial))
         if told is not None:
             told(trial, total)
     return trials
@@ -147,38 +171,48 @@ def pareto(points: Sequence[Sequence[float]]) -> list[int]:
     return keep
 
 
-def _mark(space: Mapping[str, Axis], seed: int, about: str) -> str:
+def mark_of(space: Mapping[str, Axis], seed: int, about: str) -> str:
+    """Digest of what a store belongs to."""
     plain = json.dumps([{n: asdict(space[n]) for n in sorted(space)}, seed, about], sort_keys=True)
     return hashlib.blake2b(plain.encode(), digest_size=8).hexdigest()
 
 
-def _resume(store: Path | None, mark: str) -> list[Trial]:
-    if store is None:
-        return []
-    if not store.exists():
-        store.parent.mkdir(parents=True, exist_ok=True)
-        store.write_text(json.dumps({"search": mark}) + "\n", encoding="utf-8")
-        return []
-    lines = store.read_text(encoding="utf-8").splitlines()
-    try:
-        rows = [json.loads(line) for line in lines[:1]]
-    except ValueError:
-        rows = []
-    if not rows or rows[0].get("search") != mark:
-        raise ConfigError(
-            f"{store.name} holds another search", hint="name another file, or keep space, seed and scenario"
-        )
-    trials: list[Trial] = []
-    for line in lines[1:]:
-        try:
-            row = json.loads(line)
-        except ValueError:  # cut short while it was written: that trial is made again
-            break
-        trials.append(Trial(row["number"], row["settings"], tuple(row["values"]), row["facts"]))
-    whole = lines[: 1 + len(trials)]
-    if len(whole) < len(lines):
-        store.write_text("\n".join(whole) + "\n", encoding="utf-8")
-    return trials
+class Store:
+    """JSON lines under a first line that says which search they belong to; a line cut short is dropped.
+
+    Raises
+    ------
+    ConfigError
+        The file belongs to another search.
+    """
+
+    def __init__(self, path: Path, mark: str) -> None:
+        self.path, self.rows = path, list[dict[str, Any]]()
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps({"search": mark}) + "\n", encoding="utf-8")
+            return
+        lines = path.read_text(encoding="utf-8").splitlines()
+        read: list[Any] = []
+        for line in lines:
+            try:
+                read.append(json.loads(line))
+            except ValueError:  # cut short while it was written: it is made again
+                break
+        if not read or not isinstance(read[0], dict) or read[0].get("search") != mark:
+            raise ConfigError(
+                f"{path.name} holds another search",
+                hint="name another folder; seed, scenario, prices, detector and what is searched must be the same",
+            )
+        self.rows = read[1:]
+        if len(read) < len(lines):
+            path.write_text("\n".join(lines[: len(read)]) + "\n", encoding="utf-8")
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Keep one more line."""
+        self.rows.append(dict(row))
+        with self.path.open("a", encoding="utf-8") as out:
+            out.write(json.dumps(row, sort_keys=True) + "\n")
 
 
 def _optuna() -> Any:
@@ -191,23 +225,19 @@ def _optuna() -> Any:
 
 
 def _guided(space: Mapping[str, Axis], trials: Sequence[Trial], seed: int, number: int) -> dict[str, float]:
+    """Led by earlier trials, in quantiles: what a setting is left at and how far it is turned are one scale."""
     optuna = _optuna()
-    kinds = {
-        n: optuna.distributions.IntDistribution(int(a.low), int(a.high), log=a.log)
-        if a.integer
-        else optuna.distributions.FloatDistribution(a.low, a.high, log=a.log)
-        for n, a in sorted(space.items())
-    }
+    kinds = {n: optuna.distributions.FloatDistribution(0.0, 1.0) for n in sorted(space)}
     own = int(np.random.default_rng([seed, 8, number]).integers(2**31))
     study = optuna.create_study(
         directions=["minimize"] * len(trials[0].values) if trials else ["minimize"],
         sampler=optuna.samplers.TPESampler(seed=own, n_startup_trials=0),
     )
     for t in trials:
-        values = {n: int(v) if space[n].integer else v for n, v in t.settings.items()}
-        study.add_trial(optuna.trial.create_trial(params=values, distributions=kinds, values=list(t.values)))
+        at = {n: space[n].place(v) for n, v in t.settings.items()}
+        study.add_trial(optuna.trial.create_trial(params=at, distributions=kinds, values=list(t.values)))
     asked = study.ask(kinds)
-    return {n: float(v) for n, v in sorted(asked.params.items())}
+    return {n: space[n].draw(float(u)) for n, u in sorted(asked.params.items())}
 
 
-__all__ = ["Axis", "Budget", "Outcome", "Settings", "Trial", "pareto", "search"]
+__all__ = ["Axis", "Budget", "Outcome", "Settings", "Store", "Trial", "mark_of", "pareto", "search"]

@@ -144,8 +144,9 @@ def lab_search(
 ) -> dict[str, Any]:  # fmt: skip
     """Search the dials of an attacker (``evasion``) or of a framer (``framing``) against our own scan."""
     from stillwatch.lab import load_scenario
-    from stillwatch.lab.evasion import Setup, evasion
+    from stillwatch.lab.evasion import evasion
     from stillwatch.lab.evasion_search import Budget, Trial
+    from stillwatch.lab.evasion_setup import Setup
     from stillwatch.lab.framing import framing
 
     runner, total = LabRunner(), random_trials + guided_trials
@@ -156,18 +157,31 @@ def lab_search(
         return run
 
     def told(trial: Trial, _: int) -> None:
-        progress.step(f"trial {trial.number + 1} of {total}")
+        if trial.number + 1 < total:
+            progress.step(f"trial {trial.number + 2} of {total}")
+
+    def retried(trial: Trial) -> None:
+        progress.step(f"setting {trial.number} again, on {confirm} fresh worlds")
 
     setup = Setup(
-        detector=detector, name=f"stillwatch {__version__}",
+        detector=detector, name=f"stillwatch {__version__}", digest=_code_digest(),
         scenario=load_scenario(scenario or ("evasion_small" if kind == "evasion" else "framing_small")),
-        seeds=(seed, seed + 1), confirm=tuple(range(seed + 2, seed + 2 + confirm)), base={},
+        seeds=(seed,), confirm=tuple(range(seed + 1, seed + 1 + confirm)), base={},
     )  # fmt: skip
     budget = Budget(random_trials, guided_trials, 60.0 * minutes if minutes else math.inf)
     with writable(out):
         out.mkdir(parents=True, exist_ok=True)
         search = evasion if kind == "evasion" else framing
-        return search(setup, seed=seed, budget=budget, out=out, told=told)
+        return search(setup, seed=seed, budget=budget, out=out, told=told, retried=retried)
+
+
+def _code_digest() -> str:
+    """Digest of everything the package holds: a search goes on only with the code it was begun with."""
+    root, found = Path(__file__).parents[1], hashlib.sha256()
+    for path in sorted(p for p in root.rglob("*") if p.is_file() and p.suffix != ".pyc"):
+        if "__pycache__" not in path.parts:
+            found.update(f"{path.relative_to(root)}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
+    return found.hexdigest()[:16]
 
 
 def lab_fit(world: Path, traces: Path, out: Path) -> list[dict[str, Any]]:
