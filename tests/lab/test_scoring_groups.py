@@ -223,30 +223,3 @@ def test_a_run_on_another_world_is_refused() -> None:
     """Accounts that the world does not have are no small matter."""
     with pytest.raises(SourceError, match="names 1 accounts that this world does not have, such as 'x'"):
         score_run(a_truth({"A": 2}, 3), a_run({"g": ["A0", "x"]}))
-
-
-@pytest.mark.parametrize(
-    ("name", "table", "said"),
-    [
-        ("members.parquet", {"account_id": ["a"]}, "no column campaign_id"),
-        ("members.parquet", {"account_id": ["a"], "campaign_id": ["g"], "tier": ["boss"]}, "unknown word 'boss'"),
-        ("members.parquet", {"account_id": [None], "campaign_id": ["g"]}, "required value is null"),
-        ("scores.parquet", {"account_id": ["a", "a"], "score": [1.0, 2.0]}, "two scores"),
-        ("scores.parquet", {"account_id": ["a"], "score": [float("nan")]}, "not a number"),
-    ],
-)  # fmt: skip
-def test_output_that_cannot_be_judged_is_refused(tmp_path: Path, name: str, table: dict, said: str) -> None:
-    """With the reason, and what to do."""
-    pq.write_table(pa.table(table), tmp_path / name)
-    with pytest.raises(SourceError, match=said) as caught:
-        read_run(tmp_path)
-    assert caught.value.hint
-
-
-def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
-    """So is a file that is no Parquet."""
-    with pytest.raises(SourceError, match=r"neither members\.parquet nor scores\.parquet"):
-        read_run(tmp_path)
-    (tmp_path / "members.parquet").write_bytes(b"PAR1")
-    with pytest.raises(SourceError, match="not a readable Parquet file"):
-        read_run(tmp_path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
@@ -11,10 +10,33 @@ import jinja2
 from markupsafe import Markup
 
 from stillwatch.lab.leaderboard.draw import Point, intervals, swatch
+from stillwatch.lab.leaderboard.words import shown
 
-_HIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 _RATE = "0.001"
 """False positive rate of the first drawing."""
+
+FIGURES = (
+    ("Detector", "Named by itself. Below it, detectors with the very same figures on the same worlds."),
+    ("Worlds", "A scenario over its seeds, and what figures on it are worth: held out, or no result."),
+    ("Recall at 0.001", "Extractors ranked above all but one in a thousand honest accounts of their world."),
+    ("Recall at 0.0001", "The same for one in ten thousand; it takes 10,000 honest accounts to measure."),
+    ("Partial area", "Mean recall at rates from 0 to 0.001: 1 is perfect, 0.0005 is chance. Mean over worlds."),
+    ("Recall, own decision", "Extractors that the detector calls member of a group."),
+    ("Honest accounts called member", "Members of any group, honest resellers rightly called a pool among them."),
+    ("Recall, called campaign", "Extractors in groups that are called a campaign."),
+    ("Honest accounts called campaign", "Honest accounts in groups that are called a campaign."),
+    ("Honest organisations called campaign", "Organisations with an account in a group that is called a campaign."),
+    ("Honest organisations at review or act", "Organisations with an account that a person would be asked to look at."),
+    ("Campaigns found", "Campaigns of which some group has a Jaccard index of one half or more."),
+    ("F1", "Of campaigns called and of claims that fit a campaign."),
+    ("Purity", "Members that belong to what most of their group does, weighted by size. Mean over worlds."),
+    ("False claims, stated", "Claimed campaigns not mostly of one, exact interval; then the rate stated."),
+    ("Cases per million accounts", "Groups with an account at review or act; exact Poisson interval."),
+    ("Successors that are member", "Accounts opened for banned ones, by exchanges they had sent when the log ended."),
+    ("Taken before seen", "Median share of a campaign's exchanges before a look saw it, where looks were asked for."),
+    ("Seconds", "Time of the detector on all these worlds."),
+)  # fmt: skip
+"""Columns of the table and their meaning, in reading order."""
 
 
 def render_page(table: Mapping[str, Any]) -> str:
@@ -32,6 +54,7 @@ def render_page(table: Mapping[str, Any]) -> str:
         overall=[r for r in table["rows"] if r["family"] is None],
         series=[{"id": s, **swatch(i)} for i, s in enumerate(series)],
         held=held,
+        figures=FIGURES,
         recall=intervals([_recall(r) for r in rows], series, "Recall of extractors at a fixed false positive rate"),
         own=intervals(
             [_point(r, r["operating_points"]["member"]["recall"]) for r in rows], series,
@@ -76,7 +99,7 @@ def _shown(value: object) -> object:
     """Jinja's last step before escaping."""
     if value is None:
         return ""
-    return value if isinstance(value, Markup) or not isinstance(value, str) else _HIDDEN.sub("\ufffd", value)
+    return value if isinstance(value, Markup) or not isinstance(value, str) else shown(value)
 
 
 def _environment() -> jinja2.Environment:

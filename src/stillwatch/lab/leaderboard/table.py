@@ -7,6 +7,7 @@ narrowest that could be right, and the number of campaigns is given beside them.
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from math import inf, isfinite
@@ -32,19 +33,21 @@ def leaderboard(cells: Sequence[Mapping[str, Any]], suite: Mapping[str, Any]) ->
     Returns
     -------
     ``suite``; ``detectors`` with their stated versions; ``rows``, one per detector and family, and one per detector
-    over all families that are held out (``family`` None); ``failed`` cells with their reasons.
+    over all families that are held out (``family`` None); ``failed`` cells with their reasons. Rows stand in order of
+    names and are no ranking; ``equal_to`` names the detectors with the very same figures on the same worlds.
     """
     fine = [c for c in cells if "score" in c]
-    by: dict[tuple[str, str, float], list[Mapping[str, Any]]] = defaultdict(list)
+    by: dict[tuple[str, float, str], list[Mapping[str, Any]]] = defaultdict(list)
     whole: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for cell in fine:
-        by[(cell["detector"]["id"], cell["scenario"], cell["scale"])].append(cell)
+        by[(cell["scenario"], cell["scale"], cell["detector"]["id"])].append(cell)
         if cell["score"]["standing"]["mark"] == "held out":
             whole[cell["detector"]["id"]].append(cell)
     rows = [
-        _row(d, f"{s} x{scale:g}" if scale != 1 else s, mine) for (d, s, scale), mine in sorted(by.items())
+        _row(d, f"{s} x{scale:g}" if scale != 1 else s, mine) for (s, scale, d), mine in sorted(by.items())
     ]
     rows += [_row(d, None, mine) for d, mine in sorted(whole.items())]
+    _mark_equals(rows)
     detectors = {c["detector"]["id"]: dict(c["detector"]) for c in cells}
     return {
         "format": FORMAT,
@@ -96,6 +99,19 @@ def _row(detector: str, family: str | None, cells: Sequence[Mapping[str, Any]]) 
         "wall_s": round(sum(c.get("wall_s", 0.0) for c in cells), 1),
         "exchanges": sum(s["world"]["exchanges"] for s in scores),
     }  # fmt: skip
+
+
+def _mark_equals(rows: list[dict[str, Any]]) -> None:
+    """Name in every row the detectors whose figures are the same, time apart: these worlds do not tell them apart."""
+    alike: dict[str, list[str]] = defaultdict(list)
+    keys = [
+        json.dumps({k: v for k, v in r.items() if k not in ("detector", "wall_s")}, sort_keys=True)
+        for r in rows
+    ]
+    for row, key in zip(rows, keys, strict=True):
+        alike[key].append(row["detector"])
+    for row, key in zip(rows, keys, strict=True):
+        row["equal_to"] = [d for d in alike[key] if d != row["detector"]]
 
 
 def _ranked(scores: Sequence[Mapping[str, Any]], index: int) -> dict[str, Any]:

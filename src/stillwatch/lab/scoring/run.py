@@ -2,12 +2,13 @@
 
 Names of files and columns are those of the data contract. Two files more are understood: ``scores.parquet``
 (account_id, score; higher is more suspicious) and ``detector.json`` (id, title, version, source). A folder needs
-``members.parquet`` or ``scores.parquet``; what else is missing counts as empty.
+``members.parquet`` or ``scores.parquet``; what else is missing counts as empty. What columns hold, and what is refused,
+stands in `stillwatch.lab.scoring.tables`. A missing tier means ``member``, a missing hint ``none``, a missing kind
+``campaign``: a detector that knows no pools claims campaigns.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,9 +16,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from stillwatch.errors import SourceError
+from stillwatch.lab.scoring.tables import FILES, present, read_about, rows_of
 
 Scores = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -25,14 +26,7 @@ TIERS = ("watch", "associated", "member")
 """Tiers of membership, weakest first."""
 HINTS = ("none", "watch", "review", "act")
 """Disposition hints, weakest first."""
-NEEDED = {
-    "members.parquet": ("campaign_id", "account_id"),
-    "accounts.parquet": ("account_id",),
-    "campaigns.parquet": ("campaign_id",),
-    "scores.parquet": ("account_id", "score"),
-}
-"""Columns without which a file means nothing. A missing tier means ``member``, a missing hint ``none``, a
-missing kind ``campaign``: a detector that knows no pools claims campaigns."""
+KINDS = ("campaign", "pool")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,27 +98,18 @@ def read_run(folder: Path) -> Run:
     Raises
     ------
     SourceError
-        Nothing to judge is there, a file cannot be read, a column is missing, a value is not what it must be, an
-        account is scored twice.
+        Nothing to judge is there; a file is no plain file, too large or cannot be read; a column is missing or holds
+        what it cannot; an account or group is told two things at once.
     """
-    tables = {name: _read(folder / name) for name in NEEDED}
-    if tables["members.parquet"] is None and tables["scores.parquet"] is None:
+    files = {name: folder / name for name in FILES if present(folder / name)}
+    if "members.parquet" not in files and "scores.parquet" not in files:
         raise SourceError(
             str(folder), "holds neither members.parquet nor scores.parquet",
             hint="give the output folder of a detector; docs/lab.md lists what it may hold",
         )  # fmt: skip
-    about: dict[str, Any] = {}
-    path = folder / "detector.json"
-    if path.exists():
-        try:
-            about = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise SourceError(str(path), "not JSON", hint='write {"id": ..., "version": ...}') from error
-        if not isinstance(about, dict):
-            raise SourceError(str(path), "not a JSON object", hint='write {"id": ..., "version": ...}')
     return run_from_tables(
-        tables["members.parquet"], tables["accounts.parquet"], tables["campaigns.parquet"],
-        scores=tables["scores.parquet"], detector=about, where=str(folder),
+        files.get("members.parquet"), files.get("accounts.parquet"), files.get("campaigns.parquet"),
+        scores=files.get("scores.parquet"), detector=read_about(folder / "detector.json"), where=str(folder),
     )  # fmt: skip
 
 
@@ -137,93 +122,88 @@ def run_from_tables(
     detector: Mapping[str, Any] | None = None,
     where: str = "run",
 ) -> Run:
-    """The same from tables in memory, or Parquet files of them; ``where`` names the source in errors."""
-    kinds = _rows(campaigns, "campaigns.parquet", where)
-    unusual = {str(r["campaign_id"]): float(r["p_value"]) for r in kinds if r.get("p_value") is not None}
+    """The same from tables in memory, or Parquet files of them; ``where`` names the source in errors.
+
+    An account may stand in several groups, and in one group more than once: its strongest tier counts, and the largest
+    weight at that tier, which may be infinite.
+    """
+    kind, unusual, stated = _kinds(campaigns, where)
     tier: dict[str, str] = {}
     bits: dict[str, float] = {}
     p_value: dict[str, float] = {}
     groups: dict[str, set[str]] = {}
-    for row in _rows(members, "members.parquet", where):
-        account, mine = str(row["account_id"]), _one_of(row.get("tier"), TIERS, "member", where)
-        weight = row.get("membership_bits")
+    for group, account, said, weight in rows_of(members, "members.parquet", where):
+        mine = _one_of(said, TIERS, "member", f"{where}/members.parquet")
         if account not in tier or TIERS.index(mine) > TIERS.index(tier[account]):
             tier[account] = mine
             bits.pop(account, None)
-        if weight is not None and mine == tier[account] and not np.isnan(weight):
-            bits[account] = max(float(weight), bits.get(account, -np.inf))
-        if (p := unusual.get(str(row["campaign_id"]))) is not None:
+        if weight is not None and mine == tier[account]:
+            bits[account] = max(weight, bits.get(account, -np.inf))
+        if (p := unusual.get(group)) is not None:
             p_value[account] = min(p, p_value.get(account, 1.0))
         if mine == "member":
-            groups.setdefault(str(row["campaign_id"]), set()).add(account)
+            groups.setdefault(group, set()).add(account)
+    hints: dict[str, str] = {}
+    for account, said in rows_of(accounts, "accounts.parquet", where):
+        hint = _one_of(said, HINTS, "none", f"{where}/accounts.parquet")
+        _once(hints, account, hint, f"{where}/accounts.parquet", "an account has two hints")
     return Run(
         tier=tier,
         bits=bits,
         p_value=p_value,
-        hint={
-            str(r["account_id"]): _one_of(r.get("disposition_hint"), HINTS, "none", where)
-            for r in _rows(accounts, "accounts.parquet", where)
-        },
+        hint=hints,
         groups={g: frozenset(a) for g, a in sorted(groups.items())},
-        kind={
-            str(r["campaign_id"]): _one_of(r.get("kind"), ("campaign", "pool"), "campaign", where)
-            for r in kinds
-        },
-        stated={
-            str(r["campaign_id"]): float(r["false_discovery_rate"])
-            for r in kinds
-            if r.get("false_discovery_rate") is not None
-        },
-        score=None if scores is None else _scores(_rows(scores, "scores.parquet", where), where),
+        kind=kind,
+        stated=stated,
+        score=None if scores is None else _scores(scores, where),
         detector=dict(detector or {}),
         decides=members is not None,
     )
 
 
-def _read(path: Path) -> pa.Table | None:
-    if not path.exists():
-        return None
-    try:
-        return pq.read_table(path)
-    except (pa.ArrowException, OSError) as error:
-        raise SourceError(str(path), "not a readable Parquet file", hint="write it again") from error
+def _kinds(
+    campaigns: pa.Table | Path | None, where: str
+) -> tuple[dict[str, str], dict[str, float], dict[str, float]]:
+    """Kind, p-value and stated rate of groups; those that are not given are left out."""
+    told: dict[str, tuple[str, float | None, float | None]] = {}
+    place = f"{where}/campaigns.parquet"
+    for group, said, p, rate in rows_of(campaigns, "campaigns.parquet", where):
+        for name, value in (("p_value", p), ("false_discovery_rate", rate)):
+            if value is not None and not 0 <= value <= 1:
+                raise SourceError(place, f"{name} is {value:g}", hint="it lies between 0 and 1")
+        _once(told, group, (_one_of(said, KINDS, "campaign", place), p, rate), place, "a group has two rows")
+    return (
+        {g: kind for g, (kind, _, _) in told.items()},
+        {g: p for g, (_, p, _) in told.items() if p is not None},
+        {g: rate for g, (_, _, rate) in told.items() if rate is not None},
+    )
 
 
-def _rows(table: pa.Table | Path | None, name: str, where: str) -> list[dict[str, Any]]:
-    found = _read(table) if isinstance(table, Path) else table
-    if found is None:
-        return []
-    missing = sorted(set(NEEDED[name]) - set(found.column_names))
-    if missing:
-        raise SourceError(
-            f"{where}/{name}", f"no column {', '.join(missing)}", hint=f"it needs {', '.join(NEEDED[name])}"
-        )
-    wanted = {
-        *NEEDED[name], "tier", "membership_bits", "disposition_hint", "kind", "false_discovery_rate", "p_value",
-    }  # fmt: skip
-    rows: list[dict[str, Any]] = found.select([c for c in found.column_names if c in wanted]).to_pylist()
-    if any(row[column] is None for row in rows for column in NEEDED[name]):
-        raise SourceError(f"{where}/{name}", "a required value is null", hint="leave the row out")
-    return rows
+def _once(told: dict[str, Any], name: str, value: Any, where: str, said: str) -> None:
+    if told.setdefault(name, value) != value:
+        raise SourceError(where, f"{said}: {name[:60]!r}", hint="write one row each")
 
 
-def _one_of(value: Any, known: tuple[str, ...], default: str, where: str) -> str:
+def _one_of(value: str | None, known: tuple[str, ...], default: str, where: str) -> str:
     if value is None:
         return default
     if value not in known:
-        raise SourceError(where, f"unknown word {value!r}", hint=f"known: {', '.join(known)}")
-    return str(value)
+        raise SourceError(where, f"unknown word {value[:60]!r}", hint=f"known: {', '.join(known)}")
+    return value
 
 
-def _scores(rows: list[dict[str, Any]], where: str) -> dict[str, float]:
-    found = {str(r["account_id"]): float(r["score"]) for r in rows}
-    if len(found) < len(rows):
-        raise SourceError(f"{where}/scores.parquet", "an account has two scores", hint="write one row each")
-    if any(np.isnan(v) for v in found.values()):
-        raise SourceError(
-            f"{where}/scores.parquet", "a score is not a number", hint="leave out accounts without a score"
-        )
+def _scores(scores: pa.Table | Path, where: str) -> dict[str, float]:
+    found: dict[str, float] = {}
+    place = f"{where}/scores.parquet"
+    for account, score in rows_of(scores, "scores.parquet", where):
+        if account in found:
+            raise SourceError(
+                place, f"an account has two scores: {account[:60]!r}", hint="write one row each"
+            )
+        if score is None:
+            raise SourceError(place, "a score is not a number", hint="leave out accounts without a score")
+        found[account] = score
     return found
 
 
-__all__ = ["HINTS", "TIERS", "Run", "Scores", "read_run", "run_from_tables"]
+__all__ = ["HINTS", "KINDS", "TIERS", "Run", "Scores", "read_run", "run_from_tables"]
