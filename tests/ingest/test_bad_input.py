@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -270,3 +271,12 @@ def test_what_cannot_be_told_is_said_for_what_it_is(tmp_path: Path, content: byt
     path.write_bytes(content)
     with pytest.raises(SourceError, match=said):
         list(Reader([str(path)]).batches())
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress])
+def test_a_short_file_cut_short_keeps_what_came_before(pack: Callable[[bytes], bytes]) -> None:
+    """Also when the cut comes before as many bytes as recognition looks at."""
+    packed = pack(lines(*(exchange(exchange_id=f"e{i}", prompt=os.urandom(200).hex()) for i in range(480))))
+    rows, reader = read(packed[: len(packed) * 2 // 3])
+    assert 100 < len(rows) < 480
+    assert "truncated" in reasons(reader)[-1][1]

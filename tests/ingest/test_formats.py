@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
@@ -268,6 +270,36 @@ def test_otlp_protobuf() -> None:
     ]
     rows, _ = read(proto_log())
     has(rows[0], prompt="hi")
+
+
+def sized(message: bytes) -> bytes:
+    """A message as the collector's file exporter writes it."""
+    return len(message).to_bytes(4, "big") + message
+
+
+@pytest.mark.parametrize("pack", [bytes, zstandard.compress])
+def test_files_of_the_collector(pack: Callable[[bytes], bytes]) -> None:
+    """Protobuf messages behind four bytes of length, each packed or not; a cut costs the last one only."""
+    data = sized(pack(proto_trace())) + sized(pack(proto_log()))
+    rows, reader = read(data)
+    assert [(row["account_id"], row["prompt"]) for row in rows] == [("t", "hi"), ("service:shop", "hi")]
+    assert reader.recognised[0].format == "otlp-proto"
+    assert reader.rejected == []
+    rows, reader = read(data[:-1])
+    assert len(rows) == 1
+    assert reasons(reader) == [(2, "truncated: the stream ends inside a message")]
+
+
+def test_files_of_the_collector_with_packed_json() -> None:
+    """Each request is packed by itself with its length before it."""
+    requests = [json.dumps(trace(CURRENT, spanId=f"{i:016x}"), indent=1 if i else None) for i in (1, 2)]
+    rows, reader = read(
+        b"".join(sized(zstandard.compress(each.replace("\n", "").encode())) for each in requests)
+    )
+    assert len(rows) == 2
+    assert (reader.recognised[0].format, reader.recognised[0].compression) == ("otlp-json", "zstd messages")
+    rows, reader = read(sized(zstandard.compress(requests[0].encode())) + sized(b"\x28\xb5\x2f\xfd junk"))
+    assert reasons(reader)[-1] == (len(rows) + 1, "damaged zstd stream")
 
 
 def test_a_protobuf_message_that_is_too_long_is_passed_over() -> None:

@@ -193,7 +193,7 @@ class Reader:
         with opened if source.path is not None else nullcontext(opened) as stream:
             tap = Tap(source, stream, self._on_file)
             raw = tap.chunks()
-            first = _first(raw, 4)
+            first = _first(raw, 8)
             compression = squash(first)
             if first.startswith(parquet.MAGIC) and source.path is not None:
                 self.digests[source.name] = tap.drained()
@@ -207,6 +207,7 @@ class Reader:
             self.digests[source.name] = tap.drained()
 
     def _stream(self, source: Source, chunks: Iterator[bytes], compression: str) -> Iterator[pa.RecordBatch]:
+        chunks = _patient(chunks)
         try:
             head = _first(chunks, HEAD)
         except Broken as broken:
@@ -349,12 +350,25 @@ def _aware(time: datetime) -> datetime:
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time
 
 
+def _patient(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The same chunks; a break after the first comes behind an empty one, so that ``_first`` can stop before it."""
+    came = False
+    try:
+        for chunk in chunks:
+            came = True
+            yield chunk
+    except Broken:
+        if came:
+            yield b""
+        raise
+
+
 def _first(chunks: Iterator[bytes], size: int) -> bytes:
     """At least ``size`` first bytes of a stream, unless it is shorter. What came before a break is kept."""
     held = bytearray()
     for chunk in chunks:
         held += chunk
-        if len(held) >= size:
+        if len(held) >= size or not chunk:
             break
     return bytes(held)
 

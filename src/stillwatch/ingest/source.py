@@ -39,6 +39,9 @@ _ZSTD = b"\x28\xb5\x2f\xfd"
 _ZSTD_STEP = 1 << 12
 """Compressed bytes handed to zstd at once: bounds what one step can unfold into."""
 
+_MESSAGE = 1 << 27
+"""A longer message of a compressed stream is not unfolded."""
+
 Progress = Callable[[str, int, int], None]
 """Called with a source's name, the bytes read so far and the bytes in all (0 when unknown)."""
 
@@ -177,11 +180,16 @@ class Tap:
 
 
 def squash(head: bytes) -> str:
-    """Name the compression that a stream's first bytes show: ``plain``, ``gzip`` or ``zstd``."""
+    """Name the compression that a stream's first bytes show: ``plain``, ``gzip``, ``zstd`` or ``zstd messages``.
+
+    The last is what the OpenTelemetry collector's file exporter writes: a length before each compressed message.
+    """
     if head.startswith(_GZIP):
         return "gzip"
     if head.startswith(_ZSTD):
         return "zstd"
+    if head[4:8] == _ZSTD and head[:1] == b"\0":
+        return "zstd messages"
     return "plain"
 
 
@@ -195,6 +203,8 @@ def unpacked(chunks: Iterator[bytes], compression: str) -> Iterator[bytes]:
         return _gunzip(chunks)
     if compression == "zstd":
         return _unzstd(chunks)
+    if compression == "zstd messages":
+        return _unzstd_messages(chunks)
     return chunks
 
 
@@ -242,3 +252,22 @@ def _unzstd(chunks: Iterator[bytes]) -> Iterator[bytes]:
                 rest, engine, fresh = engine.unused_data + rest, maker.decompressobj(), True
     if not fresh:
         raise Broken("truncated: the zstd stream ends before its end mark")
+
+
+def _unzstd_messages(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Each message on a line of its own when it is JSON, else with its length before it, as without compression."""
+    held = bytearray()
+    for raw in chunks:
+        held += raw
+        while len(held) >= 4 and len(held) >= 4 + (length := int.from_bytes(held[:4], "big")):
+            message = bytearray()
+            for piece in _unzstd(iter([bytes(held[4 : 4 + length])])):
+                message += piece
+                if len(message) > _MESSAGE:
+                    raise Broken(f"a compressed message is longer than {_MESSAGE} bytes")
+            yield bytes(message) + b"\n" if message[:1] == b"{" else len(message).to_bytes(4, "big") + message
+            del held[: 4 + length]
+        if len(held) > _MESSAGE:
+            raise Broken(f"a compressed message is longer than {_MESSAGE} bytes")
+    if held:
+        raise Broken("truncated: the stream ends inside a message")

@@ -11,7 +11,7 @@ True
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from stillwatch.ingest.refusal import Broken, Refusal
@@ -42,10 +42,25 @@ def _request_at(data: bytes | bytearray, at: int, room: int | None) -> bool:
     return size[1] < len(data) and data[size[1]] in _INNER
 
 
+def fixed(data: bytes | bytearray, at: int) -> tuple[int, int] | None:
+    """Read a length of four bytes, big end first, as the OpenTelemetry collector's file exporter writes it."""
+    return (int.from_bytes(data[at : at + 4], "big"), at + 4) if len(data) >= at + 4 else None
+
+
+def lengths(head: bytes) -> Callable[[bytes | bytearray, int], tuple[int, int] | None] | None:
+    """How the length before each message is written, or None when no telemetry request follows one."""
+    for read in (varint, fixed):
+        length = read(head, 0)
+        if length is not None and length[0] > 2 and _request_at(head, length[1], length[0]):
+            return read
+        if _request_at(head, 0, None):
+            return None
+    return None
+
+
 def delimited(head: bytes) -> bool:
     """Whether the stream opens with a length that a telemetry request follows."""
-    length = varint(head, 0)
-    return length is not None and length[0] > 2 and _request_at(head, length[1], length[0])
+    return lengths(head) is not None
 
 
 def looks_like_otlp(head: bytes) -> bool:
@@ -56,21 +71,22 @@ def looks_like_otlp(head: bytes) -> bool:
 def messages(chunks: Iterator[bytes], *, limit: int) -> Iterator[tuple[int, Any]]:
     """Each message as bytes, numbered from 1; one longer than ``limit`` is passed over and refused."""
     number, held, skip = 0, bytearray(), 0
-    framed: bool | None = None
+    read = None
+    begun = False
     try:
         for chunk in chunks:
             passed = min(skip, len(chunk))
             skip -= passed
             held += chunk[passed:]
-            if framed is None:
-                framed = delimited(bytes(held[:64]))
-            if not framed:
+            if not begun:
+                read, begun = lengths(bytes(held[:64])), True
+            if read is None:
                 if len(held) > limit:
                     yield 1, Refusal(f"the record is longer than {limit} bytes")
                     return
                 continue
             at = 0
-            while (size := varint(held, at)) is not None:
+            while (size := read(held, at)) is not None:
                 length, start = size
                 if length > limit:
                     number += 1
@@ -87,7 +103,7 @@ def messages(chunks: Iterator[bytes], *, limit: int) -> Iterator[tuple[int, Any]
     except Broken as broken:
         yield number + 1, Refusal(broken.reason)
         return
-    if held and not framed:
+    if held and read is None:
         yield 1, bytes(held)
     elif held or skip:
         yield number + 1, Refusal("truncated: the stream ends inside a message")
