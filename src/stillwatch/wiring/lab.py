@@ -148,6 +148,7 @@ def lab_search(
     from stillwatch.lab.evasion_search import Budget, Trial
     from stillwatch.lab.evasion_setup import Setup
     from stillwatch.lab.framing import framing
+    from stillwatch.lab.suite.code import code_digest
 
     runner, total = LabRunner(), random_trials + guided_trials
 
@@ -164,7 +165,7 @@ def lab_search(
         progress.step(f"setting {trial.number} again, on {confirm} fresh worlds")
 
     setup = Setup(
-        detector=detector, name=f"stillwatch {__version__}", digest=_code_digest(),
+        detector=detector, name=f"stillwatch {__version__}", digest=code_digest("all"),
         scenario=load_scenario(scenario or ("evasion_small" if kind == "evasion" else "framing_small")),
         seeds=(seed,), confirm=tuple(range(seed + 1, seed + 1 + confirm)), base={},
     )  # fmt: skip
@@ -173,15 +174,6 @@ def lab_search(
         out.mkdir(parents=True, exist_ok=True)
         search = evasion if kind == "evasion" else framing
         return search(setup, seed=seed, budget=budget, out=out, told=told, retried=retried)
-
-
-def _code_digest() -> str:
-    """Digest of everything the package holds: a search goes on only with the code it was begun with."""
-    root, found = Path(__file__).parents[1], hashlib.sha256()
-    for path in sorted(p for p in root.rglob("*") if p.is_file() and p.suffix != ".pyc"):
-        if "__pycache__" not in path.parts:
-            found.update(f"{path.relative_to(root)}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
-    return found.hexdigest()[:16]
 
 
 def lab_fit(world: Path, traces: Path, out: Path) -> list[dict[str, Any]]:

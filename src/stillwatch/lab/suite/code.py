@@ -23,6 +23,7 @@ PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "scorer": (("lab/scoring", "lab/suite/delay.py", "lab/suite/prefix.py", "lab/suite/world.py"), ()),
     "own": (("",), ("cli", "lab")),
     "baselines": (("lab/baselines", "records"), ()),
+    "all": (("",), ()),
 }  # fmt: skip
 """Beginnings of the paths of files that belong to a part, and of those that do not."""
 
