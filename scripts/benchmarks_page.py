@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from scripts.benchmarks import plots
 from scripts.benchmarks.attackers import ablations, baselines, delay, extremes, ladder, observed, price
 from scripts.benchmarks.gates import gates
 from scripts.benchmarks.honest import lookalikes, null
@@ -14,6 +15,7 @@ from scripts.benchmarks.stability import left_out, mixtures, poison
 from scripts.benchmarks.weeks import WEEKS, real
 
 DATA = Path("docs/data")
+ASSETS = Path("docs/assets")
 PAGE = Path("docs/benchmarks.md")
 SECTIONS = (
     gates, ladder, price, baselines, ablations, mixtures, observed, delay, extremes, lookalikes, poison, left_out, null,
@@ -43,6 +45,8 @@ def main() -> None:
         rows = json.loads(study.read_text("utf-8"))
         for section in SECTIONS:
             lines += section(rows)
+            if section is ladder:
+                lines += plots.write(rows, ASSETS)
         lines += ["", "Command: `make study`."]
     for name, said in (("frontier.json", frontier), ("framing.json", framing)):
         if (DATA / name).exists():

@@ -6,11 +6,12 @@ import copy
 import json
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
 from scripts import stability, study
-from scripts.benchmarks import gates
+from scripts.benchmarks import gates, plots
 from scripts.benchmarks.words import short, upper, wilson
 from stillwatch.lab.suite import choose, load_suite
 from stillwatch.wiring.lab import LabRunner
@@ -176,3 +177,18 @@ def test_late_detection_and_flips_fail() -> None:
     assert failing(rows) == {"median campa", "dropping any"}
     few = [r for r in rows if r["suite"] not in ("load", "leave_out")]
     assert "Not measured yet: time to detect; one organisation left out." in "\n".join(gates.gates(few))
+
+
+def test_the_ladder_is_drawn() -> None:
+    """One line a detector, the weak ones counted, and well-formed with a hostile name."""
+    rows = [*everything(), cell("ladder", "ladder_L0", 'a<b>"&')]
+    for row in rows:
+        if row["suite"] == "ladder" and row["detector"]["id"] == "other":
+            for at in row["score"]["ranking"]["recall_at"]:
+                at["recall"]["hits"] = 1
+    drawn = plots.ladder_svg(rows)
+    root = ElementTree.fromstring(drawn)  # noqa: S314  (made here)
+    lines = [e for e in root.iter() if e.tag.endswith("polyline")]
+    assert sorted(str(e.get("class")) for e in lines) == ["low", "other", "own"]
+    assert "1 more, under 0.02" in drawn
+    assert plots.write([], Path()) == []
