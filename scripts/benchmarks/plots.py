@@ -49,7 +49,9 @@ def ladder_svg(rows: list[dict[str, Any]]) -> str:
         title = escape(f"{name}: " + ", ".join(f"L{x} {share:.3f}" for x, share, _, _ in points))
         body.append(f'<polyline class="{kind}" points="{line}"><title>{title}</title></polyline>')
         if kind != "low":
-            x, share, _, _ = max(points, key=lambda p: (p[1] >= best / 2, p[0]))
+            x, share, _, _ = (
+                max(points, key=lambda p: (p[1] >= best / 2, p[0])) if kind == "own" else points[0]
+            )
             body.append(_text(_x(x) + 8, _y(share) - 8, name))
     if below:
         body.append(_text(WIDTH - RIGHT + 12, _y(0) + 4, f"{below} more, under {LEAST:g}", cls="soft"))
