@@ -22,6 +22,7 @@ TRUTH_ACCOUNTS = pa.schema(
     [
         ("account_id", pa.string()),
         ("org_key", pa.string()),
+        ("controller", pa.string()),
         ("class", pa.string()),
         ("campaign_id", pa.string()),
         ("level", pa.int64()),
@@ -72,6 +73,7 @@ def write_accounts(world: World, renderer: Renderer, seen: I64, extraction: I64,
         stamps["status_changed_at"].append(b.status_at)
         truth["account_id"] += ids
         truth["org_key"] += hex_ids(b.org, "true_")
+        truth["controller"] += hex_ids(b.controller, "true_")
         truth["class"] += [b.kind] * b.size
         truth["campaign_id"] += [b.campaign] * b.size
         truth["level"] += [b.level] * b.size

@@ -26,7 +26,7 @@ class Block:
     country: I64
     zone_h: I64
     org: U64
-    """True controlling organisation."""
+    """True organisation, declared or not."""
     declared: U64
     """Declared organisation, 0 when none."""
     created: I64
@@ -53,6 +53,13 @@ class Block:
     status_at: I64 = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     campaign: str | None = None
     level: int | None = None
+    apart: bool = False
+    """Accounts of one organisation that act each for themselves: a course is no controller of its students."""
+
+    @property
+    def controller(self) -> U64:
+        """Who decides what an account does: its organisation, or its holder alone."""
+        return mix(self.key, 1) if self.apart else self.org
 
     def one_org(self, org: int, *, declared: bool) -> None:
         """All accounts belong to one organisation, which may have said so."""

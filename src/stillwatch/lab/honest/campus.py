@@ -20,6 +20,7 @@ def build(world: World, rng: np.random.Generator, p: LookAlike, index: int) -> N
     size, each = log_uniform(rng, p.accounts), log_uniform(rng, p.exchanges)
     block = world.people(rng, size, "campus", chat_share=0.6)
     block.one_org(int(world.fresh(rng, 1)[0]), declared=False)
+    block.apart = True
     block.country[:], block.zone_h[:] = block.country[0], block.zone_h[0]
     block.one_address(int(world.networks.offices(rng, block.country[:1])[0]) & ~0xFF, 180, 12 * HOUR_US)
     block.plan_ip.alt_share[:] = rng.uniform(0.2, 0.6, size)
