@@ -5,7 +5,7 @@ here is known to a detector.
 
 Example
 -------
->>> usage = Usage(accounts=10, cards=10, verifications=10, extraction=1000, output_tokens=1000.0)
+>>> usage = Usage(accounts=10, cards=10, verifications=10, extraction=1020, answered=1000, output_tokens=1000.0)
 >>> cost = price(usage)
 >>> round(cost.items["cards"], 2), round(cost.items["extraction_tokens"], 2)
 (20.0, 15.0)
@@ -24,13 +24,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from stillwatch.lab.attackers.imitation import Imitation
 from stillwatch.lab.cost_prices import PRICES, Price
 
 BYTES_PER_TOKEN = 6.0
 """Bytes on the wire per token, both directions, headers and framing included; about 4 of text."""
 PARAPHRASE_TOKENS = 120.0
 """Tokens a small model reads, and writes, to reword one instruction."""
+HEARTBEAT_TOKENS = (80.0, 10.4)
+"""Tokens in and out of a heartbeat: `hi` under a product's system prompt of about 300 characters."""
 TEMPLATE_H = 1.0
 """Hours to write and try one instruction template."""
 HUMAN_EXCHANGES_PER_H = 20.0
@@ -48,25 +49,17 @@ HORIZON_DAYS = 30.0
 """How long an attacker means to go on: what is paid once is spread over it, in worlds and searches alike."""
 
 
-ONE_OFF = frozenset(
-    {
-        "accounts",
-        "verifications",
-        "cards",
-        "cloud_tenants",
-        "shells",
-        "decoy_users",
-        "templates",
-        "engineering",
-    }
-)
+ONE_OFF = frozenset({
+    "accounts", "verifications", "cards", "cloud_tenants", "shells", "decoy_users", "templates", "engineering",
+    "imitate_exits", "imitate_template", "imitate_payload", "imitate_timing", "imitate_signup", "imitate_client",
+})  # fmt: skip
 """Items paid once, however long the campaign then runs."""
 
 
-def over(items: Mapping[str, float], days: float, horizon_days: float) -> float:
+def over(items: Mapping[str, float], days: float, horizon_days: float = HORIZON_DAYS) -> float:
     """Dollars of a bill over ``days`` when what is paid once serves for ``horizon_days``.
 
-    >>> over({"cards": 30.0, "extraction_tokens": 5.0}, 1, 30)
+    >>> over({"cards": 30.0, "extraction_tokens": 5.0}, days=1)
     6.0
     """
     share = min(days / horizon_days, 1.0)
@@ -78,7 +71,7 @@ class Usage:
     """What a campaign used up. Counts are over the whole campaign."""
 
     accounts: int = 0
-    """Accounts signed up, replacements included, shells and cloud tenants not."""
+    """Accounts got, replacements included; shells, cloud tenants and people's own not."""
     aged_accounts: int = 0
     """Of these, bought old."""
     cards: int = 0
@@ -86,16 +79,20 @@ class Usage:
     cloud_tenants: int = 0
     shells: int = 0
     decoy_users: int = 0
-    hosting_exits: int = 0
+    hosting_addresses: int = 0
+    """Data-centre addresses rented at a time; a block of 256 is not paid for as one."""
     residential_share: float = 0.0
     """Share of traffic through home lines."""
     days: float = 0.0
     extraction: int = 0
-    """Extraction exchanges."""
+    """Extraction exchanges as the truth counts them, refused ones included: what a cost per exchange is over."""
+    answered: int = 0
+    """Of these, answered: only answers are paid for."""
     cover: int = 0
-    """Everything else: customers, heartbeats, padding, shells' own."""
+    """Everything else that was answered: customers, padding, shells' own; heartbeats not."""
     customers: int = 0
     """Of the cover, exchanges that somebody pays for."""
+    heartbeats: int = 0
     input_tokens: float = 0.0
     """Mean per exchange."""
     output_tokens: float = 0.0
@@ -130,19 +127,22 @@ class Cost:
         """Sum of the items."""
         return float(sum(self.items.values()))
 
-    @property
-    def per_exchange_usd(self) -> float | None:
-        """Dollars per extraction exchange; None without extraction."""
-        return self.total_usd / self.extraction if self.extraction else None
+    def per_exchange_usd(self, days: float) -> float | None:
+        """Dollars per extraction exchange of a campaign of so many days; None without extraction.
+
+        What is paid once is spread over `HORIZON_DAYS`. This is the one definition; a search puts only undetected
+        extraction exchanges below the line.
+        """
+        return over(self.items, days) / self.extraction if self.extraction else None
 
     @property
     def delay(self) -> float:
         """Days until the haul is complete, beyond an unhidden campaign's."""
         return max(self.delay_days.values(), default=0.0)
 
-    def record(self) -> dict[str, Any]:
+    def record(self, days: float) -> dict[str, Any]:
         """Plain values for a truth file."""
-        per = self.per_exchange_usd
+        per = self.per_exchange_usd(days)
         return {
             "cost": {k: round(v, 4) for k, v in self.items.items()},
             "cost_usd": round(self.total_usd, 4),
@@ -155,10 +155,12 @@ def price(usage: Usage, prices: Mapping[str, Price] = PRICES) -> Cost:
     """The bill for a usage."""
     usd = {name: p.usd for name, p in prices.items()}
     each = (usage.input_tokens * usd["input_mtok"] + usage.output_tokens * usd["output_mtok"]) / 1e6
+    # What a cache saves of an extraction exchange whose prefix is in it; `lost_cache` pays for those whose is not.
+    saved = usage.prefix_tokens * (1 - usd["cached_share"]) * usd["input_mtok"] / 1e6
+    beat = (HEARTBEAT_TOKENS[0] * usd["input_mtok"] + HEARTBEAT_TOKENS[1] * usd["output_mtok"]) / 1e6
     fresh = usage.accounts - usage.aged_accounts
-    exchanges = usage.extraction + usage.cover
+    exchanges = usage.answered + usage.cover
     gigabytes = exchanges * (usage.input_tokens + usage.output_tokens) * BYTES_PER_TOKEN / 1e9
-    lost = usage.prefix_tokens * usage.uncached * (1 - usd["cached_share"]) * usd["input_mtok"] / 1e6
     reword = PARAPHRASE_TOKENS * (usd["small_input_mtok"] + usd["small_output_mtok"]) / 1e6
     hours = sum(ENGINEERING_H[name] for name in usage.engineering)
     items = {
@@ -168,13 +170,14 @@ def price(usage: Usage, prices: Mapping[str, Price] = PRICES) -> Cost:
         "cloud_tenants": usage.cloud_tenants * usd["cloud_tenant"],
         "shells": usage.shells * usd["shell"],
         "decoy_users": usage.decoy_users * usd["decoy_user"],
-        "hosting_exits": usage.hosting_exits * usd["hosting_exit"] * max(usage.days / 30.0, 1.0),
+        "hosting_addresses": usage.hosting_addresses * usd["hosting_address"] * usage.days,
         "residential": gigabytes * usage.residential_share * usd["residential_gb"],
-        "extraction_tokens": (usage.extraction - usage.duplicates) * each,
-        "duplicates": usage.duplicates * each,
+        "extraction_tokens": (usage.answered - usage.duplicates) * (each - saved),
+        "duplicates": usage.duplicates * (each - saved),
         "cover_tokens": usage.cover * each,
         "customers": -usage.customers * each * usd["resale_share"],
-        "lost_cache": usage.extraction * lost,
+        "lost_cache": usage.answered * usage.uncached * saved,
+        "heartbeats": usage.heartbeats * beat,
         "paraphrase": usage.paraphrased * reword,
         "templates": usage.templates * TEMPLATE_H * usd["engineer_h"],
         "people": usage.worked / HUMAN_EXCHANGES_PER_H * usd["worker_h"],
@@ -183,21 +186,38 @@ def price(usage: Usage, prices: Mapping[str, Price] = PRICES) -> Cost:
     return Cost(items, dict(usage.delays), usage.extraction)
 
 
-def framing_items(
-    copy: Imitation, accounts: int, victims: int, prices: Mapping[str, Price] = PRICES
-) -> dict[str, float]:
+@dataclass(frozen=True, slots=True)
+class Imitated:
+    """What was in fact imitated; a share so small that it fell on nobody costs nothing."""
+
+    exits: int = 0
+    """Framing accounts behind a line near the victim; their other exit is not paid for."""
+    signups: int = 0
+    """Framing accounts of the victim's sign-up day; they are not got in another way."""
+    clients: int = 0
+    """Framing accounts with the victim's client build."""
+    prompts: int = 0
+    """Victims whose system prompt and instructions were copied."""
+    payloads: int = 0
+    """Victims whose requests were repeated."""
+    watched: int = 0
+    """Victims whose requests were followed."""
+
+
+def framing_items(did: Imitated, prices: Mapping[str, Price] = PRICES) -> dict[str, float]:
     """What imitation costs beyond the framing campaign itself, by item."""
     usd = {name: p.usd for name, p in prices.items()}
     return {
-        "imitate_exits": accounts * copy.exits * usd["exit_near"],
-        "imitate_template": victims * usd["prompt_leak"] if copy.template else 0.0,
-        "imitate_payload": victims * usd["payload_leak"] if copy.payload and copy.template else 0.0,
-        "imitate_timing": victims * usd["watch"] if copy.timing else 0.0,
-        "imitate_signup": accounts * copy.signup * usd["old_account"],
-        "imitate_client": ENGINEERING_H["imitate_client"] * usd["engineer_h"] if copy.client else 0.0,
+        "imitate_exits": did.exits * usd["exit_near"],
+        "imitate_template": did.prompts * usd["prompt_leak"],
+        "imitate_payload": did.payloads * usd["payload_leak"],
+        "imitate_timing": did.watched * usd["watch"],
+        "imitate_signup": did.signups * usd["old_account"],
+        "imitate_client": ENGINEERING_H["imitate_client"] * usd["engineer_h"] if did.clients else 0.0,
     }
 
 
 __all__ = [
-    "ENGINEERING_H", "HORIZON_DAYS", "ONE_OFF", "PRICES", "Cost", "Price", "Usage", "framing_items", "over", "price",
+    "ENGINEERING_H", "HORIZON_DAYS", "ONE_OFF", "PRICES", "Cost", "Imitated", "Price", "Usage", "framing_items",
+    "over", "price",
 ]  # fmt: skip

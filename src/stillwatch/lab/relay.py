@@ -14,7 +14,7 @@ claude-relay-service at 8479c7c and sub2api at d3e73f1, read July 2026.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -77,11 +77,16 @@ class Planned:
     """What a relay planned inside the world's window."""
 
     exchanges: int = 0
+    """Attempts, refused ones included, heartbeats not."""
     extraction: int = 0
+    """Of these, for extraction."""
     answered: int = 0
     """Extraction exchanges that were answered."""
     paid: int = 0
-    """Exchanges of customers."""
+    """Exchanges of customers that were answered."""
+    refused: int = 0
+    """Attempts that were not answered."""
+    heartbeats: int = 0
 
 
 def run_relay(
@@ -109,15 +114,14 @@ def run_relay(
         return Planned()
     pool = _pool(pool_rng, block, len(desks), work.sessions, rules, members, bans, joins)
     begin, end = np.full(block.size, world.end), np.zeros(block.size, dtype=np.int64)
-    sums = np.zeros(4, dtype=np.int64)
+    sums = np.zeros(5, dtype=np.int64)
     for table in work.slices():
         dealt = pool.deal(table)
         sums += _emit(world, block, table, dealt, rules)
         np.minimum.at(begin, dealt.account, dealt.t)
         np.maximum.at(end, dealt.account, dealt.t)
-    if rules.heartbeat_h:
-        _heartbeats(world, beat_rng, block, begin, end, rules)
-    return Planned(*sums.tolist())
+    beats = _heartbeats(world, beat_rng, block, begin, end, rules) if rules.heartbeat_h else 0
+    return replace(Planned(*sums.tolist()), heartbeats=beats)
 
 
 def _pool(
@@ -155,8 +159,9 @@ def _emit(world: World, block: Block, work: Table, dealt: Dealt, rules: Rules) -
     inside = (dealt.t >= world.start) & (dealt.t < world.end)
     world.emit(block, who, dealt.t, **columns)
     extraction = inside & columns["extraction"]
-    answered = extraction & (dealt.status == 200)
-    return np.array([inside.sum(), extraction.sum(), answered.sum(), (inside & work["paid"][take]).sum()])
+    done = inside & (dealt.status == 200)
+    answered, paid = extraction & done, work["paid"][take] & done
+    return np.array([inside.sum(), extraction.sum(), answered.sum(), paid.sum(), (inside & ~done).sum()])
 
 
 def _clients(world: World, block: Block, who: I64, t: I64, desk: I64, rules: Rules) -> I64 | None:
@@ -178,8 +183,11 @@ def seal_key(nonces: U64, turns: object) -> U64:
 
 def _heartbeats(
     world: World, rng: np.random.Generator, block: Block, begin: I64, end: I64, rules: Rules
-) -> None:
-    """A short ``hi`` under a product's system prompt, every few hours for as long as the account is in use."""
+) -> int:
+    """A short ``hi`` under a product's system prompt, every few hours for as long as the account is in use.
+
+    Returns how many.
+    """
     number = world.stream(
         Stream(
             voice=world.library.get("hello"),
@@ -193,7 +201,7 @@ def _heartbeats(
     beats = np.clip((end - begin) / (rules.heartbeat_h * HOUR_US), 0, 400).astype(np.int64)
     local = np.repeat(np.arange(block.size), beats)
     if not len(local):
-        return
+        return 0
     k = np.arange(len(local)) - np.repeat(np.cumsum(beats) - beats, beats)
     t = begin[local] + ((k + 0.5) * rules.heartbeat_h * HOUR_US).astype(np.int64)
     t = t + rng.integers(0, 40_000_000, len(local))
@@ -207,6 +215,7 @@ def _heartbeats(
         nonce=world.fresh(rng, len(local)),
         client=_clients(world, block, local, t, np.zeros(len(local), dtype=np.int64), fixed),
     )
+    return int(((t >= world.start) & (t < world.end)).sum())
 
 
 __all__ = ["Ban", "Desk", "Join", "Planned", "Rules", "run_relay", "seal_key"]

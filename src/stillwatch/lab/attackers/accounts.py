@@ -40,9 +40,10 @@ class Crew:
     """Build date of each account's client, microseconds; 0 for a client that keeps up."""
     home: Mask
     """Which accounts leave through home lines."""
-    exits: int = 0
-    """Data-centre exits in use."""
-    cards: int = 0
+    hosted: Mask
+    """Which leave through rented addresses in data centres."""
+    given: Mask
+    """Which need be neither got nor verified: independent people's own, and those billed under another item."""
     bans: tuple[Ban, ...] = ()
     joins: tuple[Join, ...] = ()
 
@@ -50,6 +51,19 @@ class Crew:
     def relayed(self) -> I64:
         """Accounts that the relay deals to from the start or later, spares not included."""
         return np.flatnonzero(~self.natural[: self.size]).astype(np.int64)
+
+    @property
+    def addresses(self) -> int:
+        """Rented addresses in use at a time: accounts that hold one share it with their block, others rotate."""
+        plan = self.block.plan_ip
+        held = self.hosted & (plan.spread == 1)
+        return len(np.unique(plan.base[held])) + int((self.hosted & ~held).sum())
+
+    @property
+    def cards(self) -> int:
+        """Cards that were got for it."""
+        payment = self.block.payment[~self.natural]
+        return len(np.unique(payment[payment > 0]))
 
     def within(self, salt: int, share: float) -> Mask:
         """The accounts below ``share`` on the dial ``salt``; natural ones keep to themselves."""
@@ -63,8 +77,9 @@ def raise_crew(
     block = world.people(part("people"), size + spares, spec.kind)
     block.one_org(int(world.fresh(part("org"), 1)[0]), declared=False)
     natural = unit(block.key, 201) < dials.natural
+    nobody = np.zeros(block.size, dtype=np.bool_)
     crew = Crew(
-        block, size, natural, np.zeros(block.size, dtype=np.int64), np.zeros(block.size, dtype=np.bool_)
+        block, size, natural, np.zeros(block.size, dtype=np.int64), nobody, nobody.copy(), natural.copy()
     )
     _pay(part("cards"), crew, dials)
     _sign_up(part("signup"), crew, dials, start)
@@ -90,7 +105,6 @@ def _pay(rng: np.random.Generator, crew: Crew, dials: Dials) -> None:
     block.payment[~crew.natural] = mix(block.key, 2)[~crew.natural]
     pooled = ~crew.within(202, dials.own_card) & ~crew.natural
     block.payment[pooled] = mix(block.org, group, 21)[pooled]
-    crew.cards = len(np.unique(block.payment[block.payment > 0]))
 
 
 def _sign_up(rng: np.random.Generator, crew: Crew, dials: Dials, start: int) -> None:
@@ -124,7 +138,7 @@ def _exits(world: World, rng: np.random.Generator, crew: Crew, per_block: float,
     plan.period[rows], plan.alt_share[rows] = 6 * HOUR_US, 0.0
     block.signup_ip[:] = plan.base + mix(block.key, 8) % plan.spread.astype(np.uint64)
     crew.home = at_home[chosen] & rows
-    crew.exits = len(np.unique(chosen[rows & ~crew.home]))
+    crew.hosted = rows & ~crew.home
 
 
 def _client(world: World, rng: np.random.Generator, crew: Crew, dials: Dials, index: int) -> None:

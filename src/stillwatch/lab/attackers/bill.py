@@ -11,6 +11,7 @@ from stillwatch.lab.attackers.dials import LEVELS, Dials
 from stillwatch.lab.cost import AGEING_DAYS, RECENCY_DAYS, Usage
 from stillwatch.lab.relay import Planned
 from stillwatch.lab.relay_work import Desk
+from stillwatch.lab.scenario import CampaignSpec
 from stillwatch.lab.world import Stream, World
 
 _PROMPT_TOKENS = 110.0
@@ -18,27 +19,35 @@ _PROMPT_TOKENS = 110.0
 
 
 def usage_of(
-    world: World, crew: Crew, dials: Dials, desks: Sequence[Desk], relayed: Planned, alone: Planned,
-    *, templates: int, shells: int, shell_exchanges: int, decoy_users: int, wanted: int, days: float,
+    world: World, spec: CampaignSpec, crew: Crew, dials: Dials, desks: Sequence[Desk], relayed: Planned,
+    alone: Planned, *, shells: int, shell_exchanges: int, decoy_users: int, wanted: int, days: float,
 ) -> Usage:  # fmt: skip
     """Add up what a campaign used."""
     block = crew.block
-    cloud = crew.within(207, dials.cloud_share)
-    phones = sum(v == "phone" and not c for v, c in zip(block.verification, cloud.tolist(), strict=True))
+    cloud, bought = crew.within(207, dials.cloud_share), crew.within(203, dials.aged)
+    own = ~cloud & ~crew.given
+    # Bought accounts come verified.
+    phones = sum(
+        v == "phone" and n for v, n in zip(block.verification, (own & ~bought).tolist(), strict=True)
+    )
     size, answer, prefix = _tokens(world, desks)
-    extraction = relayed.extraction + alone.extraction
-    cover = relayed.exchanges + alone.exchanges - extraction + shell_exchanges
+    answered = relayed.answered + alone.answered
+    done = relayed.exchanges - relayed.refused + alone.exchanges - alone.refused
     doubled = dials.duplicate_share / (1 + dials.duplicate_share)
     moving = relayed.exchanges / max(relayed.exchanges + alone.exchanges, 1)
+    lines = sum(d.extraction and not d.teacher for d in desks)
+    written = (round(dials.templates) or max(1, spec.templates)) * len({spec.variant, *spec.also})
     return Usage(
-        accounts=int((~cloud).sum()), aged_accounts=int((crew.within(203, dials.aged) & ~cloud).sum()),
+        accounts=int(own.sum()), aged_accounts=int((bought & own).sum()),
         cards=crew.cards, verifications=int(phones), cloud_tenants=int(cloud.sum()), shells=shells,
-        decoy_users=decoy_users, hosting_exits=crew.exits,
+        decoy_users=decoy_users, hosting_addresses=crew.addresses,
         residential_share=moving * float(crew.home.sum()) / max(int((~crew.natural).sum()), 1), days=days,
-        extraction=extraction, cover=cover, customers=relayed.paid, input_tokens=size, output_tokens=answer,
+        extraction=relayed.extraction + alone.extraction, answered=answered, cover=done - answered + shell_exchanges,
+        customers=relayed.paid, heartbeats=relayed.heartbeats, input_tokens=size, output_tokens=answer,
         prefix_tokens=prefix, uncached=1.0 - min(dials.sticky_s, 3600.0) / 3600.0,
-        paraphrased=round(relayed.extraction * dials.paraphrase), duplicates=round(relayed.extraction * doubled),
-        templates=templates, worked=alone.exchanges, engineering=_engineering(dials) if relayed.exchanges else (),
+        paraphrased=round(relayed.answered * dials.paraphrase), duplicates=round(relayed.answered * doubled),
+        templates=min(written, lines) if relayed.extraction else 0, worked=alone.exchanges - alone.refused,
+        engineering=_engineering(dials) if relayed.exchanges else (),
         delays=_delays(dials, shells, wanted, relayed.exchanges + alone.exchanges, days),
     )  # fmt: skip
 

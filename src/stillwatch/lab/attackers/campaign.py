@@ -112,10 +112,8 @@ def run(
     users = 0
     if dials.decoy and share:
         users = add_decoy_users(world, part, round(dials.decoy * (size - people)), each, decoy_prompt(part))
-    written = (round(dials.templates) or max(1, spec.templates)) * len(families_of(spec))
     usage = usage_of(
-        world, crew, dials, desks, relayed, alone,
-        templates=written if relayed.extraction else 0,
+        world, spec, crew, dials, desks, relayed, alone,
         shells=shells, shell_exchanges=round(shells * 0.5 * each), decoy_users=users, wanted=wanted, days=days,
     )  # fmt: skip
     world.campaigns.append(
@@ -123,7 +121,7 @@ def run(
             "campaign_id": crew.block.campaign, "kind": spec.kind, "level": spec.level, "variant": spec.variant,
             "first": crew.block.first, "size": crew.block.size + shells,
             "planned": relayed.exchanges + alone.exchanges, "extraction": relayed.extraction + alone.extraction,
-            "days": days, "dials": asdict(dials), "usage": usage, **price(usage).record(),
+            "days": days, "dials": asdict(dials), "usage": usage, **price(usage).record(days),
         }
     )  # fmt: skip
 

@@ -23,7 +23,7 @@ from stillwatch.lab.attackers.bill import usage_of
 from stillwatch.lab.attackers.campaign import dials_of, lines_and_cover, parts, rules_of, scaled
 from stillwatch.lab.attackers.dials import Dials
 from stillwatch.lab.attackers.imitation import Imitation, imitation
-from stillwatch.lab.cost import framing_items, price
+from stillwatch.lab.cost import Imitated, framing_items, price
 from stillwatch.lab.habits import api_stream
 from stillwatch.lab.hashing import I64, unit
 from stillwatch.lab.people import FREE_MAIL, Block
@@ -66,9 +66,9 @@ def build_framing(world: World, spec: CampaignSpec, index: int) -> None:
     crew = raise_crew(world, part, spec, dials, index, size, round(size * dials.ban_share), start)
     crew.block.campaign, crew.block.level = f"{spec.kind}-{index:02d}-{spec.variant}", spec.level
     whose = np.arange(crew.block.size) % victims.size
-    _dress(part, crew, victims, whose, copy, start)
+    exits, signups, clients = _dress(part, crew, victims, whose, copy, start)
     desks = lines_and_cover(world, part, spec, dials, crew, dials.extraction_share)
-    desks = _wrap(world, desks, streams, copy)
+    desks, prompts = _wrap(world, desks, streams, copy)
     total = round(spec.exchanges_per_account * size)
     planned = run_relay(
         world, part("relay"), crew.block, desks, total=round(total * (1 - copy.timing)),
@@ -76,22 +76,26 @@ def build_framing(world: World, spec: CampaignSpec, index: int) -> None:
     )  # fmt: skip
     near = _shadow(world, part("shadow"), crew, desks, seen, round(total * copy.timing))
     again = _repeat(world, part("repeat"), crew, seen, round(total * copy.payload * copy.template))
-    planned = Planned(
-        planned.exchanges + near + again, planned.extraction + near, planned.answered, planned.paid
-    )
+    planned = replace(
+        planned, exchanges=planned.exchanges + near + again, extraction=planned.extraction + near,
+        answered=planned.answered + near,
+    )  # fmt: skip
     days = (world.end - start) / DAY_US
     usage = usage_of(
-        world, crew, dials, desks, planned, Planned(), templates=max(1, spec.templates), shells=0,
-        shell_exchanges=0, decoy_users=0, wanted=total, days=days,
+        world, spec, crew, dials, desks, planned, Planned(), shells=0, shell_exchanges=0, decoy_users=0,
+        wanted=total, days=days,
     )  # fmt: skip
+    did = Imitated(
+        exits, signups, clients, prompts, victims.size if again else 0, victims.size if near else 0
+    )
     bill = price(usage)
-    bill = replace(bill, items={**bill.items, **framing_items(copy, size, victims.size)})
+    bill = replace(bill, items={**bill.items, **framing_items(did)})
     world.campaigns.append(
         {
             "campaign_id": crew.block.campaign, "kind": spec.kind, "level": spec.level, "variant": spec.variant,
             "first": crew.block.first, "size": crew.block.size, "planned": planned.exchanges,
             "extraction": planned.extraction, "days": days, "dials": asdict(dials), "imitation": asdict(copy),
-            "victims": victims.size, "usage": usage, **bill.record(),
+            "victims": victims.size, "usage": usage, **bill.record(days),
         }
     )  # fmt: skip
 
@@ -111,28 +115,36 @@ def _victims(world: World, part: Part, spec: CampaignSpec) -> tuple[Block, list[
     return block, streams
 
 
-def _dress(part: Part, crew: Crew, victims: Block, whose: I64, copy: Imitation, start: int) -> None:
-    """Give framing accounts the victims' exits, clients, sign-up days and mail domains."""
+def _dress(
+    part: Part, crew: Crew, victims: Block, whose: I64, copy: Imitation, start: int
+) -> tuple[int, int, int]:
+    """Give framing accounts the victims' exits, sign-up days, clients and mail domains; returns how many of the first
+    three, whose other exits and accounts are not paid for."""
     block = crew.block
     key = block.key
     rows = np.flatnonzero(unit(key, 301) < copy.exits)
     for name in ("base", "spread", "period", "alt_base", "alt_spread", "alt_share"):
         getattr(block.plan_ip, name)[rows] = getattr(victims.plan_ip, name)[whose[rows]]
+    crew.home[rows] = crew.hosted[rows] = False
+    exits = len(rows)
     rows = np.flatnonzero(unit(key, 302) < copy.client)
     for name in ("family", "variant", "lag"):
         getattr(block, name)[rows] = getattr(victims, name)[whose[rows]]
     crew.frozen[rows] = 0
+    clients = len(rows)
     rows = np.flatnonzero(unit(key, 303) < copy.signup)
     hours = part("signup-day").integers(1, 23, block.size)
     day = victims.created[whose] // DAY_US * DAY_US
     block.created[rows] = np.minimum(day + hours * 3_600_000_000, start - 1)[rows]
+    crew.given[rows] = True
     for row in np.flatnonzero(unit(key, 304) < copy.email).tolist():
         domain = victims.email[int(whose[row])]
         block.email[row] = domain if domain in FREE_MAIL else block.email[row]
+    return exits, len(rows), clients
 
 
-def _wrap(world: World, desks: list[Desk], streams: list[int], copy: Imitation) -> list[Desk]:
-    """Extraction lines that speak with a victim's system prompt, instructions and sampling."""
+def _wrap(world: World, desks: list[Desk], streams: list[int], copy: Imitation) -> tuple[list[Desk], int]:
+    """Extraction lines that speak with a victim's system prompt, instructions and sampling; and of how many victims."""
     lines = [k for k, d in enumerate(desks) if d.extraction and not d.teacher]
     made: dict[tuple[int, int], int] = {}
     out = list(desks)
@@ -149,7 +161,7 @@ def _wrap(world: World, desks: list[Desk], streams: list[int], copy: Imitation) 
                 )
             )  # fmt: skip
         out[k] = replace(desks[k], stream=made[pair])
-    return out
+    return out, len({theirs for _, theirs in made})
 
 
 def _shadow(

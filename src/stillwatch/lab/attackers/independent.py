@@ -64,5 +64,5 @@ def _sessions(
     both = inside[failed]
     return Planned(
         int(inside.sum() + both.sum()), int((inside & kept).sum() + (both & kept[failed]).sum()),
-        int((inside & kept).sum()),
+        int((inside & kept).sum()), refused=int(both.sum()),
     )  # fmt: skip
