@@ -21,7 +21,7 @@ def test_the_golden_case() -> None:
     """Two campaigns of 4, a pool of 2, ten honest accounts; three groups.
 
     g1 has all of A and one honest account: Jaccard 4/5, purity 4/5. g2 has half of B and B's other half is in g3,
-    which also holds two honest accounts: Jaccard 2/4 and 2/6. So B is split, and found by g2 alone.
+    which also holds two honest accounts: Jaccard 2/4 and 2/6. So B is split, and no group stands for it.
     """
     truth = a_truth({"A": 4, "B": 4}, 10, {"P": 2})
     run = a_run(
@@ -36,10 +36,10 @@ def test_the_golden_case() -> None:
     by = {c["campaign_id"]: c for c in result["campaigns"]}
     assert (by["A"]["jaccard"], by["B"]["jaccard"]) == (0.8, 0.5)
     level = result["campaign_level"]
-    assert level["found"]["share"] == 1.0
-    assert (level["precision"]["hits"], level["precision"]["total"]) == (2, 3)
-    assert level["f1"] == pytest.approx(2 * 1 * (2 / 3) / (1 + 2 / 3))
-    assert level["purity"] == pytest.approx((4 + 2 + 0) / 11)  # g3: two and two, a tie taken as honest
+    assert level["found"]["share"] == 0.5
+    assert (level["precision"]["hits"], level["precision"]["total"]) == (1, 3)
+    assert level["f1"] == pytest.approx(2 * (1 / 2) * (1 / 3) / (1 / 2 + 1 / 3))
+    assert level["purity"] == pytest.approx((4 + 2 + 0) / 11)  # g3: as many honest accounts as of B
     assert (result["recall"], by["B"]["fragments"], level["splits"]["groups_per_campaign"]) == (1.0, 1, 1.0)
     assert result["discovery"]["campaigns"]["false"] == 1
     assert result["discovery"]["groups"]["hits"] == 1  # g3: no controller has more than half
@@ -59,11 +59,54 @@ def test_a_merge_and_a_split_are_told_apart() -> None:
         a_truth({"A": 4, "B": 4}, 5), a_run({"g": [*_names("A", 0, 1, 2, 3), *_names("B", 0, 1, 2, 3)]})
     )
     assert merged["campaign_level"]["merges"]["hits"] == 1
-    assert merged["campaign_level"]["found"]["hits"] == 2  # Jaccard one half each
+    assert merged["campaign_level"]["found"]["hits"] == 0  # Jaccard one half each: it stands for neither
+    assert merged["discovery"]["campaigns"]["false"] == 0  # but all of its accounts are a campaign's
     split = score_run(a_truth({"A": 4}, 5), a_run({"g": _names("A", 0, 1), "k": _names("A", 2, 3)}))
     assert split["campaign_level"]["merges"]["hits"] == 0
     assert split["campaign_level"]["splits"]["campaigns_in_several_groups"]["hits"] == 1
     assert split["fragments_mean"] == 2
+    assert split["campaign_level"]["found"]["hits"] == split["campaign_level"]["precision"]["hits"] == 0
+
+
+@pytest.mark.parametrize(("first", "second"), [("A", "B"), ("B", "A")])
+def test_ties_between_campaigns_do_not_depend_on_names(first: str, second: str) -> None:
+    """Both lead the group: it is a part of each, and half of it is pure, called campaign or not."""
+    truth = a_truth({first: 3, second: 3}, 5)
+    for kind in ("campaign", "pool"):
+        group = {"g": [*_names(first, 0, 1), *_names(second, 0, 1), "h0"]}
+        result = score_run(truth, a_run(group, kinds={"g": kind}))
+        assert [c["fragments"] for c in result["campaigns"]] == [1, 1]
+        assert result["purity"] == pytest.approx(2 / 5)
+        assert result["groups_without_campaign"] == 0
+
+
+@pytest.mark.parametrize(
+    ("members", "false"),
+    [
+        ([*_names("A", 0, 1, 2), "h0", "h1"], 0),
+        ([*_names("A", 0, 1, 2), "h0", "h1", "h2"], 1),
+        ([*_names("A", 0, 1), *_names("B", 0, 1), "h0", "h1", "h2"], 0),
+        ([*_names("A", 0, 1, 2), *_names("P", 0, 1), "h0", "h1"], 1),
+    ],
+)
+def test_a_claim_is_false_from_one_half_on(members: list[str], false: int) -> None:
+    """Accounts of other campaigns are a campaign's; honest ones and a planted pool's are not, taken together."""
+    result = score_run(a_truth({"A": 3, "B": 3}, 5, {"P": 2}), a_run({"g": members}))
+    assert result["discovery"]["campaigns"]["false"] == false
+
+
+def test_accounts_that_sent_nothing_are_left_out_of_groups() -> None:
+    """Nobody can tell them apart by traffic, so naming them neither helps nor hurts."""
+    rows = accounts({"A": 3}, 5)
+    quiet = [r | {"account_id": f"q{i}", "exchanges": 0} for i, r in enumerate(rows[:3])]
+    truth = Truth.of([*rows, *quiet], [])
+    named = _names("A", 0, 1, 2)
+    plain = score_run(truth, a_run({"g": named}))
+    wider = score_run(truth, a_run({"g": [*named, "q0", "q1", "q2"]}))
+    for figure in ("campaign_level", "discovery", "purity", "fragments_mean"):
+        assert wider[figure] == plain[figure]
+    alone = score_run(truth, a_run({"g": ["q0"]}))
+    assert (alone["discovery"]["campaigns"]["false"], alone["purity"]) == (1, None)
 
 
 def test_a_pool_is_neither_found_nor_wronged() -> None:
@@ -205,17 +248,17 @@ def test_successors_are_counted_by_what_they_had_sent() -> None:
 
 
 def test_load_and_cost() -> None:
-    """Two cases in 1,010 accounts are 1,980 a million; cost is the mean over exchanges that the world states."""
+    """Two cases in 1,010 accounts are 1,980 a million; cost is the bill of all per extraction exchange of all."""
     listed = [
-        {"campaign_id": "A", "kind": "campaign", "exchanges": 100, "cost_per_exchange_usd": 0.02},
+        {"campaign_id": "A", "kind": "campaign", "exchanges": 900, "cost_per_exchange_usd": 0.02},
         {"campaign_id": "B", "kind": "campaign", "exchanges": 300, "cost_per_exchange_usd": 0.06},
     ]
-    truth = Truth.of(accounts({"A": 5, "B": 5}, 1000), listed)
+    truth = Truth.of(accounts({"A": 5, "B": 15}, 990), listed)  # 8 extraction exchanges each
     groups = {"a": _names("A", 0, 1), "b": _names("B", 0), "c": ["h1"]}
     result = score_run(truth, a_run(groups, hints={"A0": "review", "B0": "act"}))
     assert result["load"]["cases_per_million_accounts"] == pytest.approx(2e6 / 1010)
     assert result["load"]["low"] < 2e6 / 1010 < result["load"]["high"]
-    assert result["cost"]["mean_per_exchange"] == pytest.approx((100 * 0.02 + 300 * 0.06) / 400)
+    assert result["cost"]["mean_per_exchange"] == pytest.approx((40 * 0.02 + 120 * 0.06) / 160)
     assert score_run(a_truth({"A": 5}, 5), a_run({}))["cost"] is None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from stillwatch.lab.scoring.rates import poisson_interval
@@ -37,20 +38,24 @@ def analyst_load(truth: Truth, run: Run) -> dict[str, Any]:
 def attacker_cost(truth: Truth) -> dict[str, Any] | None:
     """What the world says its campaigns cost per exchange, in the world's own unit; None when it says nothing.
 
-    Read from the field ``cost_per_exchange_usd`` or ``cost_per_exchange`` of a campaign. The mean is weighted by
-    exchanges.
+    Read from the field ``cost_per_exchange_usd`` or ``cost_per_exchange`` of a campaign, the bill per extraction
+    exchange. The mean is weighted by extraction exchanges, so that it is the bill of all campaigns per extraction
+    exchange of all.
     """
+    sent: Counter[str | None] = Counter()
+    for campaign, taken in zip(truth.campaign, truth.extraction.tolist(), strict=True):
+        sent[campaign] += taken
     stated = {
-        str(c["campaign_id"]): (float(price), int(c.get("exchanges") or 0))
+        str(c["campaign_id"]): float(price)
         for c in truth.campaigns
         if (price := c.get("cost_per_exchange_usd", c.get("cost_per_exchange"))) is not None
     }
     if not stated:
         return None
-    weight = sum(n for _, n in stated.values())
+    weight = sum(sent[name] for name in stated)
     return {
-        "per_exchange": {name: price for name, (price, _) in sorted(stated.items())},
-        "mean_per_exchange": sum(p * n for p, n in stated.values()) / weight if weight else None,
+        "per_exchange": dict(sorted(stated.items())),
+        "mean_per_exchange": sum(p * sent[n] for n, p in stated.items()) / weight if weight else None,
     }
 
 

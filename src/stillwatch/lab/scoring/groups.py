@@ -1,12 +1,15 @@
 """Groups that a detector found against the campaigns that were there.
 
-A group is the set of accounts at tier ``member``. A campaign is *found* when some group agrees with it to a
-Jaccard index of one half or more, *called* when such a group is said to be a campaign and not only a pool.
+A group is the set of accounts at tier ``member``; accounts that sent nothing are left out, since nobody can be judged
+by them. A campaign is *found* when some group agrees with it to a Jaccard index of more than one half, *called* when
+such a group is said to be a campaign and not only a pool. Above one half no group can stand for two campaigns and no
+campaign for two groups: two halves are neither found twice nor claimed twice.
 
 References
 ----------
 Amigo, Gonzalo, Artiles, Verdejo: A comparison of extrinsic clustering evaluation metrics (2009), for purity and
-its blind spots. Best match by Jaccard as in community detection: Yang, Leskovec (2013).
+its blind spots. Best match by Jaccard as in community detection: Yang, Leskovec (2013). That a match above one half is
+the only one: Kirillov and others, Panoptic segmentation (2019).
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from stillwatch.lab.scoring.run import Run
 from stillwatch.lab.scoring.truth import Truth
 
 JACCARD = 0.5
-"""Least agreement at which a group stands for a campaign."""
+"""Agreement above which a group stands for a campaign."""
 MERGE_SHARE = 0.1
 """A group merges campaigns when two of them each make up this share of it, and two accounts at least."""
 SIZE_CLASSES = ((10, "1-10"), (30, "11-30"), (100, "31-100"), (300, "101-300"), (10**9, "301+"))
@@ -36,14 +39,17 @@ class Matched:
     run: Run
     mine: Mapping[str, frozenset[str]]
     """Accounts with traffic, by campaign or planted pool."""
-    majority: Mapping[str, tuple[str | None, int]]
-    """By group: the campaign or pool most of its accounts belong to (None: none, ties included), and how many do."""
+    judged: Mapping[str, frozenset[str]]
+    """Accounts with traffic, by group."""
+    lead: Mapping[str, tuple[frozenset[str], int]]
+    """By group: the campaign or pool that has the most of its accounts, and how many. Several in a tie; none, and 0,
+    when honest accounts are as many or more."""
     best: Mapping[str, float]
     """By campaign or pool: largest Jaccard index with any group."""
     called: Mapping[str, float]
     """The same over groups that are called campaigns."""
     true_claims: frozenset[str]
-    """Claimed campaigns that agree with a campaign to `JACCARD` or more."""
+    """Claimed campaigns that agree with a campaign to more than `JACCARD`."""
     merges: frozenset[str]
     """Groups that hold good parts of two or more campaigns or pools."""
 
@@ -55,15 +61,18 @@ def match(truth: Truth, run: Run) -> Matched:
     for account, name in owner.items():
         if name is not None:
             mine[name].add(account)
-    majority: dict[str, tuple[str | None, int]] = {}
+    judged = {g: accounts - truth.silent for g, accounts in run.groups.items()}
+    lead: dict[str, tuple[frozenset[str], int]] = {}
     best: dict[str, float] = defaultdict(float)
     called: dict[str, float] = defaultdict(float)
-    true_claims, merges, claimed = set(), set(), run.claimed
-    for name, accounts in run.groups.items():
+    true_claims, merges, claimed, attacks = set(), set(), run.claimed, truth.attacks
+    for name, accounts in judged.items():
         counts = Counter(owner.get(a) for a in accounts)
-        top, size = max(counts.items(), key=lambda item: (item[1], item[0] is None, str(item[0])))
-        majority[name] = (top, size if top is not None else 0)
-        parts = {str(c): n for c, n in counts.items() if c is not None}
+        parts = {c: n for c, n in counts.items() if c is not None}
+        most = max(parts.values(), default=0)
+        lead[name] = frozenset(), 0
+        if most > counts[None]:
+            lead[name] = frozenset(c for c, n in parts.items() if n == most), most
         if sum(n >= max(2, MERGE_SHARE * len(accounts)) for n in parts.values()) > 1:
             merges.add(name)
         for campaign, shared in parts.items():
@@ -71,10 +80,10 @@ def match(truth: Truth, run: Run) -> Matched:
             best[campaign] = max(best[campaign], agreement)
             if name in claimed:
                 called[campaign] = max(called[campaign], agreement)
-                if agreement >= JACCARD and campaign in truth.attacks:
+                if agreement > JACCARD and campaign in attacks:
                     true_claims.add(name)
     return Matched(
-        truth, run, {c: frozenset(a) for c, a in mine.items()}, majority, best, called,
+        truth, run, {c: frozenset(a) for c, a in mine.items()}, judged, lead, best, called,
         frozenset(true_claims), frozenset(merges),
     )  # fmt: skip
 
@@ -90,7 +99,7 @@ def campaign_rows(matched: Matched) -> list[dict[str, Any]]:
         mine = matched.mine[name]
         # A planted pool's accounts are no extractors for the rates; its row still says what it sent.
         own = mine & extractors if campaign.get("kind") != "pool" else _senders(truth, mine)
-        parts = sorted(g for g, (top, _) in matched.majority.items() if top == name)
+        parts = sorted(g for g, (first, _) in matched.lead.items() if name in first)
         rows.append(
             {
                 **{k: v for k, v in campaign.items() if k != "accounts" or not isinstance(v, list)},
@@ -107,8 +116,8 @@ def campaign_rows(matched: Matched) -> list[dict[str, Any]]:
                 "fragments": len(parts),
                 "groups": parts,
                 "jaccard": matched.best.get(name, 0.0),
-                "detected": matched.best.get(name, 0.0) >= JACCARD,
-                "called": matched.called.get(name, 0.0) >= JACCARD,
+                "detected": matched.best.get(name, 0.0) > JACCARD,
+                "called": matched.called.get(name, 0.0) > JACCARD,
             }
         )
     return rows
@@ -136,34 +145,35 @@ def campaign_level(matched: Matched, rows: list[dict[str, Any]]) -> dict[str, An
 
 
 def purity(matched: Matched) -> float | None:
-    """Share of members that belong to the campaign or pool most of their group does, weighted by size.
+    """Of the accounts in groups, the share that belongs to the campaign or pool that leads its group (`Matched.lead`).
 
-    Over groups called campaign, or mostly of one campaign or planted pool: a group of honest accounts that is
-    called a pool is right as it is. None when there are no such groups.
+    Groups weigh by their accounts with traffic; one that honest accounts lead, or share the lead of, gives 0. Taken
+    over groups that are called a campaign or led by a campaign or planted pool: a group of honest accounts that is
+    called a pool is right as it is. None when there are no such groups. Blind to splits: single accounts are pure.
     """
-    claimed = matched.run.claimed
-    chosen = [g for g, (top, _) in matched.majority.items() if g in claimed or top is not None]
-    weight = sum(len(matched.run.groups[g]) for g in chosen)
-    return sum(matched.majority[g][1] for g in chosen) / weight if weight else None
+    chosen = [g for g, (first, _) in matched.lead.items() if g in matched.run.claimed or first]
+    weight = sum(len(matched.judged[g]) for g in chosen)
+    return sum(matched.lead[g][1] for g in chosen) / weight if weight else None
 
 
 def discovery(matched: Matched) -> dict[str, Any]:
     """False claims against the rate that the detector states.
 
-    A claimed campaign is *false* when most of its accounts are of no campaign (planted pools are none). A group of
-    any kind is *false* when no single controller has most of its accounts. The stated rate is the largest that any
-    of the claims carries. ``verdict``: ``exceeded`` when the exact interval lies above it, ``within`` when it lies
-    below it, ``open`` when there are too few claims to tell, ``not stated`` when the detector states none.
+    A claimed campaign is *false* when half of its accounts or more are of no campaign; planted pools are none. A group
+    of any kind is *false* when no single controller has more than half of its accounts. The stated rate is the largest
+    that any of the claims carries. ``verdict``: ``exceeded`` when the exact interval lies above it, ``within`` when it
+    lies below it, ``open`` when there are too few claims to tell, ``not stated`` when the detector states none.
     """
     truth, run = matched.truth, matched.run
     claims = run.claimed
-    wrong = sum(matched.majority[g][0] not in truth.attacks for g in claims)
+    attackers = frozenset[str]().union(*(matched.mine[c] for c in truth.attacks))
+    wrong = sum(2 * len(matched.judged[g] & attackers) <= len(matched.judged[g]) for g in claims)
     low, high = clopper_pearson(wrong, len(claims))
     stated = max((run.stated[g] for g in claims if g in run.stated), default=None)
     controller = dict(zip(truth.ids, truth.org, strict=True))
     mixed = sum(
-        2 * max(Counter(controller.get(a, a) for a in accounts).values()) <= len(accounts)
-        for accounts in run.groups.values()
+        2 * max(Counter(controller[a] for a in accounts).values(), default=0) <= len(accounts)
+        for accounts in matched.judged.values()
     )
     return {
         "campaigns": {

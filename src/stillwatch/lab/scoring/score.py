@@ -81,7 +81,7 @@ def score_run(truth: Truth, run: Run, accounts: pa.Table | None = None) -> dict[
         "successors": successors(truth, run),
         "purity": level["purity"],
         "groups": len(run.groups),
-        "groups_without_campaign": sum(top is None for top, _ in matched.majority.values()),
+        "groups_without_campaign": sum(not first for first, _ in matched.lead.values()),
         "fragments_mean": level["splits"]["groups_per_campaign"],
         "classes": segments.get("class", {}),
         "collateral": {"all": everybody(truth, run), **segments} if run.decides else {},
