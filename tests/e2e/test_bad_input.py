@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from stillwatch.ingest import reader
 from tests.e2e.conftest import Run, World
 from tests.e2e.driving import FILES, OTHER_KEY, Ended, cli, exchanges, hints, jsonl, members, process, summary
 
@@ -165,13 +166,17 @@ def test_contradicting_account_rows(tmp_path: Path) -> None:
 
 
 def test_a_misspelt_grant_permits_nothing(tmp_path: Path) -> None:
-    """A file of the wrong table is refused by name; a grant with a misspelt limit is refused and said."""
+    """A file of the wrong table is refused by name; a grant with a misspelt limit is refused and said, or an error
+    when no other is left."""
     log = jsonl(one(i) for i in range(3))
     (tmp_path / "grants.toml").write_text('[[grants]]\ngrant_id = "g"\n')
     refused(scanned(tmp_path, log, "--grants", tmp_path / "grants.toml")[0], "unknown key grants")
-    (tmp_path / "grants.toml").write_text(
-        '[[grant]]\ngrant_id = "g"\naccount_id = "a1"\nvalid_from = 2026-01-01\nvalid_until = 2027-01-01\nmax = 3\n'
+    sound = (
+        '[[grant]]\ngrant_id = "{}"\naccount_id = "a1"\nvalid_from = 2026-01-01\nvalid_until = 2027-01-01\n'
     )
+    (tmp_path / "grants.toml").write_text(sound.format("g") + "max = 3\n")
+    refused(scanned(tmp_path, log, "--grants", tmp_path / "grants.toml")[0], "a key that grants do not have")
+    (tmp_path / "grants.toml").write_text(sound.format("g") + "max = 3\n" + sound.format("h"))
     ended, out = scanned(tmp_path, log, "--grants", tmp_path / "grants.toml")
     assert ended.status == 0, ended.err
     assert reasons(out) == [(1, "a key that grants do not have")]
@@ -288,6 +293,42 @@ def test_an_ingest_keeps_aside_what_it_refused(tmp_path: Path, content: str) -> 
     counts = summary(tmp_path / "out")["counts"]
     assert (counts["exchanges"], counts["rejected"]) == (2, 0)
     assert cli("ingest", log, "--out", out, "--settings", settings, "--overwrite").status == 0
+
+
+def test_every_refusal_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also beyond those that a reader keeps in memory; the reasons add up to the count."""
+    monkeypatch.setattr(reader, "KEPT_REJECTED", 10)
+    ended, out = scanned(tmp_path, jsonl([one(1)]) + b"{bad\n" * 25)
+    assert ended.status == 0, ended.err
+    assert [line for line, _ in reasons(out)] == list(range(2, 27))
+    assert summary(out)["counts"]["rejected"] == 25
+    assert summary(out)["rejected"] == {"not valid JSON": 25}
+    assert cli("ingest", tmp_path / "log", "--out", tmp_path / "kept").status == 0
+    assert len((tmp_path / "kept" / "rejected.jsonl").read_text().splitlines()) == 25
+
+
+@pytest.mark.parametrize("option", ["--grants", "--releases", "--client-releases"])
+def test_a_second_input_that_is_another_file(tmp_path: Path, option: str) -> None:
+    """A log in place of grants would mean that nobody is permitted anything: an error, not a remark."""
+    log = tmp_path / "log"
+    log.write_bytes(jsonl(one(i) for i in range(5)))
+    refused(cli("scan", log, option, log, "--out", tmp_path / "out"), "none of its 5 rows", "line 1")
+    untouched(tmp_path, "log")
+
+
+def test_a_format_that_the_file_is_not(tmp_path: Path) -> None:
+    """Records that a format passes over are no quiet day when the file is none of that format."""
+    log = tmp_path / "log"
+    log.write_bytes(jsonl(one(i) for i in range(5)))
+    refused(cli("scan", log, "--format", "bedrock", "--out", tmp_path / "out"), "none of its 5 records")
+    untouched(tmp_path, "log")
+
+
+def test_an_ingest_of_nothing_can_be_replaced(tmp_path: Path) -> None:
+    """An empty day leaves a folder that is an ingest's all the same."""
+    (tmp_path / "log").write_bytes(b"")
+    for more in ((), ("--overwrite",)):
+        assert cli("ingest", tmp_path / "log", "--out", tmp_path / "kept", *more).status == 0
 
 
 def test_feature_files_are_known_wherever_they_lie(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from stillwatch.ingest.format import Format
 from stillwatch.ingest.formats.mapping import load_mapping
 from stillwatch.ingest.formats.otlp_calls import SERVICE
 from stillwatch.ingest.framing import Measured, framed
-from stillwatch.ingest.recognise import HEAD, Kind, Recognised, recognise
+from stillwatch.ingest.recognise import ENOUGH, HEAD, Kind, Recognised, recognise
 from stillwatch.ingest.refusal import Broken, Refusal, Row, Skipped
 from stillwatch.ingest.registry import built_in, named
 from stillwatch.ingest.source import Progress, Source, Tap, find_sources, squash, unpacked
@@ -128,6 +128,8 @@ class Reader:
         self.recognised: list[Recognised] = []
         self.notes: list[str] = []
         """What a reader should know and is no refusal, such as an empty file."""
+        self.strangers: dict[str, str] = {}
+        """Sources of which all was passed over and that do not look like the format that was told; and why."""
         self.counts: dict[str, Counts] = {}
         """Per source; `total` adds them up."""
         self.capabilities: dict[str, frozenset[str]] = {}
@@ -224,6 +226,15 @@ class Reader:
         body = chain([head.removeprefix(b"\xef\xbb\xbf")], chunks)
         records = framed(kind.container, body, limit=self._limits.max_record_bytes)
         yield from self._rows(source, kind.format, records)
+        self._belongs(source, kind, head[:HEAD])
+
+    def _belongs(self, source: Source, kind: Kind, head: bytes) -> None:
+        """Note a source whose format was told, that does not look like it, and of which no record was of any use."""
+        counts = self.counts[source.name]
+        useless = counts.skipped and not counts.accepted and not counts.rejected
+        if self._told is not None and useless and kind.format.sniff(head) < ENOUGH:
+            self.strangers[source.name] = f"none of its {counts.read} records is one of {kind.format.id}"
+            self.notes.append(f"{source.name}: {self.strangers[source.name]}")
 
     def _spooled(self, source: Source, chunks: Iterator[bytes], compression: str) -> Iterator[pa.RecordBatch]:
         """Parquet that cannot be read from its end: standard input, or compressed as a whole."""

@@ -52,16 +52,11 @@ def write_result(
         _write_table(folder / "accounts.parquet", tables.accounts_table(result.accounts))
         found = sorted(result.findings, key=lambda f: (f.id, f.subject, f.trait))
         _write_lines(folder / "findings.jsonl", (tables.dumps(tables.finding_row(f)) for f in found))
-        write_rejected(folder / "rejected.jsonl", rejected)
+        _write_lines(folder / "rejected.jsonl", (rejected_line(r) for r in rejected))
         _write_text(folder / "summary.json", tables.dumps(_summary(result), indent=2) + "\n")
         _write_text(folder / "report.html", html)
         check_target(out, overwrite=overwrite)
         put_in_place(folder, out)
-
-
-def write_rejected(path: Path, rejected: Iterable[Rejected]) -> None:
-    """Refused records in order, each with source, line and reason, never its content."""
-    _write_lines(path, (_rejected_line(r) for r in rejected))
 
 
 def check_target(out: Path, *, overwrite: bool = False) -> None:
@@ -144,7 +139,8 @@ def _abstention(one: Abstention) -> dict[str, Any]:
     return {"trait": one.trait, "reason": one.reason, "missing": list(one.missing), "subject": one.subject}
 
 
-def _rejected_line(one: Rejected) -> str:
+def rejected_line(one: Rejected) -> str:
+    """One refused record as a line of ``rejected.jsonl``: source, line and reason, never its content."""
     return tables.dumps({"source": one.source, "line": one.line, "reason": one.reason})
 
 

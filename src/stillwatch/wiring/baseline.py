@@ -20,6 +20,7 @@ from stillwatch.errors import ConfigError, SourceError
 from stillwatch.settings import Settings
 from stillwatch.wiring.intake import Intake, key_of, load_traffic
 from stillwatch.wiring.progress import Clock, Progress, staging, writable
+from stillwatch.wiring.refusals import Refusals
 from stillwatch.wiring.scanning import _iso, load_reference, options_of
 
 
@@ -33,9 +34,18 @@ def fit_baseline(
     clock = Clock(progress)
     _check_baseline(out)
     shipped = load_baseline(None, key.key_id)
-    with staging(out) as spill:
-        intake = Intake(inputs, settings, key, format=format, mapping=mapping, stdin=stdin, progress=progress)
-        traffic, _, _ = load_traffic(
+    with staging(out) as spill, Refusals(Path(spill) / "refused") as refused:
+        intake = Intake(
+            inputs,
+            settings,
+            key,
+            format=format,
+            mapping=mapping,
+            stdin=stdin,
+            progress=progress,
+            refused=refused,
+        )
+        traffic, _ = load_traffic(
             intake, settings, spill, accounts=accounts, releases=None, client_releases=None, clock=clock
         )
         trusted = trusted_units(traffic)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,11 +13,11 @@ import pyarrow.parquet as pq
 from stillwatch.detect.features import portable
 from stillwatch.errors import ConfigError
 from stillwatch.ingest import KEPT, REJECTED
-from stillwatch.report.files import write_rejected
 from stillwatch.report.swap import put_in_place
 from stillwatch.settings import Settings
 from stillwatch.wiring.intake import Intake, key_of, something_usable
 from stillwatch.wiring.progress import Progress, staging, writable
+from stillwatch.wiring.refusals import Refusals
 from stillwatch.wiring.scanning import _formats
 
 
@@ -30,32 +29,41 @@ def ingest(
     with writable(out):
         _check_kept(out, overwrite)
     key = key_of(settings, env)
-    intake = Intake(inputs, settings, key, format=format, mapping=mapping, stdin=stdin, progress=progress)
-    progress.step("reading")
     retain = settings.privacy.content == "retain"
     stem = "exchanges" if retain else "features"
     rows = files = 0
     with staging(out) as place:
-        if retain:
-            source: Iterable[pa.Table] = (pa.Table.from_batches([b]) for b in intake.canonical())
-        else:
-            source = (portable(b, intake.feat.names, key.key_id) for b in intake.batches())
-        for table in source:
-            seen = ",".join(sorted(intake.feat.seen_fields)).encode()
-            table = table.replace_schema_metadata({**(table.schema.metadata or {}), b"fields": seen})
-            pq.write_table(table, Path(place) / f"{stem}-{files:05d}.parquet", compression="zstd")
-            rows, files = rows + len(table), files + 1
-        if not rows and intake.reader is not None:
-            something_usable(intake.reader)
-        write_rejected(Path(place) / REJECTED, intake.reader.rejected if intake.reader else ())
+        with Refusals(Path(place) / REJECTED) as refused:
+            intake = Intake(
+                inputs,
+                settings,
+                key,
+                format=format,
+                mapping=mapping,
+                stdin=stdin,
+                progress=progress,
+                refused=refused,
+            )
+            progress.step("reading")
+            if retain:
+                source: Iterable[pa.Table] = (pa.Table.from_batches([b]) for b in intake.canonical())
+            else:
+                source = (portable(b, intake.feat.names, key.key_id) for b in intake.batches())
+            for table in source:
+                seen = ",".join(sorted(intake.feat.seen_fields)).encode()
+                table = table.replace_schema_metadata({**(table.schema.metadata or {}), b"fields": seen})
+                pq.write_table(table, Path(place) / f"{stem}-{files:05d}.parquet", compression="zstd")
+                rows, files = rows + len(table), files + 1
+            if not rows and intake.reader is not None:
+                something_usable(intake.reader)
         _check_kept(out, overwrite)
         put_in_place(Path(place), out.resolve())
     reader = intake.reader
     return {
-        "rows": rows, "rejected": reader.total.rejected if reader else 0,
+        "rows": rows, "rejected": len(refused),
         "skipped": reader.total.skipped if reader else 0, "files": files,
         "content": settings.privacy.content, "key_id": key.key_id, "formats": _formats(intake),
-        "reasons": dict(Counter(r.reason for r in reader.rejected)) if reader else {},
+        "reasons": dict(refused.reasons),
     }  # fmt: skip
 
 
@@ -66,8 +74,9 @@ def _check_kept(out: Path, overwrite: bool) -> None:
     present = list(out.iterdir()) if out.exists() else []
     if present and not overwrite:
         raise ConfigError(f"{out.name} is not empty", hint="choose another folder or pass --overwrite")
-    kept = [p for p in present if p.name.startswith(KEPT) and p.suffix == ".parquet"]
-    foreign = [p for p in present if p not in kept and not (kept and p.name == REJECTED)]
+    foreign = [
+        p for p in present if p.name != REJECTED and not (p.name.startswith(KEPT) and p.suffix == ".parquet")
+    ]
     if foreign:
         raise ConfigError(
             f"{out.name} holds {foreign[0].name!r}, which no ingest wrote; it is left as it is",

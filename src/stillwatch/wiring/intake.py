@@ -24,6 +24,7 @@ from stillwatch.records import Rejected
 from stillwatch.settings import Settings, load_key
 from stillwatch.store import open_backend
 from stillwatch.wiring.progress import Clock, Progress
+from stillwatch.wiring.refusals import Refusals
 
 EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)
 """No log of a language model API is older."""
@@ -34,14 +35,15 @@ class Intake:
 
     def __init__(
         self, inputs: Sequence[str], settings: Settings, key: Key, *, format: str | None, mapping: Path | None,
-        stdin: BinaryIO | None, progress: Progress,
+        stdin: BinaryIO | None, progress: Progress, refused: Refusals,
     ) -> None:  # fmt: skip
-        self.settings, self.key, self.progress = settings, key, progress
+        self.settings, self.key, self.progress, self.refused = settings, key, progress, refused
         self.feat = Featurizer(key, load_lexicon())
         self.features, logs = split_sources(inputs)
         self.reader: Reader | None = None
         if logs:
-            self.reader = open_reader(logs, settings, format, mapping, stdin=stdin, on_file=self._on_file)
+            self.reader = open_reader(logs, settings, format, mapping, stdin=stdin, on_file=self._on_file,
+                                      on_rejected=refused.add)  # fmt: skip
         self.kept: dict[str, tuple[str, int]] = {}
         """Feature files that were read: digest and rows."""
         self._file, self._done = "", 0
@@ -148,40 +150,51 @@ def micro(value: datetime) -> int:
 def load_traffic(
     intake: Intake, settings: Settings, spill: str, *, accounts: Sequence[str], releases: str | None,
     client_releases: str | None, clock: Clock,
-) -> tuple[Traffic, list[Rejected], dict[str, Any]]:  # fmt: skip
+) -> tuple[Traffic, dict[str, Any]]:  # fmt: skip
     """Everything a scan reads, as one `Traffic`."""
-    rejected: list[Rejected] = []
     context: dict[str, Any] = {}
     table = None
     if accounts:
         clock.step("reading accounts")
         table, bad = read_accounts(list(accounts))
-        rejected += bad
+        intake.refused.extend(some_usable(", ".join(accounts), table, bad))
     model_rows: list[tuple[str, int]] = []
     client_rows: list[tuple[str, str, int]] = []
     if releases:
         got, bad = read_releases(releases)
-        rejected += bad
+        intake.refused.extend(some_usable(releases, got, bad))
         model_rows = [(r["model"], micro(r["released_at"])) for r in got.to_pylist()]
         context["releases"] = [
             {"model": r["model"], "released_at": r["released_at"].isoformat()} for r in got.to_pylist()
         ]
     if client_releases:
         got, bad = read_client_releases(client_releases)
-        rejected += bad
+        intake.refused.extend(some_usable(client_releases, got, bad))
         client_rows = [(r["client"], r["version"], micro(r["released_at"])) for r in got.to_pylist()]
     clock.step("reading")
     loader = Loader(open_backend(settings.run.threads, settings.run.memory_limit, spill), intake.feat)
     for batch in intake.batches():
         loader.add(batch)
-    if intake.reader is not None:
-        rejected += intake.reader.rejected
     clock.step("accounts and units")
-    return loader.finish(table, model_rows, client_rows), rejected, context
+    return loader.finish(table, model_rows, client_rows), context
+
+
+def some_usable(name: str, table: pa.Table, refused: list[Rejected]) -> list[Rejected]:
+    """What was refused of a table; raises when that is everything, for then it is some other file."""
+    if refused and not table.num_rows:
+        first = refused[0]
+        raise SourceError(
+            name, f"none of its {len(refused)} rows could be used; first: line {first.line}: {first.reason}",
+            hint="check that the option names the right file; its fields are in the data contract",
+        )  # fmt: skip
+    return refused
 
 
 def something_usable(reader: Reader) -> None:
-    """Raise when records were found and every one of them was refused."""
+    """Raise when records were found and every one of them was refused, or is of another format than was told."""
+    if reader.strangers:
+        name, why = next(iter(reader.strangers.items()))
+        raise SourceError(name, why, hint="leave the format out: it is recognised by content")
     if reader.counts and not reader.total.rejected:
         return
     first = next(iter(reader.rejected), None)

@@ -7,7 +7,6 @@ import resource
 import sys
 import time
 import zlib
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -26,7 +25,7 @@ from stillwatch.detect.traits import load_traits
 from stillwatch.detect.verdict import facts_of, judge
 from stillwatch.errors import SourceError
 from stillwatch.ingest import read_grants
-from stillwatch.records import EXCHANGE_SCHEMA, Abstention, Rejected, ScanResult
+from stillwatch.records import EXCHANGE_SCHEMA, Abstention, ScanResult
 from stillwatch.report import explain_text, load_result, render_html, write_result
 from stillwatch.report.files import check_target
 from stillwatch.settings import Settings, settings_digest
@@ -35,10 +34,12 @@ from stillwatch.wiring.intake import (
     key_of,
     load_traffic,
     open_reader,
+    some_usable,
     something_usable,
     split_sources,
 )
 from stillwatch.wiring.progress import Clock, Progress, staging, writable
+from stillwatch.wiring.refusals import Refusals
 
 DERIVED = {"prefix_digests": "messages", "output_digests": "completion"}
 """Fields that the kernel makes itself where it has the text."""
@@ -74,9 +75,18 @@ def scan(
     traits = load_traits(disabled=tuple(settings.detect.disabled_traits))
     options = options_of(settings)
     clock = Clock(progress)
-    with staging(out) as spill:
-        intake = Intake(inputs, settings, key, format=format, mapping=mapping, stdin=stdin, progress=progress)
-        traffic, rejected, context = load_traffic(
+    with staging(out) as spill, Refusals(Path(spill) / "refused") as rejected:
+        intake = Intake(
+            inputs,
+            settings,
+            key,
+            format=format,
+            mapping=mapping,
+            stdin=stdin,
+            progress=progress,
+            refused=rejected,
+        )
+        traffic, context = load_traffic(
             intake,
             settings,
             spill,
@@ -90,7 +100,7 @@ def scan(
         permitted = None
         if grants:
             permitted, bad = read_grants(grants)
-            rejected += bad
+            rejected.extend(some_usable(grants, permitted, bad))
         detection = detect(traffic, traits, reference, options, clock.step)
         covered = apply_grants(traffic, permitted)
         null = {}
@@ -130,7 +140,7 @@ def load_reference(path: str | Path | None, key_id: str) -> Baseline:
 
 
 def _hand_over(
-    result: ScanResult, rejected: list[Rejected], out: Path | None, overwrite: bool, clock: Clock
+    result: ScanResult, rejected: Refusals, out: Path | None, overwrite: bool, clock: Clock
 ) -> ScanResult:
     clock.step("report")
     so_far = replace(result, summary=result.summary | {"timings": dict(clock.seconds)})
@@ -186,22 +196,20 @@ def _unseen(intake: Intake, traffic: Traffic) -> tuple[Abstention, ...]:
 
 
 def _summary(
-    intake: Intake, traffic: Traffic, detection: Detection, rejected: list[Rejected], settings: Settings,
+    intake: Intake, traffic: Traffic, detection: Detection, rejected: Refusals, settings: Settings,
     baseline: dict[str, Any], context: dict[str, Any], null: dict[str, Any],
 ) -> dict[str, Any]:  # fmt: skip
     reader = intake.reader
-    reasons = Counter(r.reason for r in rejected)
     total = reader.total if reader is not None else None
-    refused = max(len(rejected), total.rejected if total is not None else 0)
     return {
         "counts": {
             "exchanges": traffic.n_exchanges, "accounts": len(traffic.names.account.names),
-            "units": traffic.n_units, "duplicates": traffic.duplicates, "rejected": refused,
+            "units": traffic.n_units, "duplicates": traffic.duplicates, "rejected": len(rejected),
             "skipped": total.skipped if total is not None else 0, "hubs": len(detection.hubs),
             "hubs_discovered": int(detection.tests.discovered.sum()),
             "groups_tested": len(detection.groups),
         },
-        "rejected": dict(sorted(reasons.items())),
+        "rejected": dict(sorted(rejected.reasons.items())),
         "time_range": {"start": _iso(traffic.start), "end": _iso(traffic.end)},
         "false_discovery_rate": settings.detect.alpha_shape,
         "baseline": baseline,
@@ -240,7 +248,7 @@ def _iso(micro: int) -> str:
 
 
 def _empty(
-    intake: Intake, rejected: list[Rejected], settings: Settings, baseline: dict[str, Any], out: Path | None,
+    intake: Intake, rejected: Refusals, settings: Settings, baseline: dict[str, Any], out: Path | None,
     overwrite: bool, clock: Clock,
 ) -> ScanResult:  # fmt: skip
     """No usable exchange: an error when everything was refused, a quiet empty result when there was nothing."""
@@ -255,7 +263,10 @@ def _empty(
         }
     )  # fmt: skip
     summary: dict[str, Any] = {
-        "counts": {"exchanges": 0, "accounts": 0, "rejected": 0}, "baseline": baseline,
+        "counts": {
+            "exchanges": 0, "accounts": 0, "rejected": len(rejected),
+            "skipped": reader.total.skipped if reader is not None else 0,
+        }, "baseline": baseline,
         "settings_digest": settings_digest(settings), "versions": {"stillwatch": __version__},
         "notes": list(reader.notes) if reader is not None else [],
     }  # fmt: skip
