@@ -34,7 +34,10 @@ def test_the_truth_says_who_controls_what_and_so_does_the_page(make: Make, name:
     assert ('"distillation"' in grants) == (kind == [KINDS[2]])
 
 
-BY_ORG = " from x join truth using (account_id) join accounts a using (account_id) where x.status = 200 group by org_key"
+BY_ORG = (
+    " from x join truth using (account_id) join accounts a using (account_id)"
+    " where x.status = 200 group by org_key"
+)
 
 
 def test_an_agency_shares_its_office_and_tool_and_not_its_clients_cards(make: Make) -> None:
