@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 from stillwatch.errors import ConfigError, SourceError
 from stillwatch.lab import generate
 from stillwatch.lab.corpus import Item, corpus_of, load_corpus, save_corpus
-from stillwatch.lab.corpus_public import read_public
+from stillwatch.lab.corpus_public import main, read_public
 from stillwatch.lab.scenario import CampaignSpec, LookAlike
 from stillwatch.lab.text.borrowed import renumber
 from stillwatch.lab.text.instructions import GENERATE, RUBRIC, SOLVE, THINK, reworded
@@ -177,3 +178,50 @@ def test_rewording_keeps_the_last_sentence() -> None:
     found = reworded(np.random.default_rng(1), "Think it over. Be thorough. Take the case below:", 50)
     assert len(set(found)) > 10
     assert all("case below:" in text for text in found)
+
+
+ROW = b'{"role": "question", "text": "Why?"}\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        (b"latin.jsonl", b'{"role": "question", "text": "caf\xe9"}\n'),
+        (b"cut.jsonl.gz", gzip.compress(ROW * 500)[:-20]),
+        (b"no.jsonl.gz", b"not packed"),
+        (b"half.jsonl", b'{"role": "question", "text": "\\ud800"}\n'),
+        (b"deep.jsonl", b"[" * 200_000 + b"\n"),
+        (b"question-\x1b[31mred.txt", b"\xff"),
+        (b"question-\xff\n.txt", b"\xff"),
+    ],
+)
+def test_damaged_files_and_hostile_names_are_one_clean_error(
+    tmp_path: Path, name: bytes, content: bytes
+) -> None:
+    """The message names the file, holds no control character, and can be printed."""
+    (tmp_path / os.fsdecode(name)).write_bytes(content)
+    with pytest.raises(SourceError) as caught:
+        load_corpus(tmp_path)
+    said = str(caught.value)
+    assert said.split(".")[0].split("-")[0] in ("latin", "cut", "no", "half", "deep", "question")
+    assert said.isprintable()
+    assert said.encode()
+
+
+def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
+    """A corpus folder gives its own files and nobody else's."""
+    (tmp_path / "secret.txt").write_text("mine")
+    inside = tmp_path / "corpus"
+    inside.mkdir()
+    (inside / "question.txt").symlink_to(tmp_path / "secret.txt")
+    with pytest.raises(SourceError, match="leads out"):
+        load_corpus(inside)
+
+
+def test_a_public_file_of_another_shape_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its name promises a field that is not there: exit status 2, the file named; so for missing folders."""
+    (tmp_path / "gsm8k_test.jsonl").write_text('{"frage": "2+2?"}\n')
+    assert main([str(tmp_path), str(tmp_path / "out")]) == 2
+    assert "gsm8k_test.jsonl" in capsys.readouterr().err
+    assert not list((tmp_path / "out").iterdir())
+    assert main([str(tmp_path / "none"), str(tmp_path / "out")]) == 2

@@ -144,7 +144,7 @@ def test_a_reseller_hands_live_conversations_on_and_has_many_customers(make: Mak
 
 def test_cohorts_share_a_house_or_a_kit(make: Make) -> None:
     """An accelerator and a hackathon come from one /24; a kit and an old prompt are on many accounts."""
-    for name, place, kit in (("accelerator", 0.5, 0.0), ("hackathon", 0.9, 0.4), ("migrated", 0.0, 0.4)):
+    for name, place, kit in (("accelerator", 0.3, 0.0), ("hackathon", 0.9, 0.4), ("migrated", 0.0, 0.4)):
         w = make(days=3, honest={name: LookAlike(1, (40, 40), (10, 20))})
         near = w.one(
             "select max(n) / sum(n) from (select count(*) n from x"
@@ -177,3 +177,38 @@ def test_a_licensed_distiller_samples_every_problem_twice(make: Make) -> None:
     two = w.one("select avg((a = 2)::int) from (select count(distinct account_id) a from x group by prompt)")
     assert two > 0.8
     assert w.one("select median(output_tokens) from x") > 500
+
+
+@pytest.mark.parametrize("name", sorted(CLASSES))
+def test_nobody_writes_before_signing_up_and_turns_come_in_order(make: Make, name: str) -> None:
+    """Over two weeks, in which some accounts are new; a conversation's later turn is never the earlier request."""
+    w = make(days=14, completions="none", honest={name: LookAlike(25, (3, 8), (20, 30))})
+    early = w.one("select count(*) from x join accounts using (account_id) where started_at < created_at")
+    assert early == 0
+    turned = w.one(
+        "select count(*) from (select turn, lag(turn) over (partition by conversation_id order by started_at) earlier"
+        " from x where status = 200 and conversation_id is not null) where turn < earlier"
+    )
+    assert turned == 0
+
+
+def test_a_rotation_carries_conversations_over_and_leaves_the_old_account_silent(make: Make) -> None:
+    """Every organisation hands something over within two days, and no account speaks after its successor began."""
+    w = make(days=7, honest={"key_rotation": LookAlike(4, (8, 8), (60, 90))})
+    handed = w.rows("select org_key, count(*) from handed join truth using (account_id) group by 1")
+    assert len(handed) == 4
+    moved = w.one("select count(*) from handed h join handed b on h.account_id = b.issued_to")
+    assert moved == 0
+
+
+def test_neutrality_research_asks_one_topic_from_several_sides(make: Make) -> None:
+    """Every second group: the same words but for the side, on more than one model."""
+    w = make(days=3, honest={"neutrality_research": LookAlike(2, (2, 2), (100, 100))})
+    sides = "(from the left|from the right|by a supporter|by an opponent|as a conservative|as a progressive)"
+    rows = w.rows(
+        f"select org_key, avg((s > 1)::int) from (select org_key, regexp_replace(prompt, '{sides}', '') what,"
+        " count(distinct prompt) s from x join truth using (account_id) group by all) group by 1 order by 2"
+    )
+    assert len(rows) == 2
+    assert rows[0][1] == 0
+    assert rows[1][1] > 0.5

@@ -23,7 +23,8 @@ import csv
 import gzip
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -107,11 +108,51 @@ def load_corpus(folder: Path) -> Corpus:
     ConfigError
         No such folder, or too little text.
     SourceError
-        A row that is not of the layout; names the file and line.
+        A row that is not of the layout (names the file and line), a file that cannot be read, or a link out of the
+        folder.
     """
     if not folder.is_dir():
         raise ConfigError(f"no corpus folder {folder}", hint="give a folder of .jsonl, .csv or .txt files")
-    return corpus_of(item for path in sorted(folder.rglob("*")) if path.is_file() for item in _read(path))
+    return corpus_of(item for path in files_of(folder) for item in readable(path, _read))
+
+
+def files_of(folder: Path) -> list[Path]:
+    """Files below a folder, in order of name.
+
+    Raises
+    ------
+    SourceError
+        A link leads out of the folder.
+    """
+    found, home = sorted(p for p in folder.rglob("*") if p.is_file()), folder.resolve()
+    for path in found:
+        if not path.resolve().is_relative_to(home):
+            raise SourceError(_said(path), "a link that leads out of the corpus folder", hint="copy the file")
+    return found
+
+
+def readable(path: Path, reader: Callable[[Path], Iterable[Item]]) -> Iterator[Item]:
+    """What a reader finds in a file.
+
+    Raises
+    ------
+    SourceError
+        The file is not what its name says: damaged, no text, or of another shape.
+    """
+    try:
+        for item in reader(path):
+            item.text.encode()  # half a surrogate pair cannot be written
+            yield item
+    except (OSError, EOFError, zlib.error, csv.Error, ValueError) as error:
+        raise SourceError(_said(path), f"not readable: {error}", hint="text in UTF-8, whole") from error
+    except (KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
+        raise SourceError(_said(path), f"not of the shape that its name says ({error!r})") from error
+
+
+def _said(path: Path) -> str:
+    """A file's name as it may be shown: odd bytes and control characters as escapes."""
+    name = path.name.encode("utf-8", "backslashreplace").decode()
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
 
 def lines_of(path: Path) -> Iterator[str]:
@@ -131,13 +172,17 @@ def table_of(path: Path) -> Iterator[dict[str, str]]:
 
 
 def save_corpus(items: Iterable[Item], path: Path) -> int:
-    """Write texts as one JSONL file of the layout; returns how many."""
-    count = 0
-    with path.open("w", encoding="utf-8") as out:
-        for item in items:
-            count += 1
-            row = {"role": item.role, "kind": item.kind, "text": item.text}
-            out.write(json.dumps(row, ensure_ascii=False) + "\n")
+    """Write texts as one JSONL file of the layout, whole or not at all; returns how many."""
+    count, part = 0, path.with_name(f".{path.name}.part")
+    try:
+        with part.open("w", encoding="utf-8") as out:
+            for item in items:
+                count += 1
+                row = {"role": item.role, "kind": item.kind, "text": item.text}
+                out.write(json.dumps(row, ensure_ascii=False) + "\n")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
     return count
 
 
@@ -151,7 +196,7 @@ def _read(path: Path) -> Iterator[Item]:
     elif name.endswith((".jsonl", ".csv")):
         rows: Iterable[object] = table_of(path) if name.endswith(".csv") else lines_of(path)
         for number, row in enumerate(rows, 1):
-            yield from _row(f"{path.name}:{number}", row)
+            yield from _row(f"{_said(path)}:{number}", row)
 
 
 def _row(where: str, row: object) -> Iterator[Item]:
@@ -183,8 +228,10 @@ __all__ = [
     "Item",
     "conversation",
     "corpus_of",
+    "files_of",
     "lines_of",
     "load_corpus",
+    "readable",
     "save_corpus",
     "table_of",
 ]

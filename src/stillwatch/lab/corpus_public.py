@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from stillwatch.errors import ConfigError
-from stillwatch.lab.corpus import Item, conversation, lines_of, save_corpus, table_of
+from stillwatch.errors import ConfigError, StillwatchError
+from stillwatch.lab.corpus import Item, conversation, files_of, lines_of, readable, save_corpus, table_of
 
 _CODE = re.compile(r"\b(python|javascript|sql|code|function|class|java|c\+\+|html|script|rust|api)\b", re.I)
 
@@ -174,21 +174,25 @@ _KNOWN: tuple[tuple[str, Callable[[Path], Iterator[Item]]], ...] = (
 
 def read_public(folder: Path) -> Iterator[Item]:
     """Texts of every known file below ``folder``, file by file in order of name."""
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+    for path in files_of(folder):
         name = path.relative_to(folder.parent).as_posix().removesuffix(".gz")
         for pattern, reader in _KNOWN:
             if re.search(f"(^|/){pattern}$", name):
-                yield from reader(path)
+                yield from readable(path, reader)
                 break
 
 
 def main(arguments: list[str]) -> int:
-    """Write ``CORPUS/public.jsonl`` from the known files below ``DATA``."""
-    if len(arguments) != 2:
-        raise ConfigError("two folders are needed: DATA and CORPUS")
-    out = Path(arguments[1])
-    out.mkdir(parents=True, exist_ok=True)
-    count = save_corpus(read_public(Path(arguments[0])), out / "public.jsonl")
+    """Write ``CORPUS/public.jsonl`` from the known files below ``DATA``; 2 when that cannot be done."""
+    try:
+        if len(arguments) != 2 or not Path(arguments[0]).is_dir():
+            raise ConfigError("two folders are needed: DATA and CORPUS", hint="DATA holds the public files")
+        out = Path(arguments[1])
+        out.mkdir(parents=True, exist_ok=True)
+        count = save_corpus(read_public(Path(arguments[0])), out / "public.jsonl")
+    except StillwatchError as error:
+        sys.stderr.write(f"{error}\n{error.hint}\n")
+        return error.exit_status
     sys.stdout.write(f"{count} texts\n")
     return 0
 

@@ -204,6 +204,21 @@ def one_stream(world: World, block: Block, stream: Stream) -> tuple[I64, I64]:
     return np.full(block.size, number, dtype=np.int64), np.ones(block.size, dtype=np.int64)
 
 
+def conversations(rng: np.random.Generator, t: I64, gap_s: tuple[int, int]) -> tuple[I64, I64, I64]:
+    """Conversations of two turns and more that begin at ``t``: which one, which turn, and when, for every request.
+
+    Args
+    ----
+    gap_s: least and most seconds from one turn to the next.
+    """
+    turns = 1 + rng.geometric(0.45, len(t))
+    row = np.repeat(np.arange(len(t)), turns)
+    first = np.cumsum(turns) - turns
+    turn = np.arange(len(row)) - first[row]
+    passed = np.cumsum(rng.integers(*gap_s, len(row)) * (turn > 0)) * 1_000_000
+    return row, turn, t[row] + passed - passed[first][row]
+
+
 def volumes(rng: np.random.Generator, size: int, mean: float, sigma: float) -> I64:
     """Heavy-tailed exchanges per account with this mean; the tail is cut at 300 times the mean."""
     raw = mean * np.exp(rng.normal(0, sigma, size) - sigma * sigma / 2)

@@ -32,7 +32,7 @@ from stillwatch.lab.render import Renderer
 from stillwatch.lab.scenario import Scenario
 from stillwatch.lab.world import World
 
-GENERATOR = 2
+GENERATOR = 3
 """Version of the generator: worlds of different versions differ in bytes and are not to be mixed in one study."""
 
 TRUTH_EXCHANGES = pa.schema([("exchange_id", pa.string()), ("extraction", pa.bool_())])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stillwatch.lab.addresses import HOUR_US
+from stillwatch.lab.addresses import DAY_US, HOUR_US
 from stillwatch.lab.clients import NUMBER
 from stillwatch.lab.scenario import LookAlike
 from stillwatch.lab.text.instructions import FINAL_BOX, SOLVE, THINK, choose
@@ -24,6 +24,7 @@ def build(world: World, rng: np.random.Generator, p: LookAlike, index: int) -> N
     block.one_client(NUMBER["acorn-python"])
     base, spread = world.networks.clouds(rng, 1, shared=0.1)
     block.one_address(int(base[0]), int(spread[0]))
+    block.created[:] = np.minimum(block.created, world.start - DAY_US)
     kind = ("math", "code", "analyst")[index % 3]
     stream = world.stream(
         Stream(

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from stillwatch.lab.habits import api_stream
+from stillwatch.lab.addresses import DAY_US, HOUR_US
+from stillwatch.lab.habits import api_stream, conversations
 from stillwatch.lab.scenario import LookAlike
 from stillwatch.lab.world import World, log_uniform
 
@@ -33,13 +34,16 @@ def build(world: World, rng: np.random.Generator, p: LookAlike, index: int) -> N
     stream.conversation = 0.5
     number = world.stream(stream)
     change = world.start + (rng.uniform(0.25, 0.75, size) * (world.end - world.start)).astype(np.int64)
+    block.created[:] = np.minimum(block.created, change - HOUR_US)
     counts = np.zeros(size, dtype=np.int64)
     counts[::2] = each * 2
     local, t = world.times(rng, block, np.maximum(counts // 2, 0))
-    turns = 1 + rng.geometric(0.45, len(t))
-    row = np.repeat(np.arange(len(t)), turns)
-    turn = np.arange(len(row)) - np.repeat(np.cumsum(turns) - turns, turns)
-    when = t[row] + turn * rng.integers(20, 400, len(row)) * 1_000_000
-    who = np.where(when >= change[local[row]], local[row] + 1, local[row])
+    row, turn, when = conversations(rng, t, (20, 400))
+    moment = change[local[row]]
+    # Half of what was begun in the last day goes on under the new account within the next.
+    kept = (rng.random(len(t)) < 0.5)[row]
+    recent = kept & (turn > 0) & (t[row] < moment) & (t[row] > moment - DAY_US)
+    when = np.where(recent, when + rng.integers(HOUR_US, DAY_US, len(t))[row] + moment - t[row], when)
+    who = np.where(when >= moment, local[row] + 1, local[row])
     seed, nonce = world.fresh(rng, len(t)), world.fresh(rng, len(t))
     world.emit(block, who, when, stream=number, seed=seed[row], nonce=nonce[row], turn=turn)

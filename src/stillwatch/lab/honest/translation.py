@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from stillwatch.lab.addresses import DAY_US
 from stillwatch.lab.scenario import LookAlike
 from stillwatch.lab.text.instructions import choose
 from stillwatch.lab.world import Stream, World, log_uniform
@@ -31,7 +32,7 @@ _LANGS = (
 
 
 def build(world: World, rng: np.random.Generator, p: LookAlike, index: int) -> None:
-    """Add one agency; each account serves one or two target languages."""
+    """Add one agency; each account serves one target language."""
     size, each = log_uniform(rng, p.accounts), log_uniform(rng, p.exchanges)
     block = world.people(rng, size, "translation")
     block.one_org(int(world.fresh(rng, 1)[0]), declared=index % 2 == 0)
@@ -39,6 +40,7 @@ def build(world: World, rng: np.random.Generator, p: LookAlike, index: int) -> N
     block.country[:], block.zone_h[:] = block.country[0], block.zone_h[0]
     block.one_address(int(world.networks.offices(rng, block.country[:1])[0]))
     block.one_client(int(block.family[0]))
+    block.created[:] = np.minimum(block.created, world.start - DAY_US)
     ask = choose(rng, _ASK)
     field = ("law", "marketing", "business", "travel")[index % 4]
     texts = world.fresh(rng, max(each, 2))

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from stillwatch.lab.habits import chat_stream
+from stillwatch.lab.addresses import DAY_US
+from stillwatch.lab.habits import chat_stream, conversations
 from stillwatch.lab.scenario import LookAlike
 from stillwatch.lab.world import World, log_uniform
 
@@ -22,19 +23,16 @@ def build(world: World, rng: np.random.Generator, p: LookAlike, index: int) -> N
     block.one_address(int(world.networks.homes(rng, block.country[:1])[0]), 4)
     block.one_client(int(block.family[0]))
     block.device[:] = block.device[0]
+    block.created[:] = np.minimum(block.created, world.start - DAY_US)
     number = world.stream(chat_stream(world, rng, int(block.country[0]), 4.0))
     sessions = np.zeros(size, dtype=np.int64)
     sessions[0] = max(2, size * each // 3)
     _, t = world.times(rng, block, sessions, leisure=True)
-    turns = 1 + rng.geometric(0.45, len(t))
-    row = np.repeat(np.arange(len(t)), turns)
-    turn = np.arange(len(row)) - np.repeat(np.cumsum(turns) - turns, turns)
-    when = t[row] + turn * rng.integers(30, 240, len(row)) * 1_000_000
+    row, turn, when = conversations(rng, t, (30, 240))
     limit = np.where(rng.random(len(t)) < 0.12, rng.integers(1, 6, len(t)), 99)
     start = rng.integers(0, size, len(t))
     moved = turn >= limit[row]
     who = (start[row] + moved) % size
-    when = np.maximum(when, block.created[who] + 60_000_000)
     seed, nonce = world.fresh(rng, len(t)), world.fresh(rng, len(t))
     world.emit(block, who, when, stream=number, seed=seed[row], nonce=nonce[row], turn=turn)
     hit = turn == limit[row]

@@ -1,8 +1,9 @@
 """Instructions: system prompts and task templates composed from independent fragments.
 
-A world draws its own wordings: with ten to twenty fragments per slot there are more than a million
-templates per family, so a detector cannot learn one. The same fragments serve honest builders and
-campaigns.
+A world puts its own wordings together from four to two dozen fragments per slot. There are millions of builders'
+templates and system prompts, but only some hundreds to thousands of fixed asks per extraction family, and the
+fragments are the same in every world: a detector may have learnt them, which is what a corpus is for. The same
+fragments serve honest builders and campaigns.
 """
 
 from __future__ import annotations
@@ -136,7 +137,7 @@ OPENERS_BLOCK = (
     "\n\nInput: ",
     "\n\n<input>\n",
     "\n\n### Entry\n",
-    ":\n\n",
+    "\n\nHere it is:\n\n",
     "\n\nMessage: ",
     "\n\n```\n",
 )
@@ -316,12 +317,13 @@ _SWAPS = (
 _LABELS = ("Problem", "Task", "Question", "Item", "Case", "Exercise")
 
 
+_FILLER = re.compile(r"(?<!#)#(?!#)")
+
+
 def choose(rng: np.random.Generator, pool: Sequence[str]) -> str:
-    """One fragment, each ``#`` replaced by a number."""
+    """One fragment, each lone ``#`` replaced by a number; a heading's ``###`` stays."""
     text = pool[int(rng.integers(len(pool)))]
-    while "#" in text:
-        text = text.replace("#", str(int(rng.integers(2, 90))), 1)
-    return text
+    return _FILLER.sub(lambda _: str(int(rng.integers(2, 90))), text)
 
 
 def system_prompt(rng: np.random.Generator, rules: int = 4) -> str:
@@ -333,7 +335,8 @@ def system_prompt(rng: np.random.Generator, rules: int = 4) -> str:
 
 def task_template(rng: np.random.Generator, json_share: float = 0.2) -> tuple[str, str]:
     """A builder's own template: text before and after the payload."""
-    pre = choose(rng, TASKS) + choose(rng, LIMITS) + choose(rng, LIMITS) + "." + choose(rng, OPENERS_BLOCK)
+    limits = [choose(rng, (LIMITS[int(i)],)) for i in rng.permutation(len(LIMITS))[:2]]
+    pre = choose(rng, TASKS) + "".join(limits) + "." + choose(rng, OPENERS_BLOCK)
     post = choose(rng, FORMATS_JSON if rng.random() < json_share else FORMATS_PLAIN)
     return pre, post
 

@@ -139,7 +139,7 @@ class Library:
 
     def _english(self, domain: str, style: str, rng: np.random.Generator) -> Voice:
         d = DOMAINS[domain]
-        topics = expand(rng, [MODIFIERS, d.nouns, [f" {p}" for p in d.places]], 6000)
+        topics = [_after_a(x) for x in expand(rng, [MODIFIERS, d.nouns, [f" {p}" for p in d.places]], 6000)]
         body = self.body(domain)
         qualifiers = expand(rng, [QUALIFIERS], 120)
         if style in ("terse", "typos"):
@@ -159,7 +159,7 @@ class Library:
                 [
                     ("    x = ", "    total += ", "    if n > ", "    return ", "    for i in range("),
                     ("#", "load(#)", "state[#]", "step(#, #)"),
-                    ("\n", "  # keep order\n", "\n"),
+                    ("\n", "  // keep order\n", "\n"),
                 ],
                 4000,
             )
@@ -169,9 +169,19 @@ class Library:
                 ("```\n", "```\nAll tests pass.\n"),
             )
         t = TONGUES[lang]
-        body = expand(rng, [t.subjects, t.predicates, (t.stop,)], 4000, sep=t.space)
-        lead = expand(rng, [t.subjects, t.predicates, (t.stop,)], 2000, sep=t.space)
+        said = [f"{p}{t.stop}" for p in t.predicates]
+        body = expand(rng, [t.subjects, said], 4000, sep=t.space)
+        lead = expand(rng, [t.subjects, said], 2000, sep=t.space)
         return Prose((lead,), body, ("",))
+
+
+def _after_a(topic: str) -> str:
+    """A topic that may follow "a": no vowel begins it.
+
+    >>> _after_a("obituary in # lines"), _after_a("toast")
+    ('short obituary in # lines', 'toast')
+    """
+    return f"short {topic}" if topic[0] in "aeiou" else topic
 
 
 def _terse(text: str, rng: np.random.Generator) -> str:
@@ -188,7 +198,7 @@ def _typo(text: str, rng: np.random.Generator) -> str:
 def _foreign(lang: str, rng: np.random.Generator) -> Voice:
     t = TONGUES[lang]
     space = t.space
-    opens = [o if o.endswith(("：", ":", ": ")) or not space else o + space for o in t.opens]
+    opens = [f"{o}{space}" for o in t.opens]
     topics = expand(rng, [t.topics, (space,), t.qualifiers, (t.stop,)], 3000)
     links = expand(rng, [t.subjects, (space,), t.predicates, (t.stop,)], 5000)
     return Prose((opens, topics), links, t.closes)
