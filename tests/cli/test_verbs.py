@@ -236,10 +236,11 @@ def test_lab_searches_and_fit(run, stub, tmp_path) -> None:
     """Budgets reach the wiring; what was found on fresh worlds is said in words."""
     point = {"trial": 3, "cost_per_exchange_usd": 0.25, "taken_per_day": 1200.0, "share_under": 1.0,
              "share_under_interval": [0.63, 1.0]}  # fmt: skip
-    point |= {"worlds": 8, "worlds_under": 8}
+    point |= {"worlds": 8, "worlds_under": 8, "held": True}
     frontier = {
         "trials": 9, "trials_under": 4, "search_worlds": [2], "report_worlds": [3, 4], "frontier": [point],
         "retried": [point],
+        "random_under_interval": [0.0, 0.52],
     }  # fmt: skip
     stub.answers |= {"lab_search": frontier}
     told = run("lab", "evasion", "-o", "f", "--random", "5", "--guided", "4", "--minutes", "2", "--seed", "8")
@@ -252,11 +253,11 @@ def test_lab_searches_and_fit(run, stub, tmp_path) -> None:
     best = {
         "cost_usd": 900.0, "trial": 2, "worlds": 8, "worlds_with_a_victim_framed": 3, "worlds_interval": [0.09, 0.76],
     }  # fmt: skip
-    levels = {"review": {"cheapest": best}, "act": {"cheapest": None}}
+    levels = {"review": {"cheapest": best}, "act": {"cheapest": None, "random_found_interval": [0.0, 0.34]}}
     stub.answers["lab_search"] = {"trials": 9, "search_worlds": [2], "report_worlds": [3], "levels": levels}
     told = run("lab", "framing", "-o", "f")
     assert "from $900" in told.stdout and "3 of 8" in told.stdout and "76%" in told.stdout
-    assert "not found in 9 trials" in told.stdout
+    assert "not found in 9 trials" in told.stdout and "34%" in told.stdout
     assert "never" not in told.stdout and "impossible" not in told.stdout
     assert stub.calls[-1][1] == ("framing", Path("f"))
     stub.answers["lab_fit"] = [{"measure": "volumes", "trace": "servegen", "distance": 0.1}]

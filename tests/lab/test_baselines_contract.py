@@ -221,6 +221,57 @@ def test_a_folder_without_a_log_is_refused(tmp_path: Path) -> None:
         LogFrame.of(pa.table({"exchange_id": ["x"], "started_at": ["2026-03-10T00:00:00Z"], "model": ["m"]}))
 
 
+@pytest.mark.parametrize(
+    "name", ["it's", "a[bc]d", "a*b", "w?y", "account_id=evil", "back\\slash", "**", "{x,y}", "x'] ; --"]
+)
+def test_a_folder_is_read_to_the_letter(tmp_path: Path, name: str) -> None:
+    """Its name is no pattern that takes in other files, no partition that sets a column, and no SQL."""
+    for folder, who in ((name, "good"), ("abd", "wrong"), ("aXb", "wrong"), ("wxy", "wrong")):
+        (tmp_path / folder / "exchanges").mkdir(parents=True)
+        pq.write_table(exchanges([exchange(1, who, 0.0, "x")]), tmp_path / folder / "exchanges" / "p.parquet")
+        people = accounts([{"account_id": who, "created_at": 1, "payment_digest": who}])
+        pq.write_table(people, tmp_path / folder / "accounts.parquet")
+    frame = read_traffic(tmp_path / name)
+    assert frame.accounts == ("good",)
+    assert frame.people["payment_digest"].to_pylist() == ["good"]
+
+
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    """Among whole ones, and beside them."""
+    (tmp_path / "exchanges").mkdir()
+    pq.write_table(exchanges([exchange(1, "a", 0.0, "x")]), tmp_path / "exchanges" / "a.parquet")
+    whole = (tmp_path / "exchanges" / "a.parquet").read_bytes()
+    for place in ("exchanges/b.parquet", "accounts.parquet"):
+        (tmp_path / place).write_bytes(whole[: len(whole) // 2])
+        with pytest.raises(SourceError, match=place) as caught:
+            read_traffic(tmp_path)
+        assert "no readable Parquet" in str(caught.value)
+        (tmp_path / place).unlink()
+    (tmp_path / "exchanges" / "c.parquet").mkdir()
+    with pytest.raises(SourceError, match=r"c\.parquet"):
+        read_traffic(tmp_path)
+
+
+@pytest.mark.parametrize("tokens", [1e300, -5.0, float("inf"), float("nan")])
+def test_senseless_token_counts_are_missing(tmp_path: Path, tokens: float) -> None:
+    """They break neither the features nor the sums of a run."""
+    log = exchanges([exchange(k, "a", float(k), "x" * 50) for k in range(3)])
+    place = log.column_names.index("output_tokens")
+    log = log.set_column(place, "output_tokens", pa.array([tokens, 7.0, 7.0]))
+    (tmp_path / "exchanges").mkdir()
+    pq.write_table(log, tmp_path / "exchanges" / "p.parquet")
+    frame = read_traffic(tmp_path)
+    assert np.isnan(frame.numbers("output_tokens")).tolist() == [True, False, False]
+    run_baseline("shared_attribute", tmp_path, tmp_path / "run")
+
+
+def test_account_ids_that_are_numbers_in_one_table_still_join(tmp_path: Path) -> None:
+    """Exchanges name accounts as text; an account table may hold them as whole numbers."""
+    log = exchanges([exchange(1, "17", 0.0, "x"), exchange(2, "b", 0.0, "x")])
+    people = pa.table({"account_id": [17], "payment_digest": ["p"]})
+    assert LogFrame.of(log, people).people["payment_digest"].to_pylist() == ["p", None]
+
+
 def test_an_unknown_baseline_is_refused(tmp_path: Path) -> None:
     """The hint lists the known ones."""
     with pytest.raises(ConfigError, match="no baseline oracle") as error:

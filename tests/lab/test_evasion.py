@@ -155,9 +155,14 @@ def test_the_frontier_lies_where_a_known_detector_puts_it(tmp_path: Path) -> Non
         assert low <= p["share_under"] <= high
         assert high - low > 0.5  # three worlds prove little, and the report says so
     assert json.loads((tmp_path / "frontier.json").read_text()) == json.loads(json.dumps(report))
+    lines = [json.loads(x) for x in (tmp_path / "trials.jsonl").read_text().splitlines()[1:]]
     svg = ElementTree.fromstring((tmp_path / "frontier.svg").read_text())  # noqa: S314 (our own file)
     circles = [e for e in svg.iter() if e.tag.endswith("circle")]
-    assert len(circles) >= len(report["frontier"])
+    tried = sum(t["values"][1] < 0 for t in lines)
+    held = sum(p["held"] and p["cost_per_exchange_usd"] is not None for p in report["retried"])
+    legend = 3
+    assert len(circles) == legend + tried + held
+    assert 0 < len(report["frontier"]) <= held
     again = evasion(setup, seed=1, budget=Budget(10, 14), out=tmp_path, space=space)
     assert again == report
 

@@ -104,7 +104,8 @@ def _headline(kind: str, report: dict[str, Any]) -> dict[str, Any]:
     rows: dict[str, Any] = {"trials": f"{report['trials']}, in world {_few(report['search_worlds'])}"}
     if kind == "evasion":
         rows["stayed unseen there"] = f"{report['trials_under']} of {report['trials']} settings"
-        rows["tried again"] = f"{len(report['retried'])} of these, in {worlds} fresh worlds each"
+        held = sum(p["held"] for p in report["retried"])
+        rows["tried again"] = f"{len(report['retried'])} of these, in {worlds} fresh worlds each; {held} held"
         for point in report["frontier"]:
             low, high = point["share_under_interval"]
             rows[f"setting {point['trial']}"] = (
@@ -112,12 +113,12 @@ def _headline(kind: str, report: dict[str, Any]) -> dict[str, Any]:
                 f" unseen in {point['worlds_under']} of {point['worlds']} fresh worlds (95 %: {low:.0%} to {high:.0%})"
             )
         if not report["frontier"]:
-            rows["past the detector"] = f"not found in {report['trials']} trials"
+            rows["past the detector"] = _not_found(report, report["random_under_interval"])
         return rows
     for level, found in report["levels"].items():
         best = found["cheapest"]
         if best is None:
-            rows[f"framed to {level}"] = f"not found in {report['trials']} trials"
+            rows[f"framed to {level}"] = _not_found(report, found["random_found_interval"])
             continue
         low, high = best["worlds_interval"]
         rows[f"framed to {level}"] = (
@@ -125,6 +126,14 @@ def _headline(kind: str, report: dict[str, Any]) -> dict[str, Any]:
             f" {best['worlds_with_a_victim_framed']} of {best['worlds']} fresh worlds (95 %: {low:.0%} to {high:.0%})"
         )
     return rows
+
+
+def _not_found(report: dict[str, Any], among_random: list[float]) -> str:
+    """Nothing held; how common settings that pass the search's world may still be among those drawn at random."""
+    return (
+        f"not found in {report['trials']} trials ({among_random[0]:.0%} to {among_random[1]:.0%} of random settings"
+        " work in the search's world, 95 %)"
+    )
 
 
 def _few(seeds: list[int]) -> str:

@@ -96,12 +96,14 @@ def framing(
     trials = search(
         space, evaluate, seed=seed, budget=budget, about=setup.about("framing"), store=out / "trials.jsonl", told=told
     )  # fmt: skip
+    blind = min(budget.random_trials, len(trials))
     again = Retries(setup, "framing", space, seed, out)
     report = {
         "detector": setup.name, "detector_digest": setup.digest, "scenario": setup.scenario.name,
         "scenario_digest": setup.scenario.digest, "search_seed": seed, "trials": len(trials),
         "search_worlds": list(setup.seeds), "report_worlds": list(setup.confirm), "held_fixed": setup.held,
-        "levels": {level: _level(setup, trials, level, again, retried) for level in LEVELS},
+        "random_trials": blind,
+        "levels": {level: _level(setup, trials, blind, level, again, retried) for level in LEVELS},
         "cannot_be_imitated": dict(CANNOT),
     }  # fmt: skip
     (out / "framing.json").write_text(json.dumps(report, indent=2, sort_keys=True) + "\n", encoding="utf-8")
@@ -113,7 +115,7 @@ def _try(setup: Setup, settings: Settings, seed: int) -> Framed:
 
 
 def _level(
-    setup: Setup, trials: Sequence[Trial], level: str, again: Retries, retried: Retried | None
+    setup: Setup, trials: Sequence[Trial], blind: int, level: str, again: Retries, retried: Retried | None
 ) -> dict[str, Any]:
     """Attacks that framed somebody in the search, several of them tried again on fresh worlds."""
     hits = [t for t in trials if t.facts["share"][level] > 0]
@@ -131,7 +133,8 @@ def _level(
     elif best is None:
         reading = "what framed a victim in the search framed none in fresh worlds; this is no proof"
     return {
-        "found": len(hits), "tried": len(trials), "tried_interval": interval(len(hits), len(trials)),
+        "found": len(hits), "tried": len(trials),
+        "random_found_interval": interval(sum(t.number < blind for t in hits), blind),
         "dearest_tried_usd": max((t.facts["cost_usd"] for t in trials), default=0.0),
         "cost_usd": None if best is None else best["cost_usd"], "cheapest": best, "candidates": tried,
         "reading": reading,

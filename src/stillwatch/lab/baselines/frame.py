@@ -7,6 +7,7 @@ every draw is a digest of the exchange's own id, so a sample does not depend on 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from stillwatch.errors import SourceError
 from stillwatch.records import EXCHANGE_REQUIRED
@@ -26,7 +28,9 @@ U64 = npt.NDArray[np.uint64]
 TEXT = ("org_id", "client_ip", "client_country", "tls_fingerprint")
 """Columns of an exchange that baselines read as text, beside the prompt."""
 NUMBERS = ("input_tokens", "output_tokens")
-"""Columns of an exchange that baselines read as numbers; anything that is no finite number is missing."""
+"""Columns of an exchange that baselines read as numbers; what is no number from 0 to `MOST_TOKENS` is missing."""
+MOST_TOKENS = 1e12
+"""No exchange has more; sums over a log stay whole numbers."""
 PEOPLE = ("org_id", "payment_digest", "status", "created_at")
 """Columns of an account that baselines read."""
 HEAD_WORDS = 8
@@ -130,6 +134,8 @@ def read_traffic(folder: Path) -> LogFrame:
             hint="name the folder that holds exchanges/ and accounts.parquet",
         )
     people = Path(folder) / "accounts.parquet"
+    for file in [*files, people] if people.is_file() else files:
+        _must_be_parquet(file)
     con = _connect()
     try:
         _view(con, "given", files)
@@ -137,7 +143,9 @@ def read_traffic(folder: Path) -> LogFrame:
             _view(con, "known", [people])
         return _build(con, "given", "known" if people.is_file() else None, str(folder))
     except duckdb.Error as error:
-        raise SourceError(str(folder), str(error).splitlines()[0], hint="expected Parquet files") from error
+        raise SourceError(
+            str(folder), str(error).splitlines()[0], hint="a damaged file, or a column of an unexpected type"
+        ) from error
 
 
 def _connect() -> Any:
@@ -146,9 +154,31 @@ def _connect() -> Any:
     return con
 
 
+def _must_be_parquet(file: Path) -> None:
+    try:
+        pq.read_schema(file)
+    except (pa.ArrowException, OSError) as error:
+        raise SourceError(
+            str(file), "no readable Parquet file", hint="name a folder of whole files"
+        ) from error
+
+
 def _view(con: Any, name: str, files: list[Path]) -> None:
-    listed = ", ".join("'" + str(f).replace("'", "''") + "'" for f in files)
-    con.execute(f"create view {name} as select * from read_parquet([{listed}], union_by_name = true)")  # noqa: S608
+    """Exactly these files: a folder's name is neither a pattern nor a column, whatever it says."""
+    listed = ", ".join(f"'{_literal(f)}'" for f in files)
+    con.execute(
+        f"create view {name} as select * from"  # noqa: S608
+        f" read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
+    )
+
+
+def _literal(file: Path) -> str:
+    """A path as DuckDB takes it to the letter.
+
+    >>> _literal(Path("/a[1]/it's*.parquet"))
+    "/a[[]1]/it''s[*].parquet"
+    """
+    return re.sub(r"([*?\[])", r"[\1]", str(file.absolute())).replace("'", "''")
 
 
 def _columns(con: Any, name: str) -> set[str]:
@@ -160,7 +190,7 @@ def _pick(column: str, have: set[str], kind: str) -> str:
         return f"null::{kind} as {column}"
     if kind == "double":
         value = f"try_cast({column} as double)"
-        return f"case when isfinite({value}) then {value} end as {column}"
+        return f"case when {value} between 0 and {MOST_TOKENS:.0f} then {value} end as {column}"
     return f"try_cast({column} as {kind}) as {column}"
 
 
@@ -232,7 +262,7 @@ def _people(con: Any, known: str | None, accounts: tuple[str, ...]) -> pa.Table:
         return con.sql(f"select {nulls} from seen order by place").to_arrow_table()  # noqa: S608
     picked = [_pick(c, have, kinds[c]) for c in PEOPLE]
     return con.sql(
-        f"""with rows as (select account_id, {", ".join(picked)} from {known}),
+        f"""with rows as (select try_cast(account_id as varchar) as account_id, {", ".join(picked)} from {known}),
             once as (select * from rows qualify row_number() over (
                 partition by account_id order by created_at nulls last, payment_digest, org_id, status) = 1)
             select {", ".join(PEOPLE)} from seen left join once using (account_id) order by place"""  # noqa: S608
