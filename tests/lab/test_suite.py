@@ -552,12 +552,13 @@ def test_the_table_adds_counts_before_it_divides(suite_file: Path, tmp_path: Pat
     assert row["discovery"]["claimed"] == 2
     parts = [c["score"]["collateral"]["all"] for c in cells]
     assert row["orgs_wronged"]["claimed"]["hits"] == sum(p["orgs_claimed"] for p in parts) > 0
-    cells[0]["score"]["successors"] = {k: rate_of(1, 2).row() for k in ("1-10", "11-100", "more")}
+    for one, hits in zip(cells, (1, 0), strict=True):
+        one["score"]["successors"] = {k: rate_of(hits, 2).row() for k in ("1-10", "11-100", "more")}
     (row,) = leaderboard(cells, {"name": "pair"})["rows"]
     assert {label: (r["hits"], r["total"]) for label, r in row["successors"].items()} == {
-        "1-10": (1, 2),
-        "11-100": (1, 2),
-        "more": (1, 2),
+        "1-10": (1, 4),
+        "11-100": (1, 4),
+        "more": (1, 4),
     }
 
 
