@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
 import types
 from collections.abc import Mapping
@@ -360,10 +361,17 @@ def campaign_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_prefix_holds_nothing_from_later(campaign_world: Path, tmp_path: Path) -> None:
-    """No exchange, account, ban or release of the time after the cut."""
+    """No exchange, account, ban, release or grant of the time after the cut."""
     log = pq.read_table(campaign_world / "exchanges")["started_at"].to_pylist()
     cut = int(sorted(log)[len(log) // 2].timestamp() * 1e6)
-    write_prefix(campaign_world, tmp_path / "prefix", cut)
+    world = tmp_path / "world"
+    shutil.copytree(campaign_world, world)
+    moments = {"past": "2026-01-01T00:00:00Z", "future": "2027-01-01T00:00:00Z", "always": None}
+    grants = [json.dumps({"grant_id": name, "valid_from": when}) for name, when in moments.items()]
+    (world / "grants.jsonl").write_text("\n".join(grants) + "\n")
+    write_prefix(world, tmp_path / "prefix", cut)
+    lines = (tmp_path / "prefix" / "grants.jsonl").read_text().splitlines()
+    assert [json.loads(line)["grant_id"] for line in lines] == ["past", "always"]
     kept = pq.read_table(tmp_path / "prefix" / "exchanges")["started_at"].to_pylist()
     assert max(kept).timestamp() * 1e6 < cut
     assert len(kept) == sum(t.timestamp() * 1e6 < cut for t in log)
