@@ -12,8 +12,8 @@ def scored_rows(scored: Mapping[str, Any]) -> dict[str, str]:
     """Names and values of the main figures, in reading order."""
     return dict(
         [
-            *_worth(scored), *_ranking(scored), *_decisions(scored), *_campaigns(scored), *_successors(scored), *_wronged(scored),
-            *_seen_by_an_analyst(scored),
+            *_worth(scored), *_ranking(scored), *_decisions(scored), *_campaigns(scored), *_successors(scored),
+            *_wronged(scored), *_seen_by_an_analyst(scored),
         ]
     )  # fmt: skip
 
