@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from stillwatch.cli.scored import campaign_columns, delay_columns, scored_rows
 from stillwatch.lab.discipline.standing import Standing
-from stillwatch.lab.scoring import run_from_tables, score_run
-from tests.lab.judging import a_run, a_truth
+from stillwatch.lab.scoring import Truth, run_from_tables, score_run
+from tests.lab.judging import a_run, a_truth, accounts
 
 
 def test_the_main_figures_with_what_they_are_worth_first() -> None:
@@ -20,9 +20,20 @@ def test_the_main_figures_with_what_they_are_worth_first() -> None:
     assert rows["recall at 0.001"].startswith("cannot be measured: 10 honest accounts are too few")
     assert rows["extractors at member"].endswith("3 of 3)")
     assert rows["honest accounts at member"].endswith("1 of 10)")
-    assert rows["wronged: ordinary"].startswith("1 of 10 organisations")
+    for strength in ("at review or act", "in groups called campaign"):
+        assert rows[f"wronged {strength}: ordinary"].startswith("1 of 10 organisations")
     assert rows["false claims"].endswith("stated 0.01")
     assert campaign_columns(scored)[0]["jaccard"] == 0.75
+
+
+def test_successors_are_shown_where_the_truth_names_any() -> None:
+    """One row per class that is not empty."""
+    listed = accounts({"A": 3}, 5)
+    listed[0]["replaces"] = "A2"
+    rows = scored_rows(score_run(Truth.of(listed, []), a_run({"g": ["A0", "A1"]})))
+    found = {name: text for name, text in rows.items() if name.startswith("successors")}
+    assert list(found) == ["successors at member, 1-10 exchanges"]
+    assert found["successors at member, 1-10 exchanges"].endswith("1 of 1)")
 
 
 def test_a_detector_without_decisions_is_told_so() -> None:

@@ -262,6 +262,15 @@ def test_load_and_cost() -> None:
     assert score_run(a_truth({"A": 5}, 5), a_run({}))["cost"] is None
 
 
+def test_every_account_put_up_for_review_is_in_some_case() -> None:
+    """In its group's, whatever its tier there, or in one of its own; nobody is looked at for nothing."""
+    truth = a_truth({"A": 5}, 5)
+    hints = {"A0": "review", "A1": "act", "h0": "review", "h1": "review", "h2": "watch"}
+    run = a_run({"g": ["A0", "A1", "h3"], "w": ["h1"]}, hints=hints, tiers={"h1": "associated"})
+    load = score_run(truth, run)["load"]
+    assert (load["cases"], load["accounts_in_cases"]) == (3, 5)  # g, w, and h0 alone
+
+
 def test_a_run_on_another_world_is_refused() -> None:
     """Accounts that the world does not have are no small matter."""
     with pytest.raises(SourceError, match="names 1 accounts that this world does not have, such as 'x'"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
 import types
 from collections.abc import Mapping
@@ -367,10 +368,17 @@ def campaign_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_prefix_holds_nothing_from_later(campaign_world: Path, tmp_path: Path) -> None:
-    """No exchange, account, ban or release of the time after the cut."""
+    """No exchange, account, ban, release or grant of the time after the cut."""
     log = pq.read_table(campaign_world / "exchanges")["started_at"].to_pylist()
     cut = int(sorted(log)[len(log) // 2].timestamp() * 1e6)
-    write_prefix(campaign_world, tmp_path / "prefix", cut)
+    world = tmp_path / "world"
+    shutil.copytree(campaign_world, world)
+    moments = {"past": "2026-01-01T00:00:00Z", "future": "2027-01-01T00:00:00Z", "always": None}
+    grants = [json.dumps({"grant_id": name, "valid_from": when}) for name, when in moments.items()]
+    (world / "grants.jsonl").write_text("\n".join(grants) + "\n")
+    write_prefix(world, tmp_path / "prefix", cut)
+    lines = (tmp_path / "prefix" / "grants.jsonl").read_text().splitlines()
+    assert [json.loads(line)["grant_id"] for line in lines] == ["past", "always"]
     kept = pq.read_table(tmp_path / "prefix" / "exchanges")["started_at"].to_pylist()
     assert max(kept).timestamp() * 1e6 < cut
     assert len(kept) == sum(t.timestamp() * 1e6 < cut for t in log)
@@ -559,12 +567,13 @@ def test_the_table_adds_counts_before_it_divides(suite_file: Path, tmp_path: Pat
     assert row["discovery"]["claimed"] == 2
     parts = [c["score"]["collateral"]["all"] for c in cells]
     assert row["orgs_wronged"]["claimed"]["hits"] == sum(p["orgs_claimed"] for p in parts) > 0
-    cells[0]["score"]["successors"] = {k: rate_of(1, 2).row() for k in ("1-10", "11-100", "more")}
+    for one, hits in zip(cells, (1, 0), strict=True):
+        one["score"]["successors"] = {k: rate_of(hits, 2).row() for k in ("1-10", "11-100", "more")}
     (row,) = leaderboard(cells, {"name": "pair"})["rows"]
     assert {label: (r["hits"], r["total"]) for label, r in row["successors"].items()} == {
-        "1-10": (1, 2),
-        "11-100": (1, 2),
-        "more": (1, 2),
+        "1-10": (1, 4),
+        "11-100": (1, 4),
+        "more": (1, 4),
     }
 
 

@@ -12,8 +12,8 @@ def scored_rows(scored: Mapping[str, Any]) -> dict[str, str]:
     """Names and values of the main figures, in reading order."""
     return dict(
         [
-            *_worth(scored), *_ranking(scored), *_decisions(scored), *_campaigns(scored), *_wronged(scored),
-            *_seen_by_an_analyst(scored),
+            *_worth(scored), *_ranking(scored), *_decisions(scored), *_campaigns(scored), *_successors(scored),
+            *_wronged(scored), *_seen_by_an_analyst(scored),
         ]
     )  # fmt: skip
 
@@ -115,15 +115,22 @@ def _campaigns(scored: Mapping[str, Any]) -> Iterator[Row]:
     )
 
 
+def _successors(scored: Mapping[str, Any]) -> Iterator[Row]:
+    for sent, row in (scored.get("successors") or {}).items():
+        if row["total"]:
+            yield f"successors at member, {sent} exchanges", rate(row)
+
+
 def _wronged(scored: Mapping[str, Any]) -> Iterator[Row]:
     classes = scored.get("classes") or {}
-    for name, row in sorted(classes.items(), key=lambda item: (-item[1]["orgs_review_or_act"], item[0])):
-        if row["orgs_review_or_act"]:
-            yield (
-                f"wronged: {name}",
-                f"{row['orgs_review_or_act']} of {row['orgs']} organisations at review or act"
-                f" ({row['orgs_review_or_act_low']:.3g} to {row['orgs_review_or_act_high']:.3g})",
-            )
+    for strength, said in (("review_or_act", "at review or act"), ("claimed", "in groups called campaign")):
+        for name, row in sorted(classes.items(), key=lambda item: (-item[1][f"orgs_{strength}"], item[0])):
+            if row[f"orgs_{strength}"]:
+                yield (
+                    f"wronged {said}: {name}",
+                    f"{row[f'orgs_{strength}']} of {row['orgs']} organisations"
+                    f" ({row[f'orgs_{strength}_low']:.3g} to {row[f'orgs_{strength}_high']:.3g})",
+                )
 
 
 def _seen_by_an_analyst(scored: Mapping[str, Any]) -> Iterator[Row]:

@@ -21,11 +21,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import beta
 
 from stillwatch.errors import ConfigError
 from stillwatch.lab.baselines.mmd import Pool
 from stillwatch.lab.baselines.ngrams import embed
+from stillwatch.lab.scoring.rates import clopper_pearson
 
 Item = TypeVar("Item")
 Score = Callable[[Sequence[Item]], float]
@@ -57,8 +57,7 @@ class Rate:
         >>> rate.value, rate.low, round(rate.high, 4)
         (0.0, 0.0, 0.0711)
         """
-        low = 0.0 if hits == 0 else float(beta.ppf(0.025, hits, total - hits + 1))
-        high = 1.0 if hits == total else float(beta.ppf(0.975, hits + 1, total - hits))
+        low, high = clopper_pearson(hits, total)
         return cls(hits, total, low, high)
 
 

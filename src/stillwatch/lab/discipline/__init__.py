@@ -14,7 +14,7 @@ from stillwatch.lab.discipline.family import DEVELOPMENT_SEEDS, SPLITS, Family, 
 from stillwatch.lab.discipline.judging import score, score_folder
 from stillwatch.lab.discipline.ledger import LEDGER, Ledger
 from stillwatch.lab.discipline.opening import PURPOSES, Opened, copy_truth, open_truth
-from stillwatch.lab.discipline.seal import close_world, is_sealed, read_sealed, seal_folder
+from stillwatch.lab.discipline.seal import close_world, read_sealed, seal_folder
 from stillwatch.lab.discipline.standing import Standing, refuse_tuned, standing_of
 
 __all__ = [
@@ -28,7 +28,6 @@ __all__ = [
     "Standing",
     "close_world",
     "copy_truth",
-    "is_sealed",
     "open_truth",
     "read_family",
     "read_sealed",

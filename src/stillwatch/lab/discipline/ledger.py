@@ -27,6 +27,10 @@ FIRST = "0" * 64
 _BROKEN = "restore the file from a copy; without one nothing can be reported on its families: use other seeds"
 
 
+class Unwritable(ConfigError):
+    """A ledger cannot be written."""
+
+
 class Ledger:
     """One ledger file. It need not exist yet."""
 
@@ -64,7 +68,7 @@ class Ledger:
 
         Raises
         ------
-        ConfigError: the file cannot be written. VerificationError: what stands in it is broken.
+        Unwritable: the file cannot be written. VerificationError: what stands in it is broken.
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -77,7 +81,7 @@ class Ledger:
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            raise ConfigError(
+            raise Unwritable(
                 f"{self.path}: the opening of truth cannot be recorded",
                 hint="name a ledger that can be written with --ledger, or make the folder writable",
             ) from error
@@ -111,4 +115,4 @@ def _digest(row: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-__all__ = ["FIRST", "LEDGER", "Ledger", "locked"]
+__all__ = ["FIRST", "LEDGER", "Ledger", "Unwritable", "locked"]

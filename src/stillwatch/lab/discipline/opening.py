@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from stillwatch.errors import ConfigError, SourceError
-from stillwatch.lab.discipline.family import Family, read_family
-from stillwatch.lab.discipline.ledger import LEDGER, Ledger
+from stillwatch.lab.discipline.family import WORLD, Family, read_family
+from stillwatch.lab.discipline.ledger import LEDGER, Ledger, Unwritable
 from stillwatch.lab.discipline.seal import SUFFIX, read_sealed
-from stillwatch.lab.discipline.standing import Standing, standing_of
+from stillwatch.lab.discipline.standing import Standing, declared_seeds, standing_of
 from stillwatch.lab.scoring.truth import Truth
 
 PURPOSES = ("tune", "report")
@@ -26,7 +27,8 @@ class Opened:
     standing: Standing
     family: Family | None
     heads: tuple[str, ...]
-    """Digest of the recorded opening in each ledger; whoever keeps it can tell whether lines were cut off later."""
+    """Digest of the recorded opening in each ledger, the world's own first and empty when that cannot be written;
+    whoever keeps it can tell whether lines were cut off later."""
     folder: Path
 
     def file(self, name: str) -> bytes:
@@ -43,7 +45,8 @@ def open_truth(
     ----
     place: the truth folder, or the world that holds it.
     purpose: ``report``, or ``tune`` when something may be changed after looking.
-    ledgers: where the opening is recorded beside ``ledger.jsonl`` of the world; all of them are read first.
+    ledgers: where the opening is recorded beside ``ledger.jsonl`` of the world; all of them are read first. When the
+        world's folder cannot be written these stand in for it, and the standing says so.
     by: what opened it (a verb, a detector).
     at: when, RFC 3339; a room does not look at the clock.
     world: the world's folder when the truth was moved out of it.
@@ -68,13 +71,20 @@ def copy_truth(
 
     Raises
     ------
-    ConfigError: ``out`` is not empty; else as `open_truth`.
+    ConfigError: ``out`` is not empty, or lies in the world, where a detector would read it; else as `open_truth`.
     """
+    above = place.parent
+    alone = (place / "truth").is_dir() or not ((above / WORLD).exists() or (above / "exchanges").is_dir())
+    home = place if alone else above
+    if out.resolve().is_relative_to(home.resolve()):
+        raise ConfigError(
+            f"{out} lies inside the world, where a detector would read it", hint="name a folder elsewhere"
+        )
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(f"{out.name} is not an empty folder", hint="name a folder that does not exist yet")
     standing, family, heads, folder = _enter(place, purpose, ledgers, by, at, None)
     out.mkdir(parents=True, exist_ok=True)
-    for path in sorted(folder.iterdir()):
+    for path in sorted(p for p in folder.iterdir() if p.is_file()):
         name = path.name.removesuffix(SUFFIX)
         (out / name).write_bytes(read_sealed(folder, name, family))
     return Opened(_read(folder, family), standing, family, heads, folder)
@@ -97,14 +107,22 @@ def _enter(
     family = read_family(home)
     digest = hashlib.sha256(found.read_bytes()).hexdigest()
     books = _books([home / LEDGER, *ledgers])
+    seeds = declared_seeds(family.scenario, family.seed) if family else ()
     entries = [e for book in books for e in book.entries()]
-    standing = standing_of(family, purpose, entries, digest)
+    standing = standing_of(family, purpose, entries, digest, seeds)
     row: dict[str, Any] = {
-        "at": at, "purpose": purpose, "by": by, "world": digest,
+        "opening": uuid4().hex, "at": at, "purpose": purpose, "by": by, "world": digest,
         "scenario": family.scenario if family else None, "seed": family.seed if family else None,
         "scale": family.scale if family else None, "split": family.split if family else None,
     }  # fmt: skip
-    return standing, family, tuple(book.append(row) for book in books), folder
+    named = [book.append(row) for book in books[1:]]
+    try:
+        own = books[0].append(row)
+    except Unwritable:
+        if not named:
+            raise
+        own, standing = "", replace(standing, beside=False)
+    return standing, family, (own, *named), folder
 
 
 def _books(paths: Sequence[Path]) -> list[Ledger]:

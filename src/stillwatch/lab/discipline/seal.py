@@ -43,11 +43,6 @@ def close_world(world: Path, scenario: Any, seed: int, scale: float) -> Family:
     return family
 
 
-def is_sealed(truth: Path) -> bool:
-    """Whether the folder holds sealed files."""
-    return any(truth.glob(f"*{SUFFIX}"))
-
-
 def read_sealed(truth: Path, name: str, family: Family | None) -> bytes:
     """The content of a truth file, sealed or not.
 
@@ -98,4 +93,4 @@ def _cover(content: bytes, name: str, family: Family) -> bytes:
     return mixed.tobytes()
 
 
-__all__ = ["SUFFIX", "close_world", "is_sealed", "read_sealed", "seal_folder", "sealed", "unsealed"]
+__all__ = ["SUFFIX", "close_world", "read_sealed", "seal_folder", "sealed", "unsealed"]

@@ -17,6 +17,9 @@ NOTES = {
     "unknown": "the world does not say which family it is of, so nobody can say what was tuned on it: not a result",
 }
 """Marks and their meaning in words. Only ``held out`` may be called a result."""
+ELSEWHERE = (
+    "; the world's folder cannot be written, so this opening is recorded only in the ledgers that were named"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +30,19 @@ class Standing:
     """One of `NOTES`."""
     openings: Mapping[str, int]
     """Earlier recorded openings of this world, by purpose. Many for report are tuning by another name."""
+    beside: bool = True
+    """Whether this opening is recorded beside the world, too."""
 
     def row(self) -> dict[str, Any]:
         """As JSON."""
-        return {"mark": self.mark, "note": NOTES[self.mark], "openings": dict(self.openings)}
+        note = NOTES[self.mark] + ("" if self.beside else ELSEWHERE)
+        return {"mark": self.mark, "note": note, "openings": dict(self.openings)}
 
 
 def standing_of(
-    family: Family | None, purpose: str, entries: Iterable[Mapping[str, Any]], world: str = ""
-) -> Standing:
+    family: Family | None, purpose: str, entries: Iterable[Mapping[str, Any]], world: str = "",
+    declared: Iterable[int] = (),
+) -> Standing:  # fmt: skip
     """The standing of figures on one world.
 
     Args
@@ -44,14 +51,17 @@ def standing_of(
     purpose: ``tune`` or ``report``.
     entries: lines of every ledger.
     world: digest of the world's truth, by which a world without a family is recognised.
+    declared: seeds that are declared together with the family's; one opened for tuning takes the others with it.
 
     Raises
     ------
     ConfigError
         ``report`` on a family that was opened for tuning and is not one for development.
     """
+    entries = list(entries)
+    # One opening may stand in several ledgers; lines of earlier versions carry no name of their own.
     mine = {
-        e["hash"]: e for e in entries
+        str(e.get("opening") or e["hash"]): e for e in entries
         if (e.get("world") == world if family is None else _same(e, family.scenario, (family.seed,)))
     }  # fmt: skip
     openings = Counter(str(e.get("purpose")) for e in mine.values())
@@ -59,10 +69,19 @@ def standing_of(
         return Standing("tuning", openings)
     if family is not None and family.development:
         return Standing("development", openings)
-    if openings["tune"]:
-        name = f"{family.scenario}, seed {family.seed}" if family else "this world"
-        raise _refusal(name, [e for e in mine.values() if e["purpose"] == "tune"], family)
+    if family is not None:
+        refuse_tuned(family.scenario, sorted({family.seed, *declared}), family.split, entries)
+    elif openings["tune"]:
+        raise _refusal("this world", [e for e in mine.values() if e["purpose"] == "tune"], None)
     return Standing("held out" if family else "unknown", openings)
+
+
+def declared_seeds(scenario: str, seed: int) -> frozenset[int]:
+    """Seeds that the built-in suites declare together with this one, itself included."""
+    from stillwatch.lab.suite.plan import load_suite, suites
+
+    families = (set(w.seeds) for s in suites() for w in load_suite(s).worlds if w.scenario == scenario)
+    return frozenset({seed}).union(*(f for f in families if seed in f))
 
 
 def refuse_tuned(
@@ -82,7 +101,8 @@ def refuse_tuned(
     opened = [e for e in entries if e.get("purpose") == "tune" and _same(e, scenario, held)]
     if opened:
         family = Family(scenario, max(seeds), 1.0, split)
-        raise _refusal(f"{scenario}, seeds {min(seeds)} to {max(seeds)}", opened, family)
+        told = f"seeds {min(seeds)} to {max(seeds)}" if len(seeds) > 1 else f"seed {seeds[0]}"
+        raise _refusal(f"{scenario}, {told}", opened, family)
 
 
 def _same(entry: Mapping[str, Any], scenario: str, seeds: Sequence[int]) -> bool:
@@ -102,4 +122,4 @@ def _refusal(name: str, opened: Sequence[Mapping[str, Any]], family: Family | No
     )
 
 
-__all__ = ["NOTES", "Standing", "refuse_tuned", "standing_of"]
+__all__ = ["NOTES", "Standing", "declared_seeds", "refuse_tuned", "standing_of"]

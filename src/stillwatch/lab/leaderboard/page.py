@@ -31,7 +31,7 @@ FIGURES = (
     ("F1", "Of campaigns called and of claims that fit a campaign."),
     ("Purity", "Members of the campaign or pool that leads their group. Mean over worlds."),
     ("False claims, stated", "Claims with half or more of no campaign, exact interval; then the rate stated."),
-    ("Cases per million accounts", "Groups with an account at review or act; exact Poisson interval."),
+    ("Cases per million accounts", "Groups and lone accounts at review or act; exact Poisson interval."),
     ("Successors that are member", "Accounts opened for banned ones, by exchanges they had sent when the log ended."),
     ("Taken before seen", "Median share of a campaign's exchanges before a look saw it, where looks were asked for."),
     ("Seconds", "Time of the detector on all these worlds."),

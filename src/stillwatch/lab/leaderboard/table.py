@@ -91,7 +91,7 @@ def _row(detector: str, family: str | None, cells: Sequence[Mapping[str, Any]]) 
             point: _sum(_orgs(s, point) for s in scores) for point in ("member", "claimed", "review_or_act", "act")
         },
         "successors": {
-            label: _sum(s["successors"][label] for s in scores if "successors" in s) for _, label in SENT
+            label: _sum(s["successors"][label] for s in scores) for _, label in SENT
         },
         "load": _load(scores),
         "missed_volume": _missed(scores),
@@ -133,7 +133,7 @@ def _sum(rates: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _orgs(score: Mapping[str, Any], point: str) -> dict[str, int]:
     everybody = score["collateral"].get("all")
-    if everybody is None or f"orgs_{point}" not in everybody:  # kept before this was counted
+    if everybody is None:
         return {"hits": 0, "total": 0}
     return {"hits": everybody[f"orgs_{point}"], "total": everybody["orgs"]}
 
@@ -188,7 +188,7 @@ def _delay(cells: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     A campaign that no look saw counts as later than all that were seen: the median is None when it falls on one.
     """
     told = [c for cell in cells if cell.get("delay") for c in cell["delay"]["campaigns"]]
-    looked = [c for c in told if c.get("looks", 1)]  # kept before looks were counted: every campaign had one
+    looked = [c for c in told if c["looks"]]
     if not looked:
         return None
     moments = [c["member"] for c in looked]

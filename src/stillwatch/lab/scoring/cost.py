@@ -16,22 +16,26 @@ PER = 1_000_000
 def analyst_load(truth: Truth, run: Run) -> dict[str, Any]:
     """Cases that a person would have to open, per million accounts seen.
 
-    A case is a group with an account hinted ``review`` or ``act``; for a detector that gives no hints, a group that is
-    called a campaign. The interval is the exact Poisson one: cases are counted, not drawn.
+    A case is a group that lists an account hinted ``review`` or ``act``, at any tier, or such an account that no group
+    lists; for a detector that gives no hints, a group that is called a campaign. The interval is the exact Poisson one:
+    cases are counted, not drawn.
     """
     hinted = run.hinted("review", "act")
     given = any(h != "none" for h in run.hint.values())
-    groups = {g for g, accounts in run.groups.items() if accounts & hinted} if given else run.claimed
-    low, high = poisson_interval(len(groups))
+    groups = {g for g, accounts in run.listed.items() if accounts & hinted} if given else run.claimed
+    inside = frozenset[str]().union(*(run.listed[g] for g in groups))
+    alone = hinted - inside
+    cases = len(groups) + len(alone)
+    low, high = poisson_interval(cases)
     seen = len(truth.ids)
     scale = PER / seen if seen else 0.0
     return {
-        "cases": len(groups),
-        "cases_per_million_accounts": len(groups) * scale,
+        "cases": cases,
+        "cases_per_million_accounts": cases * scale,
         "low": low * scale,
         "high": high * scale,
-        "accounts_in_cases": len(frozenset().union(*(run.groups[g] for g in groups))),
-        "counted": "groups with an account at review or act" if given else "groups called campaigns",
+        "accounts_in_cases": len(inside) + len(alone),
+        "counted": "groups and lone accounts at review or act" if given else "groups called campaigns",
     }
 
 

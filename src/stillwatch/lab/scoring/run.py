@@ -42,6 +42,8 @@ class Run:
     hint: Mapping[str, str]
     groups: Mapping[str, frozenset[str]]
     """Accounts at tier ``member``, by group; groups without any are left out."""
+    listed: Mapping[str, frozenset[str]]
+    """Accounts at any tier, by group."""
     kind: Mapping[str, str]
     """``campaign`` or ``pool``, by group."""
     stated: Mapping[str, float]
@@ -132,6 +134,7 @@ def run_from_tables(
     bits: dict[str, float] = {}
     p_value: dict[str, float] = {}
     groups: dict[str, set[str]] = {}
+    listed: dict[str, set[str]] = {}
     for group, account, said, weight in rows_of(members, "members.parquet", where):
         mine = _one_of(said, TIERS, "member", f"{where}/members.parquet")
         if account not in tier or TIERS.index(mine) > TIERS.index(tier[account]):
@@ -141,6 +144,7 @@ def run_from_tables(
             bits[account] = max(weight, bits.get(account, -np.inf))
         if (p := unusual.get(group)) is not None:
             p_value[account] = min(p, p_value.get(account, 1.0))
+        listed.setdefault(group, set()).add(account)
         if mine == "member":
             groups.setdefault(group, set()).add(account)
     hints: dict[str, str] = {}
@@ -153,6 +157,7 @@ def run_from_tables(
         p_value=p_value,
         hint=hints,
         groups={g: frozenset(a) for g, a in sorted(groups.items())},
+        listed={g: frozenset(a) for g, a in sorted(listed.items())},
         kind=kind,
         stated=stated,
         score=None if scores is None else _scores(scores, where),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import pyarrow.parquet as pq
 
 
 def write_prefix(traffic: Path, out: Path, cut: int) -> None:
-    """What a provider had at ``cut`` (microseconds since 1970): later exchanges, accounts, bans, releases are gone."""
+    """What a provider had at ``cut`` (microseconds since 1970): what came later is gone."""
     when = pa.scalar(cut, pa.int64()).cast(pa.timestamp("us", tz="UTC"))
     (out / "exchanges").mkdir(parents=True)
     source = ds.dataset(sorted((traffic / "exchanges").glob("*.parquet")))
@@ -25,11 +24,14 @@ def write_prefix(traffic: Path, out: Path, cut: int) -> None:
             writer.write_batch(batch)
     if (traffic / "accounts.parquet").exists():
         pq.write_table(_accounts(pq.read_table(traffic / "accounts.parquet"), when), out / "accounts.parquet")
-    if (traffic / "grants.jsonl").exists():
-        shutil.copy(traffic / "grants.jsonl", out / "grants.jsonl")
-    for name in ("releases.jsonl", "client_releases.jsonl"):
+    begins = {
+        "releases.jsonl": "released_at",
+        "client_releases.jsonl": "released_at",
+        "grants.jsonl": "valid_from",
+    }
+    for name, column in begins.items():
         if (traffic / name).exists():
-            _released(traffic / name, out / name, iso(cut))
+            _begun(traffic / name, out / name, column, iso(cut))
 
 
 def _accounts(table: pa.Table, when: pa.Scalar) -> pa.Table:
@@ -48,11 +50,13 @@ def _accounts(table: pa.Table, when: pa.Scalar) -> pa.Table:
     return table
 
 
-def _released(source: Path, out: Path, until: str) -> None:
+def _begun(source: Path, out: Path, column: str, until: str) -> None:
+    """Lines of what had begun by then; a line that does not say when stays."""
     limit = datetime.fromisoformat(until)
+    lines = [line for line in source.read_text(encoding="utf-8").splitlines() if line]
     kept = [
-        line for line in source.read_text(encoding="utf-8").splitlines()
-        if line and datetime.fromisoformat(json.loads(line)["released_at"]) < limit
+        line for line in lines
+        if not (when := json.loads(line).get(column)) or datetime.fromisoformat(when) < limit
     ]  # fmt: skip
     out.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
 
