@@ -100,6 +100,21 @@ def test_completion_completes() -> None:
     assert "plain,scan" in told.out
 
 
+@pytest.mark.parametrize(("words", "offered"), [
+    ("scan lo", "file,lo"), ("scan x --accounts a", "file,a"), ("scan x -f otlp", "plain,otlp-json"),
+    ("traits show han", "plain,handoff"), ("lab generate demo", "plain,demo_day"), ("baseline fit lo", "file,lo"),
+    ("explain {run} G-", "plain,G-"), ("explain /nowhere G-", ""),
+])  # fmt: skip
+def test_completion_offers_paths_and_names(first: Run, words: str, offered: str) -> None:
+    """Where a word is typed; and nothing, quietly, where nothing can be listed."""
+    line = "stillwatch " + words.format(run=first.out)
+    told = process(
+        "", _STILLWATCH_COMPLETE="bash_complete", COMP_WORDS=line, COMP_CWORD=str(len(words.split()))
+    )
+    assert offered in told.out if offered else not told.out.strip()
+    assert told.err == ""
+
+
 def test_the_score_of_a_run(first: Run, world: World) -> None:
     """The lab can be asked how well a run did."""
     told = cli("lab", "score", first.out, world.truth, "--json")

@@ -299,3 +299,11 @@ def test_hostile_shapes_cost_their_record_only(record: dict[str, Any], format: s
     assert total.read == 2
     silent = format == "canonical" or any(name in record for name in ("data", "resourceSpans"))
     assert silent or total.accepted + total.rejected + total.skipped + total.merged == 2
+
+
+@pytest.mark.parametrize("seed", [2**63, 2**70, -(2**64), 1.5, "x" * 50, [1], float(2**80)])
+def test_an_odd_seed_hides_nobody(seed: Any) -> None:
+    """A client may send any seed and be served; it is left out and the record counts."""
+    rows, reader = read(lines(exchange(seed=7), exchange(exchange_id="e2", seed=seed)))
+    assert [row.get("seed") for row in rows] == [7, None]
+    assert reader.rejected == []

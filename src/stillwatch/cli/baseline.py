@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from stillwatch.cli import offers
 from stillwatch.cli.commands import (
     SectionGroup,
     VerbCommand,
@@ -39,7 +40,7 @@ def baseline() -> None:
         ),
     ),
 )
-@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...", shell_complete=offers.paths)
 @reading_options
 @option(
     "--accounts",
@@ -107,7 +108,14 @@ def fit(
         console().print(facts(learnt))
 
 
-@baseline.command(cls=VerbCommand, short_help="Show what a baseline was learnt from.")
+@baseline.command(
+    cls=VerbCommand,
+    short_help="Show what a baseline was learnt from.",
+    examples=(
+        ("stillwatch baseline show", "the one that comes with stillwatch"),
+        ("stillwatch baseline show own.baseline --json", "your own, for a program"),
+    ),
+)
 @click.argument("path", required=False, metavar="[FILE]", type=click.Path(exists=True, dir_okay=False))
 @json_option()
 @debug_option()

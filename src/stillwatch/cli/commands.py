@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from stillwatch.cli import offers
+
 Examples = Sequence[tuple[str, str]]
 """(command line, what it does) pairs."""
 
@@ -114,7 +116,9 @@ def reading_options(command: Any) -> Any:
     key_help = "File with the digest key (`stillwatch key new`); wins over the settings."
     command = option("--key-file", section=_READ, metavar="FILE", type=_FILE, help=key_help)(command)
     command = option("--mapping", section=_READ, metavar="FILE", type=_FILE, help=mapping_help)(command)
-    return option("--format", "-f", section=_READ, metavar="NAME", help=format_help)(command)
+    return option(
+        "--format", "-f", section=_READ, metavar="NAME", shell_complete=offers.formats, help=format_help
+    )(command)
 
 
 def general_options(command: Any) -> Any:

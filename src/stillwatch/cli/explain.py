@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from stillwatch.cli import offers
 from stillwatch.cli.commands import VerbCommand, debug_option
 from stillwatch.cli.terminal import show
 
@@ -19,7 +20,7 @@ from stillwatch.cli.terminal import show
     ),
 )
 @click.argument("run_dir", metavar="FOLDER", type=click.Path(exists=True, file_okay=False))
-@click.argument("subject", metavar="ID")
+@click.argument("subject", metavar="ID", shell_complete=offers.groups)
 @debug_option()
 def explain(run_dir: str, subject: str) -> None:
     """Say why a campaign or an account was reported, and what would change that.

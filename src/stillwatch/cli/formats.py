@@ -8,7 +8,14 @@ from stillwatch.cli.commands import VerbCommand, debug_option, json_option
 from stillwatch.cli.terminal import console, print_json
 
 
-@click.command(cls=VerbCommand, short_help="List the log formats that can be read.")
+@click.command(
+    cls=VerbCommand,
+    short_help="List the log formats that can be read.",
+    examples=(
+        ("stillwatch formats", "all of them"),
+        ("stillwatch scan calls.jsonl --format openai", "overrule what the content looks like"),
+    ),
+)
 @json_option()
 @debug_option()
 def formats(as_json: bool) -> None:

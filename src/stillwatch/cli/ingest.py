@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from stillwatch.cli import offers
 from stillwatch.cli.commands import VerbCommand, general_options, json_option, option, reading_options
 from stillwatch.cli.edge import mapping_path, read_settings, standard_input
 from stillwatch.cli.terminal import console, print_json, progress
@@ -23,7 +24,7 @@ from stillwatch.cli.terminal import console, print_json, progress
         ),
     ),
 )
-@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...", shell_complete=offers.paths)
 @reading_options
 @option(
     "--out",

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from stillwatch.cli import offers
 from stillwatch.cli.commands import SectionGroup, VerbCommand, debug_option, json_option, option
 from stillwatch.cli.lab_search import VERBS
 from stillwatch.cli.terminal import console, print_json, progress, safe
@@ -33,7 +34,7 @@ def lab() -> None:
         ("stillwatch lab scenarios", "which scenarios there are"),
     ),
 )
-@click.argument("scenario")
+@click.argument("scenario", shell_complete=offers.scenarios)
 @option(
     "-P",
     "changes",
@@ -110,7 +111,11 @@ def generate(
         click.echo(f"wrote {safe(out)}")
 
 
-@lab.command(cls=VerbCommand, short_help="List the scenarios.")
+@lab.command(
+    cls=VerbCommand,
+    short_help="List the scenarios.",
+    examples=(("stillwatch lab scenarios", "what each one is"),),
+)
 @json_option()
 @debug_option()
 def scenarios(as_json: bool) -> None:
@@ -152,7 +157,11 @@ def _ledger(command: Any) -> Any:
     )(command)
 
 
-@lab.command(cls=VerbCommand, short_help="List the suites.")
+@lab.command(
+    cls=VerbCommand,
+    short_help="List the suites.",
+    examples=(("stillwatch lab suites", "what each one is for"),),
+)
 @json_option()
 @debug_option()
 def suites(as_json: bool) -> None:

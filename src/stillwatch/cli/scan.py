@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stillwatch.cli import offers
 from stillwatch.cli.commands import VerbCommand, general_options, json_option, option, reading_options
 from stillwatch.cli.edge import mapping_path, read_settings, standard_input
 from stillwatch.cli.terminal import print_json, progress
@@ -44,22 +45,42 @@ class ScanCommand(VerbCommand):
         ("stillwatch scan logs/ --check-null", "does it find anything in shuffled data? It should not"),
     ),
 )
-@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...", shell_complete=offers.paths)
 @reading_options
 @option(
     "--accounts",
     multiple=True,
     section="Context",
     metavar="FILE",
+    shell_complete=offers.paths,
     help="Account table (Parquet or JSONL); may be given more than once.",
 )
-@option("--grants", section="Context", metavar="FILE", help="Permissions to distil (TOML or JSONL).")
-@option("--releases", section="Context", metavar="FILE", help="When each model was released.")
-@option("--client-releases", section="Context", metavar="FILE", help="When each client version was released.")
+@option(
+    "--grants",
+    section="Context",
+    metavar="FILE",
+    shell_complete=offers.paths,
+    help="Permissions to distil (TOML or JSONL).",
+)
+@option(
+    "--releases",
+    section="Context",
+    metavar="FILE",
+    shell_complete=offers.paths,
+    help="When each model was released.",
+)
+@option(
+    "--client-releases",
+    section="Context",
+    metavar="FILE",
+    shell_complete=offers.paths,
+    help="When each client version was released.",
+)
 @option(
     "--baseline",
     section="Context",
     metavar="FILE",
+    shell_complete=offers.paths,
     help="Reference cohort from `stillwatch baseline fit`; else the built-in way of `detect.reference`.",
 )
 @option(

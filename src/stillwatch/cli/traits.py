@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from stillwatch.cli import offers
 from stillwatch.cli.commands import SectionGroup, VerbCommand, debug_option, json_option
 from stillwatch.cli.terminal import console, print_json
 from stillwatch.errors import ConfigError
@@ -42,8 +43,12 @@ def traits(ctx: click.Context, as_json: bool) -> None:
         console().print(listing(rows, ("id", "family", "title")))
 
 
-@traits.command(cls=VerbCommand, short_help="Show one trait.")
-@click.argument("trait_id", metavar="ID")
+@traits.command(
+    cls=VerbCommand,
+    short_help="Show one trait.",
+    examples=(("stillwatch traits show template", "what it is, its null, and who else looks like it"),),
+)
+@click.argument("trait_id", metavar="ID", shell_complete=offers.traits)
 @json_option()
 @debug_option()
 def show(trait_id: str, as_json: bool) -> None:

@@ -14,7 +14,11 @@ ENGINES = ("duckdb", "ibis-framework", "numba", "numpy", "pyarrow", "scipy")
 """Packages whose version can change a result."""
 
 
-@click.command(cls=VerbCommand, short_help="Print the version.")
+@click.command(
+    cls=VerbCommand,
+    short_help="Print the version.",
+    examples=(("stillwatch version --json", "with the engines whose version can change a result"),),
+)
 @json_option("Print the versions of the engines too, as JSON.")
 @debug_option()
 def version(as_json: bool) -> None:

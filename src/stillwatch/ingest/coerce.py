@@ -27,6 +27,8 @@ Reasons = dict[int, str]
 """Row number in the batch to why that row is refused; the first reason stands."""
 
 _NO = object()
+_FREE = frozenset({"seed"})
+"""What a client may set to anything and be served: left out when it does not fit, for it must hide nobody."""
 _STRUCTURED = frozenset({"messages", "tools"})
 _QUICK: dict[Any, frozenset[type]] = {
     pa.string(): frozenset({str, NoneType}),
@@ -90,10 +92,9 @@ def _one_by_one(name: str, kind: pa.DataType, values: list[Any]) -> tuple[pa.Arr
     kept: list[Any] = []
     for row, value in enumerate(values):
         new = None if value is None else convert(value)
-        if new is _NO:
+        if new is _NO and name not in _FREE:
             reasons[row] = f"{name} is not {expected}"
-            new = None
-        kept.append(new)
+        kept.append(None if new is _NO else new)
     return pa.array(kept, kind), reasons
 
 

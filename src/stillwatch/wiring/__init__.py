@@ -18,7 +18,7 @@ from stillwatch.wiring.lab import (
     list_scenarios,
     list_suites,
 )
-from stillwatch.wiring.lists import list_formats, list_traits
+from stillwatch.wiring.lists import list_formats, list_groups, list_traits
 from stillwatch.wiring.progress import Progress
 from stillwatch.wiring.scanning import explain, scan
 
@@ -36,6 +36,7 @@ __all__ = [
     "lab_score",
     "lab_search",
     "list_formats",
+    "list_groups",
     "list_scenarios",
     "list_suites",
     "list_traits",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
+
+import pyarrow.parquet as pq
 
 from stillwatch.detect.traits import builtin_traits
 from stillwatch.ingest import FORMATS
@@ -22,3 +25,11 @@ def list_formats() -> list[dict[str, Any]]:
     return [{"id": name, "title": f.title} for name, f in sorted(FORMATS.items())] + [
         {"id": "mapping", "title": "anything else, through a TOML mapping (--mapping FILE)"}
     ]
+
+
+def list_groups(run_dir: Path) -> list[str]:
+    """The ids of the pools and campaigns in an output folder."""
+    ids: list[str] = pq.read_table(run_dir / "campaigns.parquet", columns=["campaign_id"])[
+        "campaign_id"
+    ].to_pylist()
+    return ids
