@@ -7,6 +7,7 @@ from statistics import median, quantiles
 from typing import Any
 
 from scripts.benchmarks.words import at_rate, counts_at, of, seeds, short, spread, upper, wilson
+from stillwatch.lab.cost_prices import PRICES
 
 
 def ladder(rows: list[dict[str, Any]]) -> list[str]:
@@ -64,9 +65,11 @@ def price(rows: list[dict[str, Any]]) -> list[str]:
                 by[c["level"]].append(c["cost_per_exchange_usd"])
     if not by:
         return []
+    assumed = sum(p.assumed for p in PRICES.values())
     out = [
         "", "## What evasion costs", "",
-        "Bill per extraction exchange in US dollars (prices with sources in `lab/prices.toml`, nine of 22 assumed), median over the"
+        "Bill per extraction exchange in US dollars (prices with sources in `lab/prices.toml`,"
+        f" {assumed} of {len(PRICES)} assumed), median over the"
         " campaigns of a rung, quartiles in brackets. A careless campaign, L0, stands for no defence.", "",
         "| rung | campaigns | $ per exchange | times L0 |", "|---|---|---|---|",
     ]  # fmt: skip
