@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
-from scipy.stats import beta
 
 from stillwatch.lab.discipline.family import WORLD
 from stillwatch.lab.scenario import Scenario
+from stillwatch.lab.scoring.rates import clopper_pearson
 from stillwatch.lab.writer import generate
 
 Detector = Callable[[Path], Path]
@@ -77,12 +77,7 @@ def interval(hits: int, total: int, confidence: float = 0.95) -> tuple[float, fl
     >>> [round(x, 3) for x in interval(0, 8)], [round(x, 3) for x in interval(8, 8)]
     ([0.0, 0.369], [0.631, 1.0])
     """
-    if total == 0:
-        return 0.0, 1.0
-    tail = (1 - confidence) / 2
-    low = 0.0 if hits == 0 else float(beta.ppf(tail, hits, total - hits + 1))
-    high = 1.0 if hits == total else float(beta.ppf(1 - tail, hits + 1, total - hits))
-    return low, high
+    return clopper_pearson(hits, total, confidence)
 
 
 __all__ = ["FLAGGED", "Detector", "Seen", "interval", "run_trial"]
