@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from itertools import pairwise
@@ -365,3 +366,12 @@ def test_a_dial_is_a_hash_of_the_account_and_not_of_its_place() -> None:
     """The same key is on the same side of the dial wherever it stands."""
     key = np.arange(10, dtype=np.uint64)
     assert np.array_equal((unit(key, 202) < 0.5)[::-1], unit(key[::-1], 202) < 0.5)
+
+
+def test_the_page_has_every_dial_with_its_value_on_the_lowest_rung() -> None:
+    """A dial, or a default, that changes without the page fails."""
+    page = (Path(__file__).parents[2] / "docs" / "lab_attackers.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \| ([0-9.]+) \|", page, flags=re.M))
+    assert {name: float(value) for name, value in rows.items()} == {
+        f.name: getattr(LEVELS[0], f.name) for f in fields(LEVELS[0]) if f.name not in ("ban_share", "heartbeat_h")
+    }  # fmt: skip

@@ -63,7 +63,7 @@ def test_a_bill_worked_out_by_hand() -> None:
     assert dict(cost.items) == pytest.approx(by_hand)
     assert cost.total_usd == pytest.approx(sum(by_hand.values()))
     assert cost.per_exchange_usd(60) == pytest.approx(sum(by_hand.values()) / 1020)
-    assert cost.delay == 90.0
+    assert cost.record(60)["delay_days"] == {"ageing": 90.0, "recency": 12.0}
 
 
 def test_without_extraction_there_is_no_cost_per_exchange() -> None:

@@ -135,11 +135,6 @@ class Cost:
         """
         return over(self.items, days) / self.extraction if self.extraction else None
 
-    @property
-    def delay(self) -> float:
-        """Days until the haul is complete, beyond an unhidden campaign's."""
-        return max(self.delay_days.values(), default=0.0)
-
     def record(self, days: float) -> dict[str, Any]:
         """Plain values for a truth file."""
         per = self.per_exchange_usd(days)
