@@ -193,6 +193,20 @@ class World:
             batch[name] = np.broadcast_to(np.asarray(value), t.shape).astype(kind)
         self.events.append(batch)
 
+    def ask(
+        self,
+        rng: np.random.Generator,
+        block: Block,
+        local: I64,
+        t: I64,
+        *,
+        stream: int,
+        seed: U64,
+        **columns: Any,
+    ) -> None:
+        """Plan single requests of one stream, each worded and answered anew; other columns as in :meth:`emit`."""
+        self.emit(block, local, t, stream=stream, seed=seed, nonce=self.fresh(rng, len(t)), **columns)
+
     def live(
         self,
         rng: np.random.Generator,
