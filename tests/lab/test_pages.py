@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from fnmatch import fnmatch
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+import stillwatch.lab as lab
 from stillwatch.lab import load_scenario, scenarios
 from stillwatch.lab.addresses import COUNTRIES
 from stillwatch.lab.attackers import LEVELS, VARIANTS
@@ -15,6 +18,7 @@ from stillwatch.lab.discipline import DEVELOPMENT_SEEDS
 from stillwatch.lab.honest import CLASSES
 from stillwatch.lab.parts import CHUNK_ROWS, PART_ROWS
 from stillwatch.lab.plan import HOLD_ROWS, ROW
+from stillwatch.lab.population import tables
 from stillwatch.lab.relay import Rules
 from stillwatch.lab.relay_pool import RESTS_S
 from stillwatch.lab.suite import suites
@@ -135,3 +139,47 @@ def test_figures_in_the_text_are_those_of_the_code() -> None:
     assert f"at most {SLICE_ACCOUNTS:,} accounts or a million exchanges" in GENERATOR
     assert (SLICE_ROWS, HOLD_ROWS, PART_ROWS, CHUNK_ROWS) == (1_000_000, 1_000_000, 500_000, 50_000)
     assert "half a million exchanges is rendered\n   50,000 rows at a time" in GENERATOR
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "scenario",
+        "relay",
+        "relay_work",
+        "people",
+        "addresses",
+        "clients",
+        "corpus",
+        "attackers.dials",
+        "attackers.imitation",
+    ],
+)
+def test_every_parameter_says_what_it_is(module: str) -> None:
+    """A field of a dataclass has a text beneath it."""
+    path = Path(lab.__file__).parent / f"{module.replace('.', '/')}.py"
+    bare = []
+    for held in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(held, ast.ClassDef):
+            for node, after in pairwise([*held.body, ast.Pass()]):
+                told = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
+                if isinstance(node, ast.AnnAssign) and not told:
+                    bare.append(f"{held.name}.{ast.unparse(node.target)}")
+    assert bare == []
+
+
+def test_every_scenario_says_what_it_is_for() -> None:
+    """A sentence for `lab scenarios`."""
+    assert [name for name, text in scenarios().items() if len(text) < 30] == []
+
+
+def test_every_figure_of_the_population_is_read() -> None:
+    """A figure that no code asks for would be believed and do nothing."""
+    code = "".join(p.read_text(encoding="utf-8") for p in Path(lab.__file__).parent.glob("*.py"))
+    by_law = {"mu", "between", "within", "shares", "values"}
+    for table, held in tables().items():
+        assert f'"{table}"' in code, table
+        for name in set(held) - by_law:
+            if not name.endswith("source"):
+                alone = f'figure("{table}", "{name}")' in code
+                assert alone or (table == "cached" and f'"{name}"' in code), (table, name)

@@ -60,11 +60,17 @@ class Plan:
     """Address plan of a set of accounts: primary, and an alternative used for a share of the hours."""
 
     base: U64
+    """First address of the range."""
     spread: I64
+    """Addresses in it."""
     period: I64
+    """Microseconds before an account moves on within it."""
     alt_base: U64
+    """First address of the other range: a phone, a VPN."""
     alt_spread: I64
+    """Addresses in that."""
     alt_share: np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+    """Share of hours spent there."""
 
 
 class Networks:

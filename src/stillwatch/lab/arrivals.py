@@ -63,7 +63,7 @@ def arrivals(
         return who, who.copy()
     shape = np.clip(1.0 / np.square(cv), 0.003, 50.0)
     gaps = rng.gamma(shape[who]) + 1e-9
-    weibull = np.flatnonzero(np.arange(len(counts)) % 5 == 0)
+    weibull = np.flatnonzero(np.arange(len(counts)) % round(1 / figure("burst", "weibull_share")) == 0)
     is_weibull = np.isin(who, weibull)
     gaps[is_weibull] = (
         np.power(

@@ -22,17 +22,25 @@ class Family:
     """One client program."""
 
     name: str
+    """As in ``client_releases.jsonl``."""
     agent: str
     """User agent; ``{v}``, ``{os}``, ``{rv}`` are filled in."""
     lang: str
     """SDK language for ``x-stainless-lang``; empty when the client sends no such headers."""
     runtime: str
+    """Name of the runtime, for the headers."""
     runtimes: tuple[str, ...]
+    """Its versions in use."""
     systems: tuple[str, ...]
+    """System and architecture, as often as they are common."""
     channel: str
+    """``api`` or ``chat``."""
     weight: float
+    """Share of accounts. Design choice: no public count exists."""
     cadence_days: float
+    """Mean days between releases. Design choice."""
     major: str
+    """First part of the version."""
 
 
 _SERVER = ("Linux/x64", "Linux/x64", "Linux/x64", "Linux/arm64", "MacOS/arm64", "Windows/x64")
@@ -165,8 +173,11 @@ class ClientRow:
     """What the log shows of one client build."""
 
     agent: str
+    """User agent."""
     tls: str
+    """TLS fingerprint."""
     headers: list[tuple[str, str]] | None
+    """SDK headers, none for a plain client."""
 
 
 class Clients:

@@ -42,8 +42,11 @@ class Item:
     """One text and what it is for."""
 
     role: str
+    """One of ``ROLES``."""
     text: str
+    """The text."""
     kind: str = ""
+    """Kind of question, recipe or answer; empty for general."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ class Corpus:
     """Texts by role and kind."""
 
     texts: Mapping[tuple[str, str], tuple[str, ...]]
+    """By role and kind."""
     digest: str
     """SHA-256 over all texts in order: goes into ``world.json``."""
 

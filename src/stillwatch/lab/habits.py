@@ -3,6 +3,8 @@ documents, chat."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from stillwatch.lab.addresses import COUNTRIES
@@ -142,6 +144,12 @@ def api_stream(world: World, rng: np.random.Generator, country: int, sentences: 
     elif 0.42 < kind < 0.45:
         stream.voice, stream.reply = world.library.get("math"), world.library.get("solution")
     return stream
+
+
+def reasoning_ask(world: World, rng: np.random.Generator, finals: Sequence[str]) -> str:
+    """The opening of an honest program that wants worked solutions; ``finals`` say where the answer goes."""
+    borrowed = world.library.borrowed_ask(rng, "reasoning")
+    return borrowed or f"{choose(rng, SOLVE)}. {choose(rng, THINK)}{choose(rng, finals)}.\n\n"
 
 
 def agent_stream(

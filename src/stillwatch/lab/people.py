@@ -20,39 +20,69 @@ class Block:
     """Accounts ``first .. first + size``; classes change the arrays before the world is sealed."""
 
     first: int
+    """Number of the first account in the world."""
     size: int
+    """Accounts."""
     kind: str
+    """Class, as in the truth."""
     key: U64
+    """Secret of an account from which ids and habits are hashed."""
     country: I64
+    """Row of ``COUNTRIES``."""
     zone_h: I64
+    """Offset from UTC, hours."""
     org: U64
     """True organisation, declared or not."""
     declared: U64
     """Declared organisation, 0 when none."""
     created: I64
+    """Sign-up, microseconds."""
     payment: U64
+    """Digest of the instrument, 0 for none."""
     email: list[str]
+    """Mail domain."""
     phone: U64
+    """Digest of the number, 0 for none."""
     signup_ip: U64
+    """Address at sign-up."""
     plan: list[str]
+    """Price plan."""
     verification: list[str]
+    """How far the holder was verified."""
     programme: list[str | None]
+    """Programme it came in through."""
     chat: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
+    """Uses the chat, not the API."""
     family: I64
+    """Client program, a row of ``FAMILIES``."""
     variant: I64
+    """Platform and runtime of the client."""
     lag: I64
+    """Microseconds behind the client's releases."""
     plan_ip: Plan
+    """Where it calls from."""
     base_model: I64
+    """Model before the switch."""
     switch: I64
+    """When it takes up the new model."""
     cv: F64
+    """Burstiness of arrivals; ``burst`` in ``population.toml``."""
     active: F64
+    """Share of ten-minute bins in use; ``active`` in ``population.toml``."""
     weekend: F64
+    """Weight of weekend hours against weekdays. Design choice."""
     error_rate: F64
+    """Share of attempts that fail; ``failure`` in ``population.toml``."""
     device: U64
+    """Device id, 0 for none."""
     status: list[str] = field(default_factory=list)
+    """``active``, ``suspended`` or ``banned``."""
     status_at: I64 = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    """When that changed, 0 for never."""
     campaign: str | None = None
+    """Campaign or pool, none for honest accounts."""
     level: int | None = None
+    """Rung of its attacker."""
     apart: bool = False
     """Accounts of one organisation that act each for themselves: a course is no controller of its students."""
 

@@ -38,6 +38,7 @@ class Rules:
     failover: float = 1.0
     """Share of errors after which the same request goes to another account within seconds."""
     fail_rate: float = 0.012
+    """Share of attempts that fail. Design choice, about the honest median (``failure`` in ``population.toml``)."""
     jitter_s: float = 0.0
     """Random delay added to every request, seconds."""
     duplicate_share: float = 0.0
@@ -47,6 +48,7 @@ class Rules:
     heartbeat_h: float = 0.0
     """Hours between heartbeats per account; 0 for none."""
     sealed_replay: bool = False
+    """Present sealed reasoning that was issued to another account."""
     frozen_at_us: I64 | None = None
     """Per account: its client build never moves past this time; 0 keeps up."""
     passes_headers: bool = False
@@ -60,8 +62,11 @@ class Ban:
     """An account goes, a spare comes."""
 
     at_us: int
+    """When."""
     account: int
+    """Who goes, as a position in the block."""
     spare: int
+    """Who comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,9 @@ class Join:
     """An account enters the pool later than at the start."""
 
     at_us: int
+    """When."""
     account: int
+    """Who enters, as a position in the block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +84,15 @@ class Planned:
     """What a relay planned inside the world's window."""
 
     exchanges: int = 0
+<<<<<<< HEAD
     """Attempts, refused ones included, heartbeats not."""
     extraction: int = 0
     """Of these, for extraction."""
+=======
+    """All attempts."""
+    extraction: int = 0
+    """Attempts that serve extraction."""
+>>>>>>> fix-gen
     answered: int = 0
     """Extraction exchanges that were answered."""
     paid: int = 0

@@ -33,10 +33,15 @@ class Desk:
     """One source of requests: a customer, or one line of the extraction queue."""
 
     stream: int
+    """What is asked."""
     weight: float = 1.0
+    """Share of the sessions, against the other desks' weights."""
     extraction: bool = False
+    """Serves extraction; else a paying customer's."""
     end_user: int = 0
+    """Identifier passed on with every request; 0 for none."""
     device: int = 0
+    """Device id that shines through; 0 for none."""
     switch_us: int | None = None
     """When this desk moves to the new model; unset draws it like everybody's."""
     teacher: bool = False
@@ -54,9 +59,13 @@ class Pace:
     """How requests follow each other; the part of the rules that decides when, not where."""
 
     jitter_s: float = 0.0
+    """Random delay added to every session, seconds."""
     duplicate_share: float = 0.0
+    """Share of extraction payloads asked once more."""
     repeats: int = 1
+    """Best-of-R: copies of every extraction payload."""
     flat: bool = False
+    """No day rhythm for customers either."""
 
 
 class Work:

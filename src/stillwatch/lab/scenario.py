@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from stillwatch.errors import ConfigError
+from stillwatch.lab.population import figure
 from stillwatch.lab.scenario_check import SPLITS, check_table
 from stillwatch.lab.scenario_files import changed, parse_changes, read_table
 
@@ -33,7 +34,7 @@ class Ordinary:
     """Number at scale 1."""
     exchanges_per_day: float = 8.0
     """Mean per account and day."""
-    volume_sigma: float = 1.75
+    volume_sigma: float = figure("volume", "sigma")
     """Log-normal spread of volumes; 1.53-2.09 gives the top 10 % of accounts 60-79 % of exchanges."""
     chat_share: float = 0.35
     """Share of accounts that use the chat channel."""
@@ -102,16 +103,23 @@ class Scenario:
     """A whole world."""
 
     name: str
+    """Goes into ``world.json`` and into what figures on the world are kept under."""
     start: date
+    """First day, UTC."""
     days: int
+    """Length."""
     ordinary: Ordinary
+    """Unrelated honest accounts."""
     honest: Mapping[str, LookAlike]
+    """Look-alikes by class."""
     campaigns: tuple[CampaignSpec, ...]
+    """Attackers, in the order in which they are built."""
     completions: str = "short"
     """``short``: one to three sentences of answer text; ``none``: token counts only."""
     release_share: float = 0.4
     """When the new model comes out, as a share of the scenario."""
     description: str = ""
+    """What ``lab scenarios`` shows; no part of the digest."""
     version: int = 1
     """Raised whenever the file changes what it simulates."""
     split: str = "develop"

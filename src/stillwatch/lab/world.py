@@ -35,11 +35,17 @@ class Stream:
     """One kind of request of one builder, person or campaign."""
 
     voice: int
+    """Voice of what is asked, a number of the library."""
     reply: int
+    """Voice of the answers."""
     system: str | None = None
+    """System prompt."""
     pre: str = ""
+    """Text before the payload."""
     post: str = ""
+    """Text after it."""
     tools: str | None = None
+    """Tool definitions, JSON."""
     follow: int = 0
     """Voice of later turns."""
     length: tuple[float, float] = (1.2, 0.7)
@@ -55,14 +61,21 @@ class Stream:
     gap_s: float = 60.0
     """Median seconds between turns."""
     temperature: float | None = None
+    """As sent; unset sends none."""
     top_p: float | None = None
+    """As sent; unset sends none."""
     max_tokens: int | None = None
+    """Limit as sent, and on the output; unset has neither."""
     reasoning: bool = False
+    """Answers have reasoning tokens."""
     sealed: bool = False
+    """Answers come with sealed reasoning, later turns present it."""
     streaming: bool = False
+    """As sent."""
     refusal: float = 0.004
     """Share of answers that are refusals."""
     operation: str = "chat"
+    """As logged."""
 
 
 @dataclass(slots=True)
@@ -192,6 +205,20 @@ class World:
             value = batch.get(name, columns.get(name, defaults.get(name)))
             batch[name] = np.broadcast_to(np.asarray(value), t.shape).astype(kind)
         self.events.append(batch)
+
+    def ask(
+        self,
+        rng: np.random.Generator,
+        block: Block,
+        local: I64,
+        t: I64,
+        *,
+        stream: int,
+        seed: U64,
+        **columns: Any,
+    ) -> None:
+        """Plan single requests of one stream, each worded and answered anew; other columns as in :meth:`emit`."""
+        self.emit(block, local, t, stream=stream, seed=seed, nonce=self.fresh(rng, len(t)), **columns)
 
     def live(
         self,

@@ -42,4 +42,4 @@ def build(world: World, rng: np.random.Generator, p: LookAlike, index: int) -> N
     items, again = world.fresh(rng, len(t)), (local + rng.integers(1, size, len(t))) % size
     later = t + rng.integers(1_200, 6 * 3_600, len(t)) * 1_000_000
     for who, when in ((local, t), (again, np.maximum(later, block.created[again] + 60_000_000))):
-        world.emit(block, who, when, stream=number[0], seed=items, nonce=world.fresh(rng, len(t)))
+        world.ask(rng, block, who, when, stream=number[0], seed=items)

@@ -10,8 +10,9 @@ import numpy as np
 
 from stillwatch.lab.addresses import DAY_US, HOUR_US
 from stillwatch.lab.clients import NUMBER
+from stillwatch.lab.habits import reasoning_ask
 from stillwatch.lab.scenario import LookAlike
-from stillwatch.lab.text.instructions import FINAL_BOX, SOLVE, THINK, choose
+from stillwatch.lab.text.instructions import FINAL_BOX
 from stillwatch.lab.world import NEW_MODEL, Stream, World, log_uniform
 
 
@@ -30,8 +31,7 @@ def build(world: World, rng: np.random.Generator, p: LookAlike, index: int) -> N
         Stream(
             voice=world.library.get(kind),
             reply=world.library.get("reply:code" if kind == "code" else "solution"),
-            pre=world.library.borrowed_ask(rng, "reasoning")
-            or f"{choose(rng, SOLVE)}. {choose(rng, THINK)}{choose(rng, FINAL_BOX)}.\n\n",
+            pre=reasoning_ask(world, rng, FINAL_BOX),
             length=(0.0, 0.2),
             out=(6.3, 0.6),
             temperature=0.0,
@@ -52,14 +52,6 @@ def build(world: World, rng: np.random.Generator, p: LookAlike, index: int) -> N
         local = rng.integers(0, size, len(questions))
         model = np.full(len(t), NEW_MODEL if run >= 2 else 1 + run % 2)
         model = np.where(t >= world.release, model, 1)
-        world.emit(
-            block,
-            local,
-            t,
-            stream=stream,
-            seed=rng.permutation(questions),
-            nonce=world.fresh(rng, len(t)),
-            model=model,
-        )
+        world.ask(rng, block, local, t, stream=stream, seed=rng.permutation(questions), model=model)
     if index % 3 == 1:
         world.grant(block, "evaluation", "agreed evaluation runs")

@@ -12,8 +12,9 @@ import numpy as np
 
 from stillwatch.lab.addresses import HOUR_US
 from stillwatch.lab.clients import NUMBER
+from stillwatch.lab.habits import reasoning_ask
 from stillwatch.lab.scenario import LookAlike
-from stillwatch.lab.text.instructions import FINAL_BOX, SOLVE, THINK, choose
+from stillwatch.lab.text.instructions import FINAL_BOX
 from stillwatch.lab.world import NEW_MODEL, Stream, World, log_uniform
 
 
@@ -27,8 +28,7 @@ def build(world: World, rng: np.random.Generator, p: LookAlike, index: int) -> N
         Stream(
             voice=world.library.get(kind),
             reply=world.library.get("reply:code" if kind == "code" else "solution"),
-            pre=world.library.borrowed_ask(rng, "reasoning")
-            or f"{choose(rng, SOLVE)}. {choose(rng, THINK)}{choose(rng, FINAL_BOX)}.\n\n",
+            pre=reasoning_ask(world, rng, FINAL_BOX),
             length=(0.0, 0.2),
             out=(6.4, 0.6),
             temperature=0.0,
@@ -41,12 +41,5 @@ def build(world: World, rng: np.random.Generator, p: LookAlike, index: int) -> N
         begin = world.release + int(rng.exponential(9.0) * HOUR_US)
         t = begin + np.sort(rng.integers(0, int(rng.uniform(0.3, 4.0) * HOUR_US), each))
         ready = t > block.created[local]
-        world.emit(
-            block,
-            np.full(int(ready.sum()), local),
-            t[ready],
-            stream=stream,
-            seed=rng.permutation(questions)[ready],
-            nonce=world.fresh(rng, int(ready.sum())),
-            model=NEW_MODEL,
-        )
+        who, seed = np.full(int(ready.sum()), local), rng.permutation(questions)[ready]
+        world.ask(rng, block, who, t[ready], stream=stream, seed=seed, model=NEW_MODEL)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from stillwatch.lab.habits import reasoning_ask
 from stillwatch.lab.scenario import LookAlike
-from stillwatch.lab.text.instructions import FINAL_TAGS, SOLVE, THINK, choose
+from stillwatch.lab.text.instructions import FINAL_TAGS
 from stillwatch.lab.world import Stream, World, log_uniform
 
 
@@ -30,8 +31,7 @@ def build(world: World, rng: np.random.Generator, p: LookAlike, index: int) -> N
         Stream(
             voice=world.library.get(kind),
             reply=world.library.get("reply:code" if kind == "code" else "solution"),
-            pre=world.library.borrowed_ask(rng, "reasoning")
-            or f"{choose(rng, SOLVE)}. {choose(rng, THINK)}{choose(rng, FINAL_TAGS)}.\n\n",
+            pre=reasoning_ask(world, rng, FINAL_TAGS),
             length=(0.5, 0.4),
             out=(7.0, 0.6),
             temperature=0.8,
@@ -45,5 +45,5 @@ def build(world: World, rng: np.random.Generator, p: LookAlike, index: int) -> N
         when = t + sample * rng.integers(30, 600, len(t)) * 1_000_000
         who = (local + sample) % size
         when = np.maximum(when, block.created[who] + 60_000_000)
-        world.emit(block, who, when, stream=stream, seed=problems, nonce=world.fresh(rng, len(t)))
+        world.ask(rng, block, who, when, stream=stream, seed=problems)
     world.grant(block, "distillation", "licensed distillation of a small model")

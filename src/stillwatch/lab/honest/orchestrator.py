@@ -42,7 +42,7 @@ def build(world: World, rng: np.random.Generator, p: LookAlike, index: int) -> N
     when = t[row] + (rng.exponential(900.0, len(row)) * 1e6).astype(np.int64) + 20_000_000
     who = rng.integers(1, size, len(row))
     when = np.maximum(when, block.created[who] + 60_000_000)
-    world.emit(block, who, when, stream=worker, seed=seed[row], nonce=world.fresh(rng, len(row)))
+    world.ask(rng, block, who, when, stream=worker, seed=seed[row])
 
 
 def _streams(world: World, rng: np.random.Generator, index: int) -> tuple[int, int]:

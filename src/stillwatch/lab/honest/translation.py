@@ -58,6 +58,4 @@ def build(world: World, rng: np.random.Generator, p: LookAlike, index: int) -> N
             )
         )
         t = t0 + rng.integers(1, 900, len(t0)) * 1_000_000
-        world.emit(
-            block, local0 + local, t, stream=stream, seed=texts[: len(t0)], nonce=world.fresh(rng, len(t0))
-        )
+        world.ask(rng, block, local0 + local, t, stream=stream, seed=texts[: len(t0)])
