@@ -84,15 +84,9 @@ class Planned:
     """What a relay planned inside the world's window."""
 
     exchanges: int = 0
-<<<<<<< HEAD
     """Attempts, refused ones included, heartbeats not."""
     extraction: int = 0
     """Of these, for extraction."""
-=======
-    """All attempts."""
-    extraction: int = 0
-    """Attempts that serve extraction."""
->>>>>>> fix-gen
     answered: int = 0
     """Extraction exchanges that were answered."""
     paid: int = 0

@@ -20,8 +20,11 @@ PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("lab/baselines", "lab/discipline", "lab/evasion", "lab/fit", "lab/framing", "lab/leaderboard",
          "lab/scoring", "lab/suite"),
     ),
-    "scorer": (("lab/scoring", "lab/suite/delay.py", "lab/suite/log.py", "lab/suite/prefix.py", "lab/suite/successors.py",
-         "lab/suite/world.py"), ()),
+    "scorer": (
+        ("lab/scoring", "lab/suite/delay.py", "lab/suite/log.py", "lab/suite/prefix.py", "lab/suite/successors.py",
+         "lab/suite/world.py"),
+        (),
+    ),
     "own": (("",), ("cli", "lab")),
     "baselines": (("lab/baselines", "records"), ()),
     "all": (("",), ()),
