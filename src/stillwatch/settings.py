@@ -170,7 +170,9 @@ class IngestSettings(_Section):
         "UTC time",
     )
     latest: UtcTime = _setting(
-        None, "A record that started at or after this is refused and counted. Unset: the year 2100.", "UTC time"
+        None,
+        "A record that started at or after this is refused and counted. Unset: the year 2100.",
+        "UTC time",
     )
     batch_rows: int = _setting(
         8_192, "Exchanges handled at a time.", "exchanges", shapes_result=False, ge=64, le=1_048_576
