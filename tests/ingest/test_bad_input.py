@@ -280,3 +280,19 @@ def test_a_short_file_cut_short_keeps_what_came_before(pack: Callable[[bytes], b
     rows, reader = read(packed[: len(packed) * 2 // 3])
     assert 100 < len(rows) < 480
     assert "truncated" in reasons(reader)[-1][1]
+
+
+@pytest.mark.parametrize("size", [300_000, 3_000_000])
+def test_a_long_first_record_hides_no_file(size: int) -> None:
+    """Whoever comes first in a log must not make it unreadable with a long answer, wherever the names lie."""
+    first = {"completion": "x" * size, **exchange()}
+    rows, reader = read(lines(first, *(exchange(exchange_id=f"n{i}") for i in range(3))))
+    assert len(rows) == 4
+    assert reader.recognised[0].format == "canonical"
+    assert [len(read(lines(first).removesuffix(end))[0]) for end in (b"", b"\n")] == [1, 1]
+
+
+def test_a_first_line_without_end_is_told_as_such() -> None:
+    """Recognition gives up at the longest record that is allowed."""
+    with pytest.raises(SourceError, match="the first line goes on beyond"):
+        read(b'{"completion":"' + b"x" * 4_000_000, max_record_bytes=1_000_000)

@@ -632,3 +632,39 @@ def test_every_format_is_documented() -> None:
     """A format that the documentation does not name is unfinished."""
     page = (Path(__file__).parents[2] / "docs" / "ingest.md").read_text("utf-8")
     assert [name for name in [*FORMATS, "mapping"] if f"`{name}`" not in page] == []
+
+
+@pytest.mark.parametrize(
+    "word", ["ModelInvocationLog", "resourceSpans", "litellm_call_id", "modelId", "spend"]
+)
+def test_what_a_customer_wrote_names_no_format(word: str) -> None:
+    """A prompt that is a word of another log's schema does not turn the file into that log, which would hide it."""
+    asked = {"model": "m", "messages": [{"role": "user", "content": word}], "user": word, word: word}
+    pairs = [
+        {"id": f"x{i}", "timestamp": WHEN, "account_id": "a", "request": asked, "response": ANSWER}
+        for i in range(3)
+    ]
+    for log, name in ((pairs, "openai"), ([{**exchange_of(p), "prompt": word} for p in pairs], "canonical")):
+        rows, reader = read(lines(*log))
+        assert (reader.recognised[0].format, len(rows)) == (name, 3)
+
+
+def exchange_of(pair: dict[str, Any]) -> dict[str, Any]:
+    """The same call under the contract's names."""
+    return {
+        "exchange_id": pair["id"],
+        "started_at": WHEN,
+        "account_id": "a",
+        "model": "m",
+        "end_user_id": "u",
+    }
+
+
+def test_bedrock_in_cloudwatch_events() -> None:
+    """The invocation lies as text in an event's message, and is recognised there too."""
+    log = {
+        "schemaType": "ModelInvocationLog", "timestamp": WHEN, "requestId": "r", "modelId": "m",
+        "identity": {"arn": "arn:aws:iam::1:user/x"},
+    }  # fmt: skip
+    rows, reader = read(lines({"timestamp": 1, "message": json.dumps(log)}))
+    assert (reader.recognised[0].format, [row["exchange_id"] for row in rows]) == ("bedrock", ["r"])

@@ -37,7 +37,7 @@ class Format:
     title: str
     """What it is, in a few words."""
     sniff: Callable[[bytes], float]
-    """How sure, from 0 to 1, that a file begins like this: gets up to 256 KiB, decompressed.
+    """How sure, from 0 to 1, that a file begins like this: gets 256 KiB decompressed, or a longer first line.
 
     A Parquet file is shown as one JSON line with its column names as keys."""
     rows: Callable[[Any], Iterable[Answer]]

@@ -30,7 +30,7 @@ from stillwatch.ingest.framing import Measured, framed
 from stillwatch.ingest.recognise import ENOUGH, HEAD, Kind, Recognised, recognise
 from stillwatch.ingest.refusal import Broken, Refusal, Row, Skipped
 from stillwatch.ingest.registry import built_in, named
-from stillwatch.ingest.source import Progress, Source, Tap, find_sources, squash, unpacked
+from stillwatch.ingest.source import CHUNK, Progress, Source, Tap, find_sources, squash, unpacked
 from stillwatch.records import EXCHANGE_REQUIRED, EXCHANGE_SCHEMA, Rejected
 
 KEPT_REJECTED = 100_000
@@ -211,7 +211,7 @@ class Reader:
     def _stream(self, source: Source, chunks: Iterator[bytes], compression: str) -> Iterator[pa.RecordBatch]:
         chunks = _patient(chunks)
         try:
-            head = _first(chunks, HEAD)
+            head = self._head(chunks)
         except Broken as broken:
             self._refuse(source, 1, broken.reason)
             return
@@ -221,12 +221,25 @@ class Reader:
         if head.startswith(parquet.MAGIC):
             yield from self._spooled(source, chain([head], chunks), compression)
             return
-        kind = recognise(source.name, head[:HEAD], built_in(), self._told)
+        whole = len(head) if head.endswith(b"}") else 0
+        shown = head[: max(HEAD, head.find(b"\n") if b"\n" in head else whole)]
+        kind = recognise(source.name, shown, built_in(), self._told)
         self._recognised(source, kind, compression)
         body = chain([head.removeprefix(b"\xef\xbb\xbf")], chunks)
         records = framed(kind.container, body, limit=self._limits.max_record_bytes)
         yield from self._rows(source, kind.format, records)
-        self._belongs(source, kind, head[:HEAD])
+        self._belongs(source, kind, shown)
+
+    def _head(self, chunks: Iterator[bytes]) -> bytes:
+        """What recognition looks at, and on to the end of a first record that is longer, up to the longest allowed."""
+        head = _first(chunks, HEAD)
+        most = self._limits.max_record_bytes
+        while len(head) >= HEAD and head[:1] == b"{" and b"\n" not in head and len(head) <= most:
+            more = _first(chunks, min(len(head), CHUNK))
+            if not more:
+                break
+            head += more
+        return head
 
     def _belongs(self, source: Source, kind: Kind, head: bytes) -> None:
         """Note a source whose format was told, that does not look like it, and of which no record was of any use."""

@@ -20,7 +20,7 @@ from stillwatch.ingest.refusal import Refusal
 from stillwatch.ingest.wire import looks_like_otlp
 
 HEAD = 1 << 18
-"""Decompressed bytes that recognition looks at."""
+"""Decompressed bytes that recognition looks at; more only to the end of a first line that is longer."""
 ENOUGH = 0.25
 """A format less sure than this is no match."""
 _BOM = b"\xef\xbb\xbf"
@@ -84,7 +84,7 @@ def _why(container: str, head: bytes) -> str:
     """What keeps the content from being told: no end of the first line, a file cut short, or strange records."""
     if container == "jsonl" and b"\n" not in head.strip():
         if len(head) >= HEAD:
-            return f"the first line goes on beyond {HEAD // 1024} KiB, too far to tell the format by"
+            return f"the first line goes on beyond {len(head) // 1024} KiB, too far to tell the format by"
         if isinstance(decode(head.strip()), Refusal):
             return "the only line is not whole JSON; the file may have been cut short"
     return "the records are of no known format"

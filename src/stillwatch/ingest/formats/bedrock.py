@@ -19,7 +19,7 @@ from typing import Any
 
 from stillwatch.ingest.answers import response_fields
 from stillwatch.ingest.bodies import count, first, request_fields, text
-from stillwatch.ingest.format import Answer, Format, share, unwrapped
+from stillwatch.ingest.format import Answer, Format, sample, share, unwrapped
 from stillwatch.ingest.jsontext import as_object, parsed
 from stillwatch.ingest.refusal import SKIPPED, Row
 from stillwatch.ingest.times import to_time
@@ -45,18 +45,23 @@ _STATUS = {
 
 
 def sniff(head: bytes) -> float:
-    """Told by the log's own schema name, or by its field names."""
-    if b'"ModelInvocationLog"' in head:
+    """Told by the log's own schema name where it belongs, or by its field names; never by what a customer wrote."""
+    found = [_log(item) for record in sample(head) for item in unwrapped(record)]
+    if 0 < len(found) <= 2 * sum(log.get("schemaType") == "ModelInvocationLog" for log in found):
         return 0.95
     wanted = share(head, ("modelId", "requestId", "input", "output", "operation"))
     return 0.8 if wanted >= 0.8 else 0.0
 
 
+def _log(item: Any) -> dict[str, Any]:
+    found = as_object(item)
+    return found if "modelId" in found else as_object(found.get("message"))
+
+
 def rows(record: dict[str, Any]) -> Iterator[Answer]:
     """One row per invocation; a CloudWatch event's ``message`` is opened."""
     for item in unwrapped(record):
-        found = as_object(item)
-        found = found if "modelId" in found else as_object(found.get("message"))
+        found = _log(item)
         yield _row(found) if "modelId" in found else SKIPPED
 
 
