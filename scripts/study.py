@@ -40,6 +40,9 @@ KEPT = (
 COUNTS = (
     "accounts", "member", "orgs", "orgs_claimed", "orgs_member", "orgs_review_or_act", "orgs_act",
 )  # fmt: skip
+RANKED = ("classes", "discovery", "ranking", "standing")
+"""Of the score of a detector that is not ours."""
+DERIVED = ("high", "low", "share", "upper")
 WORDY = ("cost", "delay_days", "dials", "groups", "imitation")
 """Of a campaign, what can be made again from scenario and seed."""
 
@@ -88,17 +91,30 @@ def say(moment: Moment) -> None:
 
 
 def slim(suite: str, cell: Row) -> Row:
-    """What the page reads of a cell: counts, from which every rate and interval can be formed again."""
+    """What the page reads of a cell: counts, from which every rate and interval can be formed again.
+
+    Of a detector that is not ours neither single campaigns nor the looks at its groups are kept.
+    """
     row = {"suite": suite, **{k: v for k, v in cell.items() if k not in ("score", "ledger")}}
     if "score" in cell:
-        score = cell["score"]
-        out = {k: score[k] for k in KEPT if k in score}
+        score = counts(cell["score"])
+        own = cell.get("detector", {}).get("kind", "own") == "own"
+        out = {k: score[k] for k in (KEPT if own else RANKED) if k in score}
         out["classes"] = {
             name: {k: row[k] for k in COUNTS if k in row} for name, row in score["classes"].items()
         }
-        out["campaigns"] = [{k: v for k, v in c.items() if k not in WORDY} for c in score["campaigns"]]
+        if own:
+            out["campaigns"] = [{k: v for k, v in c.items() if k not in WORDY} for c in score["campaigns"]]
         row["score"] = out
     return row
+
+
+def counts(value: Any) -> Any:
+    """Without intervals, bounds and shares of rates, which their counts give again."""
+    if isinstance(value, dict):
+        rate = {"hits", "total"} <= value.keys()
+        return {k: counts(v) for k, v in value.items() if not (rate and k in DERIVED)}
+    return [counts(v) for v in value] if isinstance(value, list) else value
 
 
 def null_check(work: Path, filed: list[Row]) -> list[Row]:

@@ -122,6 +122,13 @@ def test_banned_accounts_fall_silent_and_are_replaced(make: Make) -> None:
         <= 20
     )
     assert w.one("select count(*) from truth where exchanges > 0") > 60
+    assert w.one("select count(*) from truth where replaces is not null") == 12
+    follows = (
+        "select count(*) from truth t join accounts gone on t.replaces = gone.account_id"
+        " join (select account_id, min(started_at) first from x group by 1) f on f.account_id = t.account_id"
+        " where gone.status = 'banned' and f.first >= gone.status_changed_at"
+    )
+    assert w.one(follows) == w.one("select count(*) from truth where replaces is not null and exchanges > 0")
 
 
 def test_sealed_blocks_are_replayed_by_other_accounts(make: Make) -> None:

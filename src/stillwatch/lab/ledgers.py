@@ -26,6 +26,7 @@ TRUTH_ACCOUNTS = pa.schema(
         ("class", pa.string()),
         ("campaign_id", pa.string()),
         ("level", pa.int64()),
+        ("replaces", pa.string()),
         ("is_extractor", pa.bool_()),
         ("exchanges", pa.int64()),
         ("extraction_exchanges", pa.int64()),
@@ -77,6 +78,7 @@ def write_accounts(world: World, renderer: Renderer, seen: I64, extraction: I64,
         truth["class"] += [b.kind] * b.size
         truth["campaign_id"] += [b.campaign] * b.size
         truth["level"] += [b.level] * b.size
+        truth["replaces"] += [ids[k] if k >= 0 else None for k in b.replaces.tolist()]
         truth["exchanges"] += seen[b.first : b.first + b.size].tolist()
         truth["extraction_exchanges"] += extraction[b.first : b.first + b.size].tolist()
     truth["is_extractor"] = [x > 0 for x in truth["extraction_exchanges"]]

@@ -79,6 +79,8 @@ class Block:
     """``active``, ``suspended`` or ``banned``."""
     status_at: I64 = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     """When that changed, 0 for never."""
+    replaces: I64 = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    """Account of the block that was banned and that this one was opened for, -1 for none."""
     campaign: str | None = None
     """Campaign or pool, none for honest accounts."""
     level: int | None = None
@@ -222,6 +224,7 @@ def draw_people(
         device=np.where(chat | (rng.random(size) < 0.12), mix(key, 4), np.uint64(0)),
         status=["active"] * size,
         status_at=np.zeros(size, dtype=np.int64),
+        replaces=np.full(size, -1, dtype=np.int64),
     )
     for row in np.flatnonzero(
         rng.random(size) < 0.004

@@ -180,6 +180,7 @@ def _bans(rng: np.random.Generator, crew: Crew, dials: Dials, waves: int, start:
         begin = joined.get(account, start)
         at = begin + int(share * (end - begin))
         block.status[account], block.status_at[account] = "banned", at
+        block.replaces[spare] = account
         if not crew.natural[account]:
             bans.append(Ban(at, account, spare))
         fresh = int(rng.integers(5, 240))
