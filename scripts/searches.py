@@ -18,6 +18,7 @@ from scripts.study import stamp
 
 SEARCHES = {"evasion": (701, "frontier.json"), "framing": (801, "framing.json")}
 """Seed of each search and the report it writes; its worlds take the seeds from there on."""
+SCENARIOS = {"evasion": "evasion_days", "framing": "framing_small"}
 PLOT = Path("docs/assets/frontier.svg")
 
 
@@ -26,7 +27,10 @@ def run(kind: str, given: argparse.Namespace) -> Path:
     seed, _ = SEARCHES[kind]
     out = given.work / stamp() / kind
     trials = ("--random", str(given.random), "--guided", str(given.guided), "--confirm", str(given.confirm))
-    stillwatch("lab", kind, "--out", out, "--seed", str(seed), *trials, "--minutes", str(given.minutes), "-q")
+    world = ("--scenario", SCENARIOS[kind])
+    stillwatch(
+        "lab", kind, "--out", out, "--seed", str(seed), *world, *trials, "--minutes", str(given.minutes), "-q"
+    )
     return Path(out)
 
 
@@ -36,8 +40,8 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path(".cache/searches"))
     parser.add_argument("--out", type=Path, default=Path("docs/data"))
     parser.add_argument("--minutes", type=float, default=12.0, help="for the trials of each search")
-    parser.add_argument("--random", type=int, default=20)
-    parser.add_argument("--guided", type=int, default=40)
+    parser.add_argument("--random", type=int, default=40)
+    parser.add_argument("--guided", type=int, default=60)
     parser.add_argument("--confirm", type=int, default=8)
     given = parser.parse_args()
     with ThreadPoolExecutor(len(SEARCHES)) as pool:

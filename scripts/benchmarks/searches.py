@@ -46,9 +46,9 @@ def frontier(report: Row) -> list[str]:
 def _reading(report: Row) -> list[str]:
     largest = max(p["taken_per_day"] for p in report["frontier"])
     return [
-        f"Read it so: in these small worlds (one day, 400 ordinary accounts) an attacker who adapts takes up to {largest:,.0f}"
-        " exchanges a day unseen at the price stated. Industrial scale means doing so with thousands of accounts for weeks,"
-        " which leaves more to see than a day of a hundred."
+        f"Read it so: in these worlds (three days, 2,000 ordinary accounts, a campaign of at most 600) an attacker who adapts"
+        f" takes up to {largest:,.0f} exchanges a day unseen at the price stated. Industrial scale means doing so with thousands"
+        " of accounts for weeks, which leaves more to see than three days of some hundreds."
     ]
 
 

@@ -58,7 +58,20 @@ SPACE: Mapping[str, Axis] = {
     "staged": Axis(0, 0.8, idle=_PLAIN.staged),
 }
 """What an attacker may turn. A dial that costs engineering is left as a careless campaign has it in half of the
-draws. Low and slow is ``exchanges_per_account``: the worlds of a search last a day."""
+draws. Low and slow is ``exchanges_per_account``: the worlds of a search last a few days."""
+LARGEST_SHARE = 0.3
+"""Most accounts of a campaign, as a share of the world's ordinary ones."""
+
+
+def space_of(scenario: Scenario) -> dict[str, Axis]:
+    """`SPACE` with as many accounts as the world has room for.
+
+    >>> from stillwatch.lab.scenario import load_scenario
+    >>> space_of(load_scenario("evasion_small"))["accounts"].high
+    120
+    """
+    most = round(LARGEST_SHARE * scenario.ordinary.accounts)
+    return {**SPACE, "accounts": Axis(6, max(most, 12), log=True, integer=True)}
 
 
 def with_settings(scenario: Scenario, settings: Settings, base: Mapping[str, float]) -> Scenario:
@@ -123,7 +136,7 @@ def evasion(
     seed: int,
     budget: Budget,
     out: Path,
-    space: Mapping[str, Axis] = SPACE,
+    space: Mapping[str, Axis] | None = None,
     told: Callable[[Trial, int], None] | None = None,
     retried: Retried | None = None,
 ) -> dict[str, Any]:
@@ -131,7 +144,7 @@ def evasion(
 
     Returns the report. A search that was cut short goes on when called again with the same ``out``.
     """
-    space = setup.free(space)
+    space = setup.free(space_of(setup.scenario) if space is None else space)
 
     def evaluate(settings: Settings) -> Outcome:
         found = [_try(setup, settings, s) for s in setup.seeds]
@@ -209,6 +222,7 @@ __all__ = [
     "Yield",
     "evasion",
     "per_exchange",
+    "space_of",
     "with_settings",
     "yield_of",
 ]
