@@ -275,3 +275,15 @@ def test_a_run_on_another_world_is_refused() -> None:
     """Accounts that the world does not have are no small matter."""
     with pytest.raises(SourceError, match="names 1 accounts that this world does not have, such as 'x'"):
         score_run(a_truth({"A": 2}, 3), a_run({"g": ["A0", "x"]}))
+
+
+def test_a_course_is_no_controller_of_its_students() -> None:
+    """One organisation whose accounts act each for themselves is no hand; where the world does not say, it is."""
+    rows = accounts({}, honest=6)
+    for row in rows:
+        row["org_key"] = "university"
+    group = a_run({"g": [r["account_id"] for r in rows]}, kinds={"g": "pool"})
+    assert score_run(Truth.of(rows, []), group)["discovery"]["groups"]["hits"] == 0
+    for row in rows:
+        row["controller"] = row["account_id"]
+    assert score_run(Truth.of(rows, []), group)["discovery"]["groups"]["hits"] == 1

@@ -94,6 +94,7 @@ class Planned:
     refused: int = 0
     """Attempts that were not answered."""
     heartbeats: int = 0
+    """Short requests that only keep an account awake."""
 
 
 def run_relay(

@@ -170,7 +170,7 @@ def discovery(matched: Matched) -> dict[str, Any]:
     wrong = sum(2 * len(matched.judged[g] & attackers) <= len(matched.judged[g]) for g in claims)
     low, high = clopper_pearson(wrong, len(claims))
     stated = max((run.stated[g] for g in claims if g in run.stated), default=None)
-    controller = dict(zip(truth.ids, truth.org, strict=True))
+    controller = dict(zip(truth.ids, truth.controller, strict=True))
     mixed = sum(
         2 * max(Counter(controller[a] for a in accounts).values(), default=0) <= len(accounts)
         for accounts in matched.judged.values()

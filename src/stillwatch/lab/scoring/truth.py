@@ -26,7 +26,10 @@ class Truth:
 
     ids: tuple[str, ...]
     org: tuple[str, ...]
-    """Controlling organisation."""
+    """Organisation."""
+    controller: tuple[str, ...]
+    """Who decides what the account does: a course is no controller of its students. The organisation where the world
+    does not say."""
     kind: tuple[str, ...]
     """Class of honest account, or of attacker."""
     campaign: tuple[str | None, ...]
@@ -82,6 +85,7 @@ class Truth:
         return cls(
             ids=tuple(r["account_id"] for r in live),
             org=tuple(r["org_key"] for r in live),
+            controller=tuple(r.get("controller") or r["org_key"] for r in live),
             kind=tuple(r["class"] for r in live),
             campaign=tuple(r.get("campaign_id") for r in live),
             extractor=np.array(
