@@ -208,11 +208,13 @@ def test_retained_prompts_are_quoted_and_nothing_else(planted: Planted, world: W
     others = set(planted.words.words) - {word("prompt")}
     assert not others & set().union(*found.values())
     assert Words([word("early")]).in_folder(out) == {}
-    spoken = dict(zip(table["prompt"].to_pylist(), names, strict=True))
+    spoken: dict[str, set[str]] = {}
+    for text, account in zip(table["prompt"].to_pylist(), names, strict=True):
+        spoken.setdefault(text, set()).add(account)
     for row in pq.read_table(out / "campaigns.parquet").to_pylist():
         quoted = json.loads(row["details"])["exemplars"]
         inside = set(_of(out, row["campaign_id"]))
-        wrong = [q for q in quoted if q in spoken and spoken[q] not in inside]
+        wrong = [q for q in quoted if q in spoken and not spoken[q] & inside]
         assert quoted
         assert not wrong
 
