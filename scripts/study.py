@@ -79,9 +79,13 @@ def run(name: str, filed: dict[str, Row], folder: Path, jobs: int, worlds: int |
     runner = LabRunner()
     fine = {k for k, row in filed.items() if "error" not in row}
     run_suite(
-        suite, choose(suite, runner), folder, runner=runner, jobs=jobs, elsewhere=fine, told=say,
-        now=lambda: datetime.now(tz=UTC).isoformat(timespec="seconds"),
+        suite, choose(suite, runner), folder, runner=runner, jobs=jobs, elsewhere=fine, told=say, now=now
     )  # fmt: skip
+
+
+def now() -> str:
+    """The time for the ledger."""
+    return datetime.now(tz=UTC).isoformat(timespec="seconds")
 
 
 def say(moment: Moment) -> None:

@@ -49,7 +49,7 @@ def suite(tmp_path: Path) -> str:
 
 def test_a_study_goes_on_from_its_own_file(suite: str, tmp_path: Path) -> None:
     """What stands in the committed rows is not run again; a row of another plan or program is left out."""
-    study.run(suite, {}, tmp_path / "a", jobs=1)
+    study.run(suite, {}, tmp_path / "a", jobs=2)
     rows = study.cells_of(suite, {}, tmp_path / "a")
     assert [(r["seed"], r["purpose"], r["score"]["standing"]["mark"]) for r in rows] == [
         (601, "report", "held out"),
