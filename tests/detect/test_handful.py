@@ -1,4 +1,4 @@
-"""A handful of accounts is never acted on: whatever the evidence, a person looks first."""
+"""Who is never acted on: a handful, people who only sit together, and a shape that some honest group nearly had."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ import pytest
 from stillwatch.detect.baseline import HANDFUL
 from stillwatch.detect.grants import apply_grants
 from stillwatch.detect.run import Options, detect
+from stillwatch.detect.shape import score
 from stillwatch.detect.traits import builtin_traits
 from stillwatch.detect.verdict import judge
 from tests.contracts.factory import World, at, babble
 from tests.detect.test_without import BASELINE
 
 
-def relay(accounts: int) -> World:
-    """A careless relay: one card, one address, one template, work dealt out four times and failed over."""
+def relay(accounts: int, *, dealt: bool = True) -> World:
+    """A careless relay among honest people: one card, one address, one template, work dealt out four times."""
     world = World()
     for i in range(accounts):
         world.account(f"p{i}", created_at=at(days=-20, hours=i / 4), payment_digest="card", phone_digest="phone",
                       email_domain="bulk.example", signup_ip=f"192.0.2.{i + 1}", country="US")  # fmt: skip
-    for q in range(80):
+    for q in range(80 if dealt else 0):
         for r in range(4):
             i = (3 * q + r) % accounts
             world.send(f"p{i}", at(hours=2 * q, seconds=30 * r), client_ip=f"203.0.113.{i + 1}", device_id="one",
@@ -36,16 +37,47 @@ def relay(accounts: int) -> World:
     return world
 
 
-@pytest.mark.parametrize(("accounts", "hint"), [(HANDFUL - 1, "review"), (HANDFUL + 8, "act")])
-def test_only_more_than_a_handful_may_be_acted_on(accounts: int, hint: str) -> None:
-    """The same relay, the same unusual shape: seven accounts come to review, sixteen to act."""
+def hints_of(world: World, accounts: int, scores: np.ndarray) -> set[str]:
+    """Hints of the relay's accounts when honest groups of either size have these scores; nobody else has any."""
     loud = replace(BASELINE, calibration=replace(
-        BASELINE.calibration, scores=np.full(400, -1.0), units=np.repeat([4, 40], 200)))  # fmt: skip
-    traffic = relay(accounts).traffic()
+        BASELINE.calibration, scores=np.sort(np.tile(scores, 2)), units=np.tile([4, 40], len(scores))))  # fmt: skip
+    traffic = world.traffic()
     found = detect(traffic, builtin_traits(), loud, Options())
     said = judge(traffic, found, loud, Options(), apply_grants(traffic, None))
     hints = dict(
         zip(*(said.accounts.column(c).to_pylist() for c in ("account_id", "disposition_hint")), strict=True)
     )
-    assert {hints[f"p{i}"] for i in range(accounts)} == {hint}
     assert {v for a, v in hints.items() if a.startswith("o")} == {"none"}
+    return {hints[f"p{i}"] for i in range(accounts)}
+
+
+@pytest.mark.parametrize(("accounts", "hint"), [(HANDFUL - 1, "review"), (HANDFUL + 8, "act")])
+def test_only_more_than_a_handful_may_be_acted_on(accounts: int, hint: str) -> None:
+    """The same relay, the same unusual shape: seven accounts come to review, sixteen to act."""
+    assert hints_of(relay(accounts), accounts, np.full(200, -1.0)) == {hint}
+
+
+def test_a_shape_that_an_honest_group_nearly_had_is_not_acted_on() -> None:
+    """The campaign's score lies above all honest ones, but by less than the highest lies above the rest."""
+    traffic = relay(16).traffic()
+    mine = max(
+        score(s.features, BASELINE.calibration)
+        for s in detect(traffic, builtin_traits(), BASELINE, Options()).streams
+    )
+    rest = np.full(200, mine - 1.0)
+    assert hints_of(relay(16), 16, np.r_[rest, mine - 0.4]) == {"review"}
+    assert hints_of(relay(16), 16, np.r_[rest, mine - 0.6]) == {"act"}
+
+
+def test_people_who_sit_together_are_not_acted_on() -> None:
+    """One card, one exit, one template and one unusual shape, but every question is asked once."""
+    world = relay(0, dealt=False)
+    for i in range(16):
+        world.account(f"p{i}", created_at=at(days=-20, hours=i / 4), payment_digest="card", phone_digest="phone",
+                      email_domain="bulk.example", signup_ip=f"192.0.2.{i + 1}", country="US")  # fmt: skip
+        for q in range(20):
+            world.send(f"p{i}", at(hours=7 * q + i / 3), client_ip=f"203.0.113.{i + 1}", device_id="one",
+                       prompt="Work the exercise below in full, think step by step, answer boxed. "
+                       + babble(1000 * i + q, 18),
+                       completion="done", input_tokens=60, output_tokens=2500, max_tokens=16384)  # fmt: skip
+    assert hints_of(world, 16, np.full(200, -1.0)) == {"review"}

@@ -177,6 +177,19 @@ def p_value(value: float, calibration: Calibration, units: int) -> float | None:
     return (1 + at_least) / (n + 1)
 
 
+def stands_clear(value: float, calibration: Calibration, units: int) -> bool:
+    """Whether a score lies above every honest group of like size by as much as the highest of them lies above the
+    ninety-ninth in a hundred.
+
+    A rank among n groups promises no less than 1 / (n + 1), which one honest group in a thousand reaches; a margin asks
+    for more than any rank can. It narrows what the conformal test has let through and promises no rate of its own.
+    """
+    peers = calibration.peers(units)
+    if len(peers) < MIN_CALIBRATION:
+        return False
+    return bool(value > peers[-1] + (peers[-1] - float(np.quantile(peers, 0.99))))
+
+
 def extraction_share(traffic: Traffic, stream: Stream, seed: int) -> tuple[float, float, float]:
     """Share of the group's exchanges that are extraction, with a 95% interval over accounts.
 

@@ -5,8 +5,9 @@
 3. Adjusted p at most ``alpha_shape``: campaign. At most ``alpha_review``, and the plain p at most ``alpha_shape``:
    campaign of low confidence, at most ``review``. Otherwise a pool, at most ``watch``. The second condition keeps
    the share of honest groups that come to review at ``alpha_shape``, however many campaigns are about.
-4. Only members of a campaign may reach ``act``, with two independent families and a stated rate, and never in a
-   handful: one person's orchestrated agents look like that, and a handful can be looked at by hand.
+4. Only members of a campaign may reach ``act``, with two independent families and a stated rate; where a control
+   channel spoke, since people who sit together share an address, a day and their hours, but hand no work on; where
+   the shape stands clear of every honest group; and never in a handful, which can be looked at by hand.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from stillwatch.detect.shape import (
     extraction_share,
     p_value,
     score,
+    stands_clear,
 )
 from stillwatch.detect.traffic import HOUR, Traffic
 from stillwatch.detect.trait import CONTROL_GROUPS, SOURCE_GROUPS, ShapeTrait
@@ -155,6 +157,9 @@ class _Case:
         seed = "\x1f".join(names[first])
         self.id = "G-" + hashlib.blake2b(seed.encode("utf-8", "surrogatepass"), digest_size=5).hexdigest()
         self.firm = adjusted is not None and adjusted <= options.alpha_shape
+        self.clear = stands_clear(
+            score(stream.features, baseline.calibration), baseline.calibration, len(group.units)
+        )
         rare = p is not None and p <= options.alpha_shape
         self.weak = adjusted is not None and not self.firm and rare and adjusted <= options.alpha_review
         self.kind = Kind.CAMPAIGN if self.firm or self.weak else Kind.POOL
@@ -383,7 +388,12 @@ class _Case:
         families.discard(Family.CONTENT)
         firm = self.firm and not self.group.thin and len(families) >= 1 and self._two_families()
         few = len(self.group.units) < HANDFUL
-        return Disposition.ACT if firm and not few and not self.options.without else Disposition.REVIEW
+        sure = firm and self.clear and self._handed_on() and not few and not self.options.without
+        return Disposition.ACT if sure else Disposition.REVIEW
+
+    def _handed_on(self) -> bool:
+        """A control channel spoke: work was dealt out, handed on, failed over or taken up again among the members."""
+        return any(e.control and e.log10_e_value >= 3.0 for e in self.evidence)
 
     def _two_families(self) -> bool:
         strong = {e.family for e in self.evidence if e.log10_e_value >= 3.0}
