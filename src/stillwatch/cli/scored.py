@@ -111,6 +111,11 @@ def _decisions(scored: Mapping[str, Any]) -> Iterator[Row]:
     for name, point in scored["operating_points"].items():
         yield f"extractors at {name}", rate(point["recall"])
         yield f"honest accounts at {name}", rate(point["false_positives"])
+    if (scored.get("load") or {}).get("counted") == "groups called campaigns":
+        yield (
+            "hints",
+            "no account is hinted review or act (disposition_hint in accounts.parquet): nobody can be there",
+        )
 
 
 def _campaigns(scored: Mapping[str, Any]) -> Iterator[Row]:
