@@ -215,10 +215,12 @@ def test_lab_run(run, stub) -> None:
     assert stub.last["commands"] == (command,)
     assert (stub.last["jobs"], stub.last["purpose"]) == (2, "report")
     failed = {"detector": "mine", "scenario": "demo_day", "seed": 11, "error": "ended with status 1"}
-    stub.answers["lab_run"] = {"rows": [], "failed": [failed]}
-    told = run("lab", "run", "smoke", "-o", "r")
-    assert told.exit_code == 1
-    assert "ended with status 1" in told.stderr
+    stub.answers["lab_run"] = {"rows": [], "failed": [failed | {"hint": "run it by hand"}, failed]}
+    for options in ([], ["--quiet"], ["--json"]):
+        told = run("lab", "run", "smoke", "-o", "r", *options)
+        assert told.exit_code == 1
+        assert told.stderr.count("ended with status 1") == 2, "an error is said when progress is not"
+        assert told.stderr.count("hint: run it by hand") == 1
     assert "smoke" in run("lab", "suites").stdout
 
 

@@ -275,6 +275,9 @@ def test_a_failing_command_is_told_by_its_last_line(suite_file: Path, tmp_path: 
     assert told["stillwatch"] == ""
     table = leaderboard(cells, {"name": "x"})
     assert {f["detector"] for f in table["failed"]} == {"dying", "absent", "silent"}
+    assert all(f["hint"] and "stillwatch-lab-" not in f["error"] for f in table["failed"]), (
+        "no folder that is gone"
+    )
 
 
 def test_detectors_are_chosen_by_id(

@@ -372,7 +372,10 @@ def run(
     if as_json:
         print_json(table)
     elif not quiet:
-        _print_table(table, Path(out))
+        _print_table(table)
+    _print_failed(table["failed"])
+    if not (quiet or as_json):
+        click.echo(f"report: {safe(Path(out) / 'report.html')}")
     return 1 if table["failed"] else 0
 
 
@@ -463,7 +466,7 @@ def _one_truth(argument: str | None, named: str | None) -> Path:
     return Path(chosen)
 
 
-def _print_table(table: dict[str, Any], out: Path) -> None:
+def _print_table(table: dict[str, Any]) -> None:
     """The leaderboard's main columns."""
     from stillwatch.cli.summary import listing
 
@@ -485,14 +488,16 @@ def _print_table(table: dict[str, Any], out: Path) -> None:
     ]
     if rows:
         console().print(listing(rows, ()))
-    for failed in table["failed"]:
-        click.echo(
-            safe(
-                f"failed: {failed['detector']} on {failed['scenario']}, seed {failed['seed']}: {failed['error']}"
-            ),
-            err=True,
-        )
-    click.echo(f"report: {safe(out / 'report.html')}")
+
+
+def _print_failed(cells: list[dict[str, Any]]) -> None:
+    """What did not run and why, quiet or not; what to do is said once."""
+    for cell in cells:
+        where = f"{cell['detector']} on {cell['scenario']}, seed {cell['seed']}"
+        click.echo(safe(f"failed: {where}: {cell['error']}"), err=True)
+    for hint in dict.fromkeys(cell.get("hint") for cell in cells):
+        if hint:
+            click.echo(safe(f"hint: {hint}"), err=True)
 
 
 for _verb in VERBS:

@@ -225,6 +225,11 @@ def _execute(detector: Detector, traffic: Path, out: Path) -> None:
             detector.id, f"ended with status {done.returncode}: {said[-1] if said else 'it said nothing'}",
             hint="run the command by hand on a folder of `stillwatch lab generate`",
         )  # fmt: skip
+    if not any((out / name).exists() for name in ("members.parquet", "scores.parquet")):
+        raise DetectorError(
+            detector.id, "wrote neither members.parquet nor scores.parquet",
+            hint="write one of them into the folder {out}; docs/lab.md lists the columns",
+        )  # fmt: skip
 
 
 def _at_hand(runner: Runner | None) -> Runner:
