@@ -7,10 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from scripts.docs_nav import expanded
 from scripts.generate_docs import PAGES, commands, generated
+from stillwatch.records import ACCOUNT_SCHEMA, EXCHANGE_REQUIRED, EXCHANGE_SCHEMA, GRANT_SCHEMA
+from stillwatch.records.exchange import TIMESTAMP
 from stillwatch.settings import setting_rows
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,6 +41,34 @@ def test_every_setting_is_documented() -> None:
     """Its name is in the configuration page."""
     text = (DOCS / "configuration.md").read_text(encoding="utf-8")
     assert [row.name for row in setting_rows() if f"`{row.name}`" not in text] == []
+
+
+WORDS = {
+    pa.string(): "text", TIMESTAMP: "time", pa.int64(): "whole number", pa.float64(): "number", pa.bool_(): "yes or no",
+    pa.list_(pa.string()): "list of text", pa.map_(pa.string(), pa.string()): "map of text to text",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("title", "schema", "needed"),
+    [
+        ("Exchanges", EXCHANGE_SCHEMA, EXCHANGE_REQUIRED),
+        ("Accounts", ACCOUNT_SCHEMA, {"account_id"}),
+        ("Grants", GRANT_SCHEMA, {"grant_id", "valid_from", "valid_until"}),
+    ],
+)
+def test_the_data_contract_names_every_field_with_its_type(
+    title: str, schema: pa.Schema, needed: set[str]
+) -> None:
+    """In the schema's order; fields of one type and meaning may share a row."""
+    text = (DOCS / "ingest.md").read_text(encoding="utf-8")
+    part = re.split(r"\n\n(?!\|)", text[text.index(f"\n{title} (`") + 1 :])[0]
+    found = [
+        (name, kind)
+        for names, kind in re.findall(r"^\| (`.+?) \| (.+?) \|", part, re.MULTILINE)
+        for name in re.findall(r"`(\w+)`", names)
+    ]
+    assert found == [(f.name, WORDS[f.type] + (", needed" if f.name in needed else "")) for f in schema]
 
 
 def test_every_verb_is_documented_in_the_manual_and_in_the_readme() -> None:

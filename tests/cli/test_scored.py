@@ -24,6 +24,13 @@ def test_the_main_figures_with_what_they_are_worth_first() -> None:
         assert rows[f"wronged {strength}: ordinary"].startswith("1 of 10 organisations")
     assert rows["false claims"].endswith("stated 0.01")
     assert campaign_columns(scored)[0]["jaccard"] == 0.75
+    assert "hints" not in rows
+
+
+def test_a_detector_without_hints_is_told_why_nobody_is_at_review() -> None:
+    """A zero that nobody could have avoided is said to be one."""
+    rows = scored_rows(score_run(a_truth({"A": 3}, 10), a_run({"g": ["A0", "A1"]})))
+    assert rows["extractors at review"].startswith("0 ") and "disposition_hint" in rows["hints"]
 
 
 def test_successors_are_shown_where_the_truth_names_any() -> None:

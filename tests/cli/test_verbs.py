@@ -215,10 +215,12 @@ def test_lab_run(run, stub) -> None:
     assert stub.last["commands"] == (command,)
     assert (stub.last["jobs"], stub.last["purpose"]) == (2, "report")
     failed = {"detector": "mine", "scenario": "demo_day", "seed": 11, "error": "ended with status 1"}
-    stub.answers["lab_run"] = {"rows": [], "failed": [failed]}
-    told = run("lab", "run", "smoke", "-o", "r")
-    assert told.exit_code == 1
-    assert "ended with status 1" in told.stderr
+    stub.answers["lab_run"] = {"rows": [], "failed": [failed | {"hint": "run it by hand"}, failed]}
+    for options in ([], ["--quiet"], ["--json"]):
+        told = run("lab", "run", "smoke", "-o", "r", *options)
+        assert told.exit_code == 1
+        assert told.stderr.count("ended with status 1") == 2, "an error is said when progress is not"
+        assert told.stderr.count("hint: run it by hand") == 1
     assert "smoke" in run("lab", "suites").stdout
 
 
@@ -230,6 +232,13 @@ def test_lab_open_and_detect_time(run, stub, tmp_path) -> None:
     told = run("lab", "detect-time", str(tmp_path), "--share", "0.1", "--hours", "6", "--json", "-q")
     assert json.loads(told.stdout) == {"campaigns": []}
     assert (stub.last["shares"], stub.last["hours"], stub.last["command"]) == ((0.1,), (6.0,), None)
+    looks = [{"honest_members": {"hits": hits, "total": 40}} for hits in (1, 3)]
+    found = {"standing": {"note": "held out"}, "looks": looks, "campaigns": []}
+    stub.answers["lab_detect_time"] = found
+    told = run("lab", "detect-time", str(tmp_path)).stdout
+    assert "1 of 40 at the first look, 3 of 40 at the last of 2" in told, "what an early verdict cost"
+    stub.answers["lab_detect_time"] = found | {"looks": []}
+    assert "nothing was looked at" in run("lab", "detect-time", str(tmp_path)).stdout
 
 
 def test_lab_searches_and_fit(run, stub, tmp_path) -> None:
@@ -239,12 +248,16 @@ def test_lab_searches_and_fit(run, stub, tmp_path) -> None:
     point |= {"worlds": 8, "worlds_under": 8, "held": True}
     frontier = {
         "trials": 9, "trials_under": 4, "search_worlds": [2], "report_worlds": [3, 4], "frontier": [point],
-        "retried": [point],
+        "retried": [point, point | {"trial": 5, "taken_per_day": 900.0}],
         "random_under_interval": [0.0, 0.52],
     }  # fmt: skip
     stub.answers |= {"lab_search": frontier}
     told = run("lab", "evasion", "-o", "f", "--random", "5", "--guided", "4", "--minutes", "2", "--seed", "8")
     assert "1,200 exchanges a day" in told.stdout and "63%" in told.stdout
+    assert "2 held, 1 of them beaten" in " ".join(told.stdout.split()), (
+        "why one of two that held is not shown"
+    )
+    assert "frontier.json has what each setting was" in told.stdout
     assert stub.calls[-1][1] == ("evasion", Path("f"))
     assert (stub.last["random_trials"], stub.last["guided_trials"], stub.last["minutes"]) == (5, 4, 2.0)
     stub.answers["lab_search"] = frontier | {"frontier": []}

@@ -85,6 +85,7 @@ def test_what_was_tuned_on_is_not_reported_on(world: Path, tmp_path: Path) -> No
     with pytest.raises(ConfigError, match="ladder_L0, seed 1101: truth was opened for tuning") as caught:
         score_folder(run, world)
     assert "seeds that nobody has opened, from 1102 on" in caught.value.hint
+    assert "--seed" in caught.value.hint, "for those who have a world and no suite"
     assert [e["purpose"] for e in Ledger(world / LEDGER).entries()] == ["report", "tune"], (
         "a refusal opens nothing"
     )

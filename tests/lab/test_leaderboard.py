@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from scripts.screenshot import find_browser, run_browser
 from stillwatch.lab.discipline.standing import Standing
 from stillwatch.lab.leaderboard import leaderboard, render_page
 from stillwatch.lab.leaderboard.draw import COLUMNS, SHAPES, Point, intervals, swatch
@@ -14,6 +16,7 @@ from stillwatch.lab.leaderboard.words import short, shown
 from stillwatch.lab.scoring import Run, score_run
 from tests.lab.judging import a_run, a_truth
 
+BROWSER = find_browser()
 HIDDEN = "\u202e\u2066\u200b\u2028\u00ad\U000e0041\x1b\x00\ufe0f"
 PLAIN = {"name": "n", "title": "t", "version": 1, "purpose": "report", "generator": "1", "ledger": "0" * 64}
 
@@ -88,3 +91,22 @@ def test_every_column_has_a_meaning() -> None:
     body = board.split("<tbody>")[1]
     assert body.count("<td>") + body.count('<th scope="row">') == len(columns)
     assert re.findall(r"<dt>(.*?)</dt><dd>.+?</dd>", text) == columns
+
+
+@pytest.mark.chromium
+@pytest.mark.skipif(BROWSER is None, reason="chromium is not on PATH; Debian: apt-get install chromium")
+def test_every_column_is_on_paper(tmp_path: Path) -> None:
+    """The table is as wide as a landscape page of A4 without its margins, 1,047 pixels, and no wider."""
+    run = a_run({"g": ["A0", "A1"]}, hints={"A0": "review"})
+    text = render_page(leaderboard([cell("shared_template", "evasion_small", run)], PLAIN))
+    text = re.sub("<meta http-equiv[^>]*>", "", text).replace("@media print", "@media screen")
+    widths = "[...document.querySelectorAll('.board')].map(b => b.offsetWidth)"
+    script = f"document.body.dataset.wide = Math.max(...{widths})"
+    page = tmp_path / "page.html"
+    page.write_text(
+        text.replace("</body>", f"<script>document.body.style.width='1047px';{script}</script></body>")
+    )
+    dom = run_browser(str(BROWSER), page.as_uri(), "--dump-dom", "--window-size=1300,900").stdout
+    found = re.search(r'data-wide="(\d+)"', dom)
+    assert found
+    assert int(found[1]) <= 1047

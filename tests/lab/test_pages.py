@@ -21,7 +21,7 @@ from stillwatch.lab.plan import HOLD_ROWS, ROW
 from stillwatch.lab.population import tables
 from stillwatch.lab.relay import Rules
 from stillwatch.lab.relay_pool import RESTS_S
-from stillwatch.lab.suite import suites
+from stillwatch.lab.suite import load_suite, suites
 from stillwatch.lab.text.english import DOMAINS
 from stillwatch.lab.text.languages import TONGUES
 from stillwatch.lab.text.library import STYLES
@@ -183,3 +183,12 @@ def test_every_figure_of_the_population_is_read() -> None:
             if not name.endswith("source"):
                 alone = f'figure("{table}", "{name}")' in code
                 assert alone or (table == "cached" and f'"{name}"' in code), (table, name)
+
+
+def test_the_suite_and_the_scenario_of_the_manual_can_be_read(tmp_path: Path) -> None:
+    """As they stand there, beside each other."""
+    suite, world, *_ = re.findall(r"```toml\n(.+?)```", LAB, re.DOTALL)
+    (tmp_path / "twodays.toml").write_text(world)
+    (tmp_path / "mysuite.toml").write_text(suite)
+    worlds = load_suite(tmp_path / "mysuite.toml").worlds
+    assert [load_scenario(w.scenario).split for w in worlds] == ["develop", "validate"]

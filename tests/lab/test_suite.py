@@ -133,7 +133,7 @@ def test_shipped_suites_can_be_read() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ("seeds = [201, 202]|seeds = 3", "seeds must be"),
+        ("seeds = [201, 202]|seeds = 3", "seeds is 3"),
         ("seeds = [201, 202]|seeds = [1, 1]", "a world is listed twice"),
         ("seeds = [201, 202]|seeds = []", "no seeds"),
         ("seeds = [201, 202]|sede = [1]", "unknown keys sede"),
@@ -141,16 +141,28 @@ def test_shipped_suites_can_be_read() -> None:
         ('id = "half"|id = "Half It"', "needs an id"),
         ("[[worlds]]|[[planets]]", "worlds must be tables"),
         ("version = 3|version = ", "not valid TOML"),
-        ("seeds = [201, 202]|seeds = [1]\nscale = 0.0", "scale must be above 0"),
-        ("seeds = [201, 202]|seeds = [1]\ndelay = [2.0]", "delay shares"),
+        ('seeds = [201, 202]|seeds = "9-3"', "no seeds"),
+        ("seeds = [201, 202]|seeds = [1]\nscale = 0.0", "scale is 0.0"),
+        ('seeds = [201, 202]|seeds = [1]\nscale = "half"', "scale is 'half'"),
+        ("seeds = [201, 202]|seeds = [1]\nscale = true", "scale is True"),
+        ("seeds = [201, 202]|seeds = [1]\ndelay = [2.0]", "delay is"),
+        ("seeds = [201, 202]|seeds = [1]\ndelay = 0.5", "delay is 0.5"),
+        ("version = 3|version = 'three'", "version is 'three'"),
+        ('["stillwatch"]|"stillwatch"', "detectors is no list"),
+        ('["stillwatch"]|[3]', "detectors is no list"),
+        ("tiny.toml|absent.toml", "no file absent.toml"),
+        ("tiny.toml|laddder_*", "no scenario fits laddder_"),
     ],
 )
 def test_suites_that_cannot_be_used_are_refused(suite_file: Path, change: str, said: str) -> None:
     """With what is wrong in them."""
     old, new = change.split("|")
     suite_file.write_text(SUITE.replace(old, new))
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(ConfigError, match=said) as refused:
         load_suite(suite_file)
+    assert refused.value.hint or any(s in said for s in ("twice", "needs an id", "TOML", "tables")), (
+        "and what to do"
+    )
     with pytest.raises(ConfigError, match="no suite absent"):
         load_suite("absent")
 
@@ -263,6 +275,9 @@ def test_a_failing_command_is_told_by_its_last_line(suite_file: Path, tmp_path: 
     assert told["stillwatch"] == ""
     table = leaderboard(cells, {"name": "x"})
     assert {f["detector"] for f in table["failed"]} == {"dying", "absent", "silent"}
+    assert all(f["hint"] and "stillwatch-lab-" not in f["error"] for f in table["failed"]), (
+        "no folder that is gone"
+    )
 
 
 def test_detectors_are_chosen_by_id(
@@ -302,7 +317,11 @@ def test_detectors_are_chosen_by_id(
         ("mine {traffic} {out}", "not a detector's command"),
         ("mine=run {traffic}", "where the traffic and the output go"),
         ("mine=run '{traffic} {out}", "quotes do not match"),
-        ("Mine It=run {traffic} {out}", "not a detector's command"),
+        ("Mine It=run {traffic} {out}", "not a name for a detector"),
+        ("Mine=run {traffic} {out}", "not a name for a detector"),
+        ("stillwatch=run {traffic} {out}", "stillwatch is the name of another detector"),
+        ("baselines=run {traffic} {out}", "baselines is the name of another detector"),
+        ("ecod=run {traffic} {out}", "ecod is the name of another detector"),
     ],
 )
 def test_commands_that_cannot_be_run_are_refused(suite_file: Path, command: str, said: str) -> None:

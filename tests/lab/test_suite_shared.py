@@ -132,3 +132,6 @@ def test_digests_cover_their_part_and_no_other(tmp_path: Path) -> None:
     assert changed("cli/app.py") == set()
     assert digest_of(tmp_path, *PARTS["all"]) != digest_of(tmp_path, ("",), ("cli",))
     assert changed("detect/__pycache__/hubs.pyc") == set()
+    assert changed("lab/__pycache__/relay_pool._deal-206.py311.nbi") == set(), (
+        "machine code kept by a first run"
+    )

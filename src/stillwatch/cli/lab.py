@@ -216,8 +216,9 @@ def score(
 ) -> None:
     """Compare the output FOLDER of a scan, or of any other detector, with the truth of its world.
 
-    FOLDER holds members.parquet or scores.parquet, and what else the data contract names. The opening of the
-    truth is recorded in ledger.jsonl beside the world. A world whose truth was opened for tuning is refused.
+    FOLDER holds members.parquet or scores.parquet, and what else docs/lab.md lists. The opening of the truth is
+    recorded in ledger.jsonl in the world's folder. Once a held-out world was opened for tuning, no figure is
+    reported on it; figures on a world for development say what they are.
     """
     from stillwatch import wiring
 
@@ -275,8 +276,9 @@ def open_(world: str, out: str, ledgers: tuple[str, ...], as_json: bool) -> None
         ("stillwatch lab run smoke --out results/smoke", "a minute: does everything run?"),
         ("stillwatch lab run ladder --out results/ladder --jobs 2", "hours; interrupted, it goes on"),
         (
-            'stillwatch lab run smoke --out results/mine --detector-command "mine=python mine.py {traffic} {out}"',
-            "your own detector",
+            "stillwatch lab run smoke --out results/mine --detector stillwatch --detector shared_template"
+            ' --detector-command "mine=python mine.py {traffic} {out}"',
+            "your own detector beside stillwatch and a baseline",
         ),
         (
             "stillwatch lab run compare --out results/ablation --detector stillwatch --detector stillwatch/kappa-1",
@@ -301,7 +303,8 @@ def open_(world: str, out: str, ledgers: tuple[str, ...], as_json: bool) -> None
     section="Detectors",
     multiple=True,
     metavar="ID",
-    help="Run this one; may be given several times. Else those of the suite.",
+    help="Run this one: stillwatch, the id of a baseline or ablation, or all `baselines` or `ablations`; may be given"
+    " several times. Else those of the suite.",
 )
 @option(
     "--detector-command",
@@ -309,7 +312,8 @@ def open_(world: str, out: str, ledgers: tuple[str, ...], as_json: bool) -> None
     section="Detectors",
     multiple=True,
     metavar="NAME=COMMAND",
-    help="Run this program; {traffic} and {out} are folders. May be given several times.",
+    help="Run this program; {traffic} and {out} are folders. May be given several times. It runs alone unless"
+    " --detector names others.",
 )
 @option(
     "--jobs",
@@ -368,7 +372,10 @@ def run(
     if as_json:
         print_json(table)
     elif not quiet:
-        _print_table(table, Path(out))
+        _print_table(table)
+    _print_failed(table["failed"])
+    if not (quiet or as_json):
+        click.echo(f"report: {safe(Path(out) / 'report.html')}")
     return 1 if table["failed"] else 0
 
 
@@ -441,11 +448,13 @@ def detect_time(
     if as_json:
         print_json(found)
     elif not quiet:
-        from stillwatch.cli.scored import delay_columns
+        from stillwatch.cli.scored import delay_columns, honest_line
         from stillwatch.cli.summary import listing
 
         click.echo(safe(found["standing"]["note"]))
-        console().print(listing(delay_columns(found), ()))
+        if found["campaigns"]:
+            console().print(listing(delay_columns(found), ()))
+        click.echo(safe(honest_line(found)))
 
 
 def _one_truth(argument: str | None, named: str | None) -> Path:
@@ -457,7 +466,7 @@ def _one_truth(argument: str | None, named: str | None) -> Path:
     return Path(chosen)
 
 
-def _print_table(table: dict[str, Any], out: Path) -> None:
+def _print_table(table: dict[str, Any]) -> None:
     """The leaderboard's main columns."""
     from stillwatch.cli.summary import listing
 
@@ -471,22 +480,24 @@ def _print_table(table: dict[str, Any], out: Path) -> None:
             "detector": r["detector"],
             "worlds": r["family"] or "all held out",
             "recall at 1e-3": told(r["recall_at"]["0.001"]),
-            "recall, own": told(r["operating_points"]["member"]["recall"]),
-            "honest members": told(r["operating_points"]["member"]["false_positives"]),
+            "extractors at member": told(r["operating_points"]["member"]["recall"]),
+            "honest at member": told(r["operating_points"]["member"]["false_positives"]),
             "standing": r["mark"],
         }
         for r in table["rows"]
     ]
     if rows:
         console().print(listing(rows, ()))
-    for failed in table["failed"]:
-        click.echo(
-            safe(
-                f"failed: {failed['detector']} on {failed['scenario']}, seed {failed['seed']}: {failed['error']}"
-            ),
-            err=True,
-        )
-    click.echo(f"report: {safe(out / 'report.html')}")
+
+
+def _print_failed(cells: list[dict[str, Any]]) -> None:
+    """What did not run and why, quiet or not; what to do is said once."""
+    for cell in cells:
+        where = f"{cell['detector']} on {cell['scenario']}, seed {cell['seed']}"
+        click.echo(safe(f"failed: {where}: {cell['error']}"), err=True)
+    for hint in dict.fromkeys(cell.get("hint") for cell in cells):
+        if hint:
+            click.echo(safe(f"hint: {hint}"), err=True)
 
 
 for _verb in VERBS:

@@ -96,7 +96,10 @@ def _search(kind: str, given: dict[str, Any]) -> None:
         from stillwatch.cli.summary import facts
 
         console().print(facts(_headline(kind, report)))
-        click.echo(f"wrote {safe(given['out'])}")
+        click.echo(f"wrote {safe(given['out'])}; {_REPORT[kind]} has what each setting was")
+
+
+_REPORT = {"evasion": "frontier.json", "framing": "framing.json"}
 
 
 def _headline(kind: str, report: dict[str, Any]) -> dict[str, Any]:
@@ -105,7 +108,13 @@ def _headline(kind: str, report: dict[str, Any]) -> dict[str, Any]:
     if kind == "evasion":
         rows["stayed unseen there"] = f"{report['trials_under']} of {report['trials']} settings"
         held = sum(p["held"] for p in report["retried"])
-        rows["tried again"] = f"{len(report['retried'])} of these, in {worlds} fresh worlds each; {held} held"
+        fresh = f"{worlds} fresh world{'' if worlds == 1 else 's'} each"
+        beaten = held - len(report["frontier"])
+        rows["tried again"] = f"{len(report['retried'])} of these, in {fresh}; {held} held" + (
+            f", {beaten} of them beaten in price and number by those below"
+            if report["frontier"] and beaten
+            else ""
+        )
         for point in report["frontier"]:
             low, high = point["share_under_interval"]
             rows[f"setting {point['trial']}"] = (

@@ -50,6 +50,20 @@ def delay_columns(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     return rows
 
 
+def honest_line(found: Mapping[str, Any]) -> str:
+    """How many honest accounts were member meanwhile: what an early verdict cost.
+
+    >>> rates = {"hits": 0, "total": 98}, {"hits": 2, "total": 179}
+    >>> honest_line({"looks": [{"honest_members": rate} for rate in rates]})
+    'honest accounts that were member: 0 of 98 at the first look, 2 of 179 at the last of 2'
+    """
+    said = [f"{r['hits']:,} of {r['total']:,}" for r in (look["honest_members"] for look in found["looks"])]
+    if not said:
+        return "nothing was looked at: the world has no campaign"
+    last = f", {said[-1]} at the last of {len(said)}" if len(said) > 1 else ""
+    return f"honest accounts that were member: {said[0]} at the first look{last}"
+
+
 def rate(row: Mapping[str, Any]) -> str:
     """A share with its interval.
 
@@ -97,6 +111,11 @@ def _decisions(scored: Mapping[str, Any]) -> Iterator[Row]:
     for name, point in scored["operating_points"].items():
         yield f"extractors at {name}", rate(point["recall"])
         yield f"honest accounts at {name}", rate(point["false_positives"])
+    if (scored.get("load") or {}).get("counted") == "groups called campaigns":
+        yield (
+            "hints",
+            "no account is hinted review or act (disposition_hint in accounts.parquet): nobody can be there",
+        )
 
 
 def _campaigns(scored: Mapping[str, Any]) -> Iterator[Row]:
@@ -145,4 +164,4 @@ def _seen_by_an_analyst(scored: Mapping[str, Any]) -> Iterator[Row]:
         yield "attackers' cost per exchange", f"{cost['mean_per_exchange']:.4g}"
 
 
-__all__ = ["campaign_columns", "delay_columns", "rate", "scored_rows"]
+__all__ = ["campaign_columns", "delay_columns", "honest_line", "rate", "scored_rows"]

@@ -114,7 +114,9 @@ def _refusal(name: str, opened: Sequence[Mapping[str, Any]], family: Family | No
     seed, when = last.get("seed"), last.get("at")
     told = ", ".join(x for x in (f"seed {seed}" if seed is not None else "", str(when or "")) if x)
     fresh = (
-        f"declare seeds that nobody has opened, from {family.seed + 1} on" if family else "make another world"
+        f"take seeds that nobody has opened, from {family.seed + 1} on (`seeds` in a suite, --seed of lab generate)"
+        if family
+        else "make another world"
     )
     return ConfigError(
         f"{name}: truth was opened for tuning ({told or 'see the ledger'}); no figure is reported on it",

@@ -55,7 +55,10 @@ def leaderboard(cells: Sequence[Mapping[str, Any]], suite: Mapping[str, Any]) ->
         "detectors": [detectors[d] for d in sorted(detectors)],
         "rows": rows,
         "failed": [
-            {"detector": c["detector"]["id"], "scenario": c["scenario"], "seed": c["seed"], "error": c["error"]}
+            {
+                "detector": c["detector"]["id"], "scenario": c["scenario"], "seed": c["seed"], "error": c["error"],
+                "hint": c.get("hint", ""),
+            }
             for c in cells if "error" in c
         ],
     }  # fmt: skip

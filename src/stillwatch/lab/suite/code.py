@@ -43,11 +43,11 @@ def code_digest(part: str) -> str:
 
 
 def digest_of(root: Path, inside: tuple[str, ...], outside: tuple[str, ...]) -> str:
-    """Digest of files under a folder by the beginnings of their paths; compiled files are left out."""
+    """Digest of files under a folder by the beginnings of their paths; what compilers keep beside them is left out."""
     whole = hashlib.sha256()
     for path in sorted(root.rglob("*")):
         name = path.relative_to(root).as_posix()
-        if path.suffix == ".pyc" or not path.is_file():
+        if path.suffix == ".pyc" or path.parent.name == "__pycache__" or not path.is_file():
             continue
         if name.startswith(inside) and not (outside and name.startswith(outside)):
             whole.update(f"{name}\0".encode() + hashlib.sha256(path.read_bytes()).digest())

@@ -161,10 +161,19 @@ def _ablated(name: str, suite: Suite, runner: Runner) -> Detector:
 
 def _command(text: str) -> Detector:
     name, _, line = text.partition("=")
-    if not line or not NAME.fullmatch(name):
+    if not line:
         raise ConfigError(
             f"not a detector's command: {text!r}",
             hint='write NAME=COMMAND, such as "mine=python mine.py {traffic} {out}"',
+        )
+    if not NAME.fullmatch(name):
+        raise ConfigError(
+            f"not a name for a detector: {name!r}",
+            hint="use small letters, digits, dots, hyphens and underscores",
+        )
+    if name in _taken():
+        raise ConfigError(
+            f"{name} is the name of another detector", hint="give the command a name of its own"
         )
     try:
         words = tuple(shlex.split(line))
@@ -176,6 +185,15 @@ def _command(text: str) -> Detector:
             hint="put {traffic} and {out} into it; both are folders",
         )
     return Detector(name, "command", name, _files(words), command=words)
+
+
+def _taken() -> set[str]:
+    """Names that stand for something else in a suite: a command must not pass for it."""
+    try:
+        baselines = set(_registry().BASELINES)
+    except ConfigError:
+        baselines = set()
+    return {OWN, "ablations", "baselines", *baselines}
 
 
 def _files(words: tuple[str, ...]) -> str:
@@ -206,6 +224,11 @@ def _execute(detector: Detector, traffic: Path, out: Path) -> None:
         raise DetectorError(
             detector.id, f"ended with status {done.returncode}: {said[-1] if said else 'it said nothing'}",
             hint="run the command by hand on a folder of `stillwatch lab generate`",
+        )  # fmt: skip
+    if not any((out / name).exists() for name in ("members.parquet", "scores.parquet")):
+        raise DetectorError(
+            detector.id, "wrote neither members.parquet nor scores.parquet",
+            hint="write one of them into the folder {out}; docs/lab.md lists the columns",
         )  # fmt: skip
 
 

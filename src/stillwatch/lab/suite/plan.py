@@ -13,6 +13,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,7 @@ def load_suite(name_or_path: str | Path) -> Suite:
 
     Raises
     ------
-    ConfigError: unknown suite or key, a value of the wrong kind, the same family twice.
+    ConfigError: unknown suite, key or scenario, a value of the wrong kind, the same family twice.
     """
     path = Path(name_or_path)
     if path.suffix != ".toml":
@@ -92,12 +93,22 @@ def load_suite(name_or_path: str | Path) -> Suite:
     )
     plain = _take(Suite, table, path.name)
     if not worlds:
-        raise ConfigError(f"{path.name}: no worlds", hint="add a [[worlds]] table with scenario and seeds")
+        raise ConfigError(f"{path.name}: no worlds", hint=_WORLD)
     _once([(w.scenario, w.scale, s) for w in worlds for s in w.seeds], path, "a world")
     _once([a.id for a in ablations], path, "an ablation")
+    detectors = plain.get("detectors", ["stillwatch"])
+    if not isinstance(detectors, list) or not all(isinstance(d, str) for d in detectors):
+        raise ConfigError(
+            f"{path.name}: detectors is no list of ids", hint='as in detectors = ["stillwatch"]'
+        )
+    version = plain.get("version", 1)
+    if type(version) is not int:
+        raise ConfigError(
+            f"{path.name}: version is {version!r}", hint="give a whole number, as in version = 1"
+        )
     return Suite(
-        name=path.stem, title=str(plain.get("title", "")), version=int(plain.get("version", 1)), worlds=worlds,
-        detectors=tuple(plain.get("detectors", ("stillwatch",))), ablations=ablations,
+        name=path.stem, title=str(plain.get("title", "")), version=version, worlds=worlds,
+        detectors=tuple(detectors), ablations=ablations,
     )  # fmt: skip
 
 
@@ -106,18 +117,38 @@ def _worlds(table: Mapping[str, Any], path: Path, index: int) -> list[Worlds]:
     where = f"{path.name}: worlds[{index}]"
     taken = _take(Worlds, table, where)
     if "scenario" not in taken or "seeds" not in taken:
-        raise ConfigError(f"{where}: scenario and seeds are needed")
-    scenario = str(taken["scenario"])
+        raise ConfigError(f"{where}: scenario and seeds are needed", hint=_WORLD)
+    scenario, scale, delay = str(taken["scenario"]), taken.get("scale", 1.0), taken.get("delay", [])
+    if not (_number(scale) and scale > 0):
+        raise ConfigError(f"{where}: scale is {scale!r}", hint="give a number above 0, as in scale = 0.5")
+    if not isinstance(delay, list) or not all(_number(s) and 0 < s <= 1 for s in delay):
+        raise ConfigError(
+            f"{where}: delay is {delay!r}",
+            hint="give a list of shares above 0 up to 1, as in delay = [0.1, 1.0]",
+        )
     if scenario.endswith(".toml"):
-        scenario = str((path.parent / scenario).resolve())
-    made = Worlds(
-        scenario, _seeds(taken["seeds"], where), float(taken.get("scale", 1.0)), tuple(taken.get("delay", ()))
-    )
-    if made.scale <= 0 or any(not 0 < s <= 1 for s in made.delay):
-        raise ConfigError(f"{where}: scale must be above 0, delay shares in (0, 1]")
+        beside = path.parent / scenario
+        if not beside.is_file():
+            raise ConfigError(
+                f"{where}: no file {scenario}", hint="a scenario's path starts at the suite's folder"
+            )
+        scenario = str(beside.resolve())
+    made = Worlds(scenario, _seeds(taken["seeds"], where), float(scale), tuple(map(float, delay)))
     if not set("*?[") & set(scenario):
         return [made]
-    return [replace(made, scenario=name) for name in sorted(fnmatch.filter(scenarios(), scenario))]
+    names = sorted(fnmatch.filter(scenarios(), scenario))
+    if not names:
+        raise ConfigError(
+            f"{where}: no scenario fits {scenario}", hint="`stillwatch lab scenarios` lists them"
+        )
+    return [replace(made, scenario=name) for name in names]
+
+
+_WORLD = 'add [[worlds]] with scenario = "smoke" and seeds = [501], or others'
+
+
+def _number(value: Any) -> bool:
+    return type(value) in (int, float) and isfinite(value)
 
 
 def _seeds(value: Any, where: str) -> tuple[int, ...]:
@@ -131,9 +162,12 @@ def _seeds(value: Any, where: str) -> tuple[int, ...]:
     elif isinstance(value, list | tuple) and all(type(x) is int and x >= 0 for x in value):
         seeds = tuple(value)
     else:
-        raise ConfigError(f'{where}: seeds must be a list of numbers or "first-last"')
+        raise ConfigError(
+            f"{where}: seeds is {value!r}",
+            hint='give a list of whole numbers or "first-last", as in seeds = "501-503"',
+        )
     if not seeds:
-        raise ConfigError(f"{where}: no seeds")
+        raise ConfigError(f"{where}: no seeds", hint='as in seeds = [501], or "501-503", the smaller first')
     return seeds
 
 
