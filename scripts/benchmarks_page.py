@@ -11,14 +11,15 @@ from scripts.benchmarks.gates import gates
 from scripts.benchmarks.honest import lookalikes, null
 from scripts.benchmarks.searches import framing, frontier
 from scripts.benchmarks.speed import speed
-from scripts.benchmarks.stability import left_out, mixtures, poison
+from scripts.benchmarks.stability import left_out, mixtures, poison, successors
 from scripts.benchmarks.weeks import WEEKS, real
 
 DATA = Path("docs/data")
 ASSETS = Path("docs/assets")
 PAGE = Path("docs/benchmarks.md")
 SECTIONS = (
-    gates, ladder, price, baselines, ablations, mixtures, observed, delay, extremes, lookalikes, poison, left_out, null,
+    gates, ladder, price, baselines, ablations, mixtures, observed, delay, successors, extremes, lookalikes, poison,
+    left_out, null,
 )  # fmt: skip
 INTRO = """# Benchmarks
 

@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from scripts import stability
+from scripts import stability, successors
 from scripts.lab_run import a_key, generate, scan_arguments, stillwatch
 from stillwatch.lab.scenario import load_scenario
 from stillwatch.lab.suite import Moment, Suite, choose, load_suite, run_suite
@@ -165,6 +165,11 @@ def parts(given: argparse.Namespace, before: list[Row]) -> Iterator[list[Row]]:
         yield null_check(given.work, before)
     else:
         yield [r for r in before if r["suite"] == "null" and r.get("stamp") == stamp()]
+    mine = [r for r in before if r["suite"] == "successors" and r.get("stamp") == stamp()]
+    if given.suite is None or "successors" in given.suite:
+        yield mine or successors.rows(given.work / "successors", stamp())
+    else:
+        yield mine
     if given.suite is None or "stability" in given.suite:
         yield stable(given.work, given.jobs, before)
     else:
@@ -188,7 +193,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2, help="worlds at a time; each needs about 3 GB")
     parser.add_argument("--worlds", type=int, help="only the first so many seeds of every family")
     parser.add_argument(
-        "--suite", choices=(*SUITES, "null", "stability"), action="append",
+        "--suite", choices=(*SUITES, "null", "successors", "stability"), action="append",
         help="run only this and keep what there is of the others; may be given several times",
     )  # fmt: skip
     given = parser.parse_args()

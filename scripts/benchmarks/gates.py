@@ -37,12 +37,14 @@ WHY = {
     " neither handed on nor failed over, and every prompt is worded anew. What is left in common are the questions and a"
     " few answers sent again by chance, which honest users of one product share as well; no evidence of one controller"
     " remains that is not also theirs. Next: stylometry of the paraphraser, and answers quoted by graders.",
-    "fifty honest": "**Why an honest fortnight is not always quiet.** A reseller is one controller with many customers; the"
-    " shape of its traffic is ranked among honest groups, so some come to `review` at the stated rate. Next: more and"
-    " larger honest groups in the baseline.",
-    "median campaign": "**Why detection is not earlier.** Evidence is split in halves, one to choose and one to believe, and"
-    " a group needs five accounts in three units with two sources each. At 1 % of the volume most accounts have sent one or"
-    " two exchanges. Next: an e-process that is tested anew as exchanges come in, in place of the halves.",
+    "fifty honest": "**Why an honest fortnight is not always quiet.** Resellers, courses and hackathons are groups, and the"
+    " shape of their traffic is ranked among honest groups: the stated rate of the review queue is 5 % of runs, which is two"
+    " or three of fifty. Which classes it hit stands under *Honest look-alikes*. Next: more honest groups in the baseline, and"
+    " groups that keep in touch from week to week instead of a fresh test each.",
+    "every look-alike": "**Why a look-alike is called a campaign at all.** For the same reason; the table below says which.",
+    "median campaign": "**Why detection is not earlier.** At 1 % of its volume an account of these campaigns has sent one to"
+    " four exchanges, and evidence is split in halves, one to choose and one to believe. Next: an e-process that is tested anew"
+    " as exchanges come in, in place of the halves.",
     "no baseline": "**Where a baseline is ahead.** On L8 extractors are independent people who send more than others;"
     " methods that rank by volume find a few of them above the threshold. Nobody is found there as a campaign by anything.",
     "dropping": "**Where a verdict flips.** Accounts near the border of a group come and go with what the rest of the"
@@ -151,15 +153,14 @@ def early(rows: list[Row]) -> list[Said]:
 
 
 def successors(rows: list[Row]) -> list[Said]:
-    """Replacements of banned accounts that have sent ten exchanges or fewer when the log ends."""
-    hit = total = 0
-    for r in of(rows, "ladder"):
-        if r["scenario"] <= "ladder_L4":
-            few = r["score"].get("successors", {}).get("1-10")
-            hit, total = hit + (few["hits"] if few else 0), total + (few["total"] if few else 0)
+    """Replacements of banned accounts that have sent ten exchanges or fewer when somebody looks."""
+    mine = [r["classes"].get("1-10", {"hits": 0, "total": 0}) for r in rows if r["suite"] == "successors"]
+    hit, total = sum(c["hits"] for c in mine), sum(c["total"] for c in mine)
     if not total:
         return []
-    what = "successors of banned accounts are member within 10 exchanges (L0 to L4, half or more)"
+    what = (
+        "successors of banned accounts: half or more are member while they have sent ten exchanges or fewer"
+    )
     return [(what, wilson(hit, total), hit / total >= 0.5)]
 
 

@@ -55,6 +55,24 @@ def left_out(rows: list[Row]) -> list[str]:
     ]
 
 
+def successors(rows: list[Row]) -> list[str]:
+    """How soon replacements of banned accounts are linked."""
+    mine = [r for r in rows if r["suite"] == "successors"]
+    if not mine:
+        return []
+    out = [
+        "", "## Successors of banned accounts", "",
+        f"The log cut at {len(mine[0]['looks'])} moments and scanned each time: replacements that had sent something, by how much"
+        f" they had sent by then, and how many of them are member (seed {seeds(mine)}).", "",
+        "| world | successors | 1 to 10 exchanges sent | 11 to 100 | more |", "|---|---|---|---|---|",
+    ]  # fmt: skip
+    for r in mine:
+        cells = [r["classes"].get(label, {"hits": 0, "total": 0}) for label in ("1-10", "11-100", "more")]
+        told = [wilson(c["hits"], c["total"]) if c["total"] else "-" for c in cells]
+        out.append(f"| {r['scenario']} | {r['successors']} | " + " | ".join(told) + " |")
+    return out
+
+
 def mixtures(rows: list[Row]) -> list[str]:
     """Recall by the share of a campaign's traffic that is extraction."""
     mine = [r for r in rows if r["suite"] == "mixtures" and "score" in r]
