@@ -39,16 +39,21 @@ def relay(accounts: int, *, dealt: bool = True) -> World:
 
 def hints_of(world: World, accounts: int, scores: np.ndarray) -> set[str]:
     """Hints of the relay's accounts when honest groups of either size have these scores; nobody else has any."""
+    hints = judged(world, scores)
+    assert {v for a, v in hints.items() if a.startswith("o")} == {"none"}
+    return {hints[f"p{i}"] for i in range(accounts)}
+
+
+def judged(world: World, scores: np.ndarray) -> dict[str, str]:
+    """Hint of every account."""
     loud = replace(BASELINE, calibration=replace(
         BASELINE.calibration, scores=np.sort(np.tile(scores, 2)), units=np.tile([4, 40], len(scores))))  # fmt: skip
     traffic = world.traffic()
     found = detect(traffic, builtin_traits(), loud, Options())
     said = judge(traffic, found, loud, Options(), apply_grants(traffic, None))
-    hints = dict(
+    return dict(
         zip(*(said.accounts.column(c).to_pylist() for c in ("account_id", "disposition_hint")), strict=True)
     )
-    assert {v for a, v in hints.items() if a.startswith("o")} == {"none"}
-    return {hints[f"p{i}"] for i in range(accounts)}
 
 
 @pytest.mark.parametrize(("accounts", "hint"), [(HANDFUL - 1, "review"), (HANDFUL + 8, "act")])
@@ -81,3 +86,14 @@ def test_people_who_sit_together_are_not_acted_on() -> None:
                        + babble(1000 * i + q, 18),
                        completion="done", input_tokens=60, output_tokens=2500, max_tokens=16384)  # fmt: skip
     assert hints_of(world, 16, np.full(200, -1.0)) == {"review"}
+
+
+def test_an_account_that_does_mostly_other_things_is_not_acted_on() -> None:
+    """It shares the card, the exit and some of the work; nine tenths of its traffic are its own."""
+    world = relay(16)
+    for j in range(200):
+        world.send("p0", at(hours=j * 0.8), client_ip="203.0.113.1", device_id="one", input_tokens=300,
+                   output_tokens=150, prompt=f"A question of my own, number {j}: {babble(50_000 + j, 12)}")  # fmt: skip
+    hints = judged(world, np.full(200, -1.0))
+    assert hints["p0"] == "review"
+    assert {hints[f"p{i}"] for i in range(1, 16)} == {"act"}

@@ -7,7 +7,8 @@
    the share of honest groups that come to review at ``alpha_shape``, however many campaigns are about.
 4. Only members of a campaign may reach ``act``, with two independent families and a stated rate; where a control
    channel spoke, since people who sit together share an address, a day and their hours, but hand no work on; where
-   the shape stands clear of every honest group; and never in a handful, which can be looked at by hand.
+   the shape stands clear of every honest group; with a quarter or more of the account's own traffic in the linked
+   stream; and never in a handful, which can be looked at by hand.
 """
 
 from __future__ import annotations
@@ -57,6 +58,9 @@ from stillwatch.records import (
 LOG2_10 = 3.321928094887362
 OWN_SHARE = 0.05
 """A member of a campaign sends at least this share of its own traffic into the linked stream."""
+ACT_SHARE = 0.25
+"""Below this share of its own traffic in the linked stream an account is put up for review at most: whoever joined a
+group by an exit and a common kind of question is looked at first."""
 THIN_SHARE = 0.5
 MAX_EDGES = 400
 DERIVED_MEANING = {
@@ -388,7 +392,8 @@ class _Case:
         families.discard(Family.CONTENT)
         firm = self.firm and not self.group.thin and len(families) >= 1 and self._two_families()
         few = len(self.group.units) < HANDFUL
-        sure = firm and self.clear and self._handed_on() and not few and not self.options.without
+        own = member.extraction_share >= ACT_SHARE
+        sure = firm and own and self.clear and self._handed_on() and not few and not self.options.without
         return Disposition.ACT if sure else Disposition.REVIEW
 
     def _handed_on(self) -> bool:
