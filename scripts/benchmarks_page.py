@@ -13,6 +13,7 @@ from scripts.benchmarks.searches import framing, frontier
 from scripts.benchmarks.speed import speed
 from scripts.benchmarks.stability import left_out, mixtures, poison, successors
 from scripts.benchmarks.weeks import WEEKS, real
+from scripts.benchmarks.words import states
 
 DATA = Path("docs/data")
 ASSETS = Path("docs/assets")
@@ -44,6 +45,7 @@ def main() -> None:
     study = DATA / "study.json"
     if study.exists():
         rows = json.loads(study.read_text("utf-8"))
+        lines += states(rows)
         for section in SECTIONS:
             lines += section(rows)
             if section is ladder:

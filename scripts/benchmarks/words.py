@@ -68,6 +68,29 @@ def _brief(share: float | None) -> str:
     return {"0.000": "0", "1.000": "1"}.get(text, text.removeprefix("0"))
 
 
+def states(rows: list[dict[str, Any]]) -> list[str]:
+    """Which states of our own program made the figures, when it was more than one."""
+    made: dict[str, set[str]] = {}
+    for r in rows:
+        if r.get("detector", {}).get("kind") == "own":
+            made.setdefault(r["detector"]["code"], set()).add(r["suite"])
+        elif r.get("stamp"):
+            made.setdefault(r["stamp"].partition("-")[0], set()).add(r["suite"])
+    if len(made) < 2:
+        return []
+    told = "; ".join(f"`{code}`: {', '.join(sorted(suites))}" for code, suites in sorted(made.items()))
+    return [
+        "",
+        f"Figures of our own detector come from {len(made)} states of the program, by digest: {told}. {DIFFERENCE}",
+    ]
+
+
+DIFFERENCE = (
+    "They differ in the last condition on `act` alone (a quarter of an account's own traffic, decision 0007), which can turn an `act`"
+    " into a `review` and changes nothing else. `make study` runs again what is not of the present state."
+)
+
+
 def flips(rows: list[dict[str, Any]]) -> tuple[int, int]:
     """Leave-outs in which any verdict flips, and the most accounts of which one did."""
     turned = [max(r["flips"].values()) for r in rows]

@@ -12,7 +12,7 @@ import pytest
 
 from scripts import stability, study
 from scripts.benchmarks import gates, plots
-from scripts.benchmarks.words import short, upper, wilson
+from scripts.benchmarks.words import short, states, upper, wilson
 from stillwatch.lab.suite import choose, load_suite
 from stillwatch.wiring.lab import LabRunner
 
@@ -193,3 +193,15 @@ def test_the_ladder_is_drawn() -> None:
     assert sorted(str(e.get("class")) for e in lines) == ["low", "other", "own"]
     assert "1 more, under 0.02" in drawn
     assert plots.write([], Path()) == []
+
+
+def test_figures_of_two_states_of_the_program_are_told_apart() -> None:
+    """One state needs no word; two are named with what each made."""
+    rows = [
+        {"suite": "honest", "detector": {"kind": "own", "code": "aa"}},
+        {"suite": "null", "stamp": "aa-b-c"},
+    ]
+    assert states(rows) == []
+    rows.append({"suite": "ladder", "detector": {"kind": "own", "code": "bb"}})
+    rows.append({"suite": "ladder", "detector": {"kind": "baseline", "code": "cc"}})
+    assert "2 states of the program, by digest: `aa`: honest, null; `bb`: ladder." in states(rows)[1]
