@@ -197,7 +197,7 @@ def test_the_ladder_is_drawn() -> None:
 
 def test_figures_of_two_states_of_the_program_are_told_apart() -> None:
     """One state needs no word; two are named with what each made."""
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"suite": "honest", "detector": {"kind": "own", "code": "aa"}},
         {"suite": "null", "stamp": "aa-b-c"},
     ]
