@@ -70,7 +70,7 @@ baseline: $(STAMP)  ## fit the shipped baseline again on development seeds (abou
 	$(BIN)/python -m scripts.fit_shipped
 
 screenshot: $(STAMP) chromium demo  ## a picture of the demo report, for the README
-	$(BIN)/python scripts/screenshot.py demo/report/report.html docs/assets/report.png
+	$(BIN)/python scripts/screenshot.py demo/report/report.html docs/assets/report.png --height 1800
 
 chromium:
 	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
