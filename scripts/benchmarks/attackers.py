@@ -185,7 +185,14 @@ def observed(rows: list[dict[str, Any]]) -> list[str]:
                 f" | {wilson(c['extractors_found'], c['extractors'])} | {'yes' if c['called'] else 'no'}"
                 f" | {c['review_or_act']:,} | {c['fragments']} | {at if r.get('delay') else '-'} |"
             )
-    return [*out, *wronged(mine)]
+    return [*out, *wronged(mine), "", MISSED]
+
+
+MISSED = (
+    "Missed: the proxy network, whose 2,100 accounts are half of its world and send seven in ten of their exchanges for customers,"
+    " and the wider cluster of the burst, with four exchanges each. Why has not been looked into yet; where attackers are half of"
+    " the traffic, the traffic may be a poor reference."
+)
 
 
 def wronged(rows: list[dict[str, Any]]) -> list[str]:
