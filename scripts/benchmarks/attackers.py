@@ -190,8 +190,9 @@ def observed(rows: list[dict[str, Any]]) -> list[str]:
 
 MISSED = (
     "Missed: the proxy network, whose 2,100 accounts are half of its world and send seven in ten of their exchanges for customers,"
-    " and the wider cluster of the burst, with four exchanges each. Why has not been looked into yet; where attackers are half of"
-    " the traffic, the traffic may be a poor reference."
+    " and the wider cluster of the burst, with four exchanges each. On a development seed half as large the network is missed"
+    " as well, and found whole among ten times as many ordinary accounts (1,041 members, as a pool): where attackers are half of"
+    " the traffic, what is common in the traffic is theirs. A reference from before the attack is the next idea."
 )
 
 
