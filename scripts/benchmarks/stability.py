@@ -78,7 +78,7 @@ def mixtures(rows: list[Row]) -> list[str]:
     mine = [r for r in rows if r["suite"] == "mixtures" and "score" in r]
     if not mine:
         return []
-    shares = sorted({r["scenario"] for r in mine})
+    shares = sorted({r["scenario"] for r in mine}, key=lambda s: int(s.removeprefix("mixture_")))
     names = sorted({r["detector"]["id"] for r in mine})
     out = [
         "", "## From almost all cover to almost none", "",
