@@ -9,7 +9,7 @@ from scripts.benchmarks import plots
 from scripts.benchmarks.attackers import ablations, baselines, delay, extremes, ladder, observed, price
 from scripts.benchmarks.gates import gates
 from scripts.benchmarks.honest import lookalikes, null
-from scripts.benchmarks.searches import framing, frontier
+from scripts.benchmarks.searches import framing, frontier, searched
 from scripts.benchmarks.speed import speed
 from scripts.benchmarks.stability import left_out, mixtures, poison, successors
 from scripts.benchmarks.weeks import WEEKS, real
@@ -53,8 +53,8 @@ def main() -> None:
         lines += ["", "Command: `make study`."]
     for name, said in (("frontier.json", frontier), ("framing.json", framing)):
         if (DATA / name).exists():
-            lines += said(json.loads((DATA / name).read_text("utf-8")))
-            lines += ["", "Command: `make searches`."]
+            report = json.loads((DATA / name).read_text("utf-8"))
+            lines += [*said(report), "", searched(report)]
     for file, title, about in WEEKS:
         if (DATA / file).exists():
             history = DATA / file.replace(".json", "_history.json")

@@ -14,10 +14,10 @@ def frontier(report: Row) -> list[str]:
     worlds = report["report_worlds"]
     out = [
         "", "## The evasion frontier", "",
-        f"A search over {report['trials']} settings of the attacker's dials (`{report['scenario']}`, worlds"
+        f"A search over {report['trials']} settings of the attacker's dials (`{report['scenario']}`, world"
         f" {_list(report['search_worlds'])}), the first {report['random_trials']} at random, the others guided, for the cheapest"
         f" way to take exchanges from accounts that get no hint of `review` or `act`. {report['random_under']} of the random"
-        f" settings stayed under in both worlds ({_share(report['random_under_interval'])}). The best were tried again in worlds"
+        f" settings stayed under there ({_share(report['random_under_interval'])}). The best were tried again in worlds"
         f" {worlds[0]} to {worlds[-1]}; only that is shown. Bills are spread over {report['horizon_days']:.0f} days. A search is"
         " finite: attackers can do at least this.", "",
     ]  # fmt: skip
@@ -56,14 +56,16 @@ def framing(report: Row) -> list[str]:
     """What it costs to have an honest account reviewed, or acted on."""
     out = [
         "", "## The cost of framing", "",
-        f"A search over {report['trials']} attacks that imitate three honest accounts (`{report['scenario']}`, worlds"
+        f"A search over {report['trials']} attacks that imitate three honest accounts (`{report['scenario']}`, world"
         f" {_list(report['search_worlds'])}), tried again in worlds {report['report_worlds'][0]} to {report['report_worlds'][-1]}.",
         "", "| level | settings that framed a victim in the search | cheapest that did so again | victims framed | worlds |",
         "|---|---|---|---|---|",
     ]  # fmt: skip
     for level, found in report["levels"].items():
         best = found["cheapest"]
-        tried = f"{found['found']} of {found['tried']} ({_share(found['tried_interval'])})"
+        tried = (
+            f"{found['found']} of {found['tried']} (of random ones {_share(found['random_found_interval'])})"
+        )
         if best is None:
             why = "not found" if not found["found"] else "none held on fresh worlds"
             out.append(
@@ -92,3 +94,10 @@ def _share(interval: Any) -> str:
 
 def _list(seeds: list[int]) -> str:
     return " and ".join(map(str, seeds))
+
+
+def searched(report: Row) -> str:
+    """The command, with the budget that was spent."""
+    random = report["random_trials"]
+    spent = f"--random {random} --guided {report['trials'] - random} --confirm {len(report['report_worlds'])}"
+    return f"Command: `python -m scripts.searches {spent}`; `make searches` tries more."
