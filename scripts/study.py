@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -160,20 +160,31 @@ def parts(given: argparse.Namespace, before: list[Row]) -> Iterator[list[Row]]:
         if suite in (given.suite or SUITES):
             sys.stderr.write(f"suite {suite}\n")
             run(suite, filed, folder, given.jobs, given.worlds)
-        yield cells_of(suite, filed, folder)
-    if given.suite is None or "null" in given.suite:
-        yield null_check(given.work, before)
-    else:
-        yield [r for r in before if r["suite"] == "null" and r.get("stamp") == stamp()]
-    mine = [r for r in before if r["suite"] == "successors" and r.get("stamp") == stamp()]
-    if given.suite is None or "successors" in given.suite:
-        yield mine or successors.rows(given.work / "successors", stamp())
-    else:
-        yield mine
-    if given.suite is None or "stability" in given.suite:
-        yield stable(given.work, given.jobs, before)
-    else:
-        yield [r for r in before if r["suite"] in stability.SUITES and r.get("stamp") == stamp()]
+            yield cells_of(suite, filed, folder)
+        else:
+            yield of(before, suite)
+    others: dict[str, tuple[tuple[str, ...], Callable[[], list[Row]]]] = {
+        "null": (("null",), lambda: null_check(given.work, before)),
+        "successors": (("successors",), lambda: linked(given.work, before)),
+        "stability": (stability.SUITES, lambda: stable(given.work, given.jobs, before)),
+    }
+    for name, (suites, make) in others.items():
+        if given.suite is None or name in given.suite:
+            sys.stderr.write(f"{name}\n")
+            yield make()
+        else:
+            yield of(before, *suites)
+
+
+def of(rows: list[Row], *suites: str) -> list[Row]:
+    """Rows as they stand in the file, of whatever state of the program: nobody asked to run these again."""
+    return [r for r in rows if r["suite"] in suites]
+
+
+def linked(work: Path, filed: list[Row]) -> list[Row]:
+    """How soon successors of banned accounts are linked."""
+    mine = [r for r in of(filed, "successors") if r.get("stamp") == stamp()]
+    return mine or successors.rows(work / "successors", stamp())
 
 
 def write(out: Path, rows: list[Row]) -> None:

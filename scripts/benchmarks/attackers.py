@@ -89,8 +89,8 @@ def baselines(rows: list[dict[str, Any]]) -> list[str]:
     return [
         "", "## Beside what others use", "",
         f"The same worlds (seeds {seeds(mine)}). {RANKED} Wilson intervals in brackets."
-        " The lab's grammars give some two hundred ordinary accounts of a world the same opening words, perhaps more than real people"
-        " have in common; `shared_template` ranks most campaigns behind those.", "",
+        " The lab's grammars give some two hundred ordinary accounts of a world (247 at most on ladder_L0, seed 12) the same opening"
+        " words, perhaps more than real people have in common; `shared_template` ranks most campaigns behind those.", "",
         *table(mine, interval=True),
     ]  # fmt: skip
 
@@ -190,8 +190,9 @@ def observed(rows: list[dict[str, Any]]) -> list[str]:
 
 MISSED = (
     "Missed: the proxy network, whose 2,100 accounts are half of its world and send seven in ten of their exchanges for customers,"
-    " and the wider cluster of the burst, with four exchanges each. On a development seed half as large the network is missed"
-    " as well, and found whole among ten times as many ordinary accounts (1,041 members, as a pool): where attackers are half of"
+    " and the wider cluster of the burst, with four exchanges each. On development seed 12 at half that scale (0.05) the"
+    " network is missed as well; with `-P ordinary.accounts=200000`, ten times as many, it is found whole (1,041 members, as a pool,"
+    " none called campaign). One world each, so a reason and no rate: where attackers are half of"
     " the traffic, what is common in the traffic is theirs. A reference from before the attack is the next idea."
 )
 

@@ -51,8 +51,6 @@ WHY = {
     " as exchanges come in, in place of the halves.",
     "no baseline": "**Where a baseline is ahead.** On L8 extractors are independent people who send more than others;"
     " methods that rank by volume find a few of them above the threshold. Nobody is found there as a campaign by anything.",
-    "dropping": "**Where a verdict flips.** Accounts near the border of a group come and go with what the rest of the"
-    " traffic says about how common a trait is.",
     "successors": "**Why successors are not linked at once.** An account is member when its own traits and the work handed to it"
     " weigh enough; with ten exchanges or fewer few have shown that much, with eleven to a hundred nineteen in twenty have. Next:"
     " a known group's traits as a prior for whoever comes after a ban.",

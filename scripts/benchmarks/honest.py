@@ -31,9 +31,13 @@ def lookalikes(rows: list[dict[str, Any]]) -> list[str]:
             f" ({c['orgs_review_or_act'] / max(c['orgs'], 1):.2%}) | {c['orgs_act']:,} | {upper(c['orgs_act'], c['orgs']):.2%} |"
         )
     out += ["", RETIRED]
-    return out + beside(rows)
+    return [*out, *beside(rows), "", SEEN]
 
 
+SEEN = (
+    "Seed 402 of the ladder was looked at before the third condition on `act` (a quarter of an account's own traffic): two students of"
+    " its rung 0 had come to `act`. Its counts of `act` are therefore no held-out figures; members and groups do not hang on it."
+)
 RETIRED = (
     "An earlier state of `act` was measured on seeds 421 to 423 and 501 to 550: nobody came to `review` but one hackathon of 36, in"
     " one fortnight, and it came to `act`. Two conditions were added to `act` after that (decision 0007), those seeds were retired,"

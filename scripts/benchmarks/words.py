@@ -86,8 +86,8 @@ def states(rows: list[dict[str, Any]]) -> list[str]:
 
 
 DIFFERENCE = (
-    "They differ in the last condition on `act` alone (a quarter of an account's own traffic, decision 0007), which can turn an `act`"
-    " into a `review` and changes nothing else. `make study` runs again what is not of the present state."
+    "They differ from each other in the last condition on `act` alone (a quarter of an account's own traffic, decision 0007), which can turn an `act`"
+    " into a `review` and changes nothing else; the present state adds to that words of the report. `make study` runs again what is not of the present state."
 )
 
 

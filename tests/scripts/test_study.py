@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import copy
 import json
 from pathlib import Path
@@ -15,6 +16,7 @@ from scripts.benchmarks import gates, plots
 from scripts.benchmarks.words import short, states, upper, wilson
 from stillwatch.lab.suite import choose, load_suite
 from stillwatch.wiring.lab import LabRunner
+from tests.lab.test_suite import WORLD as TINY
 
 SUITE = """
 title = "two small worlds"
@@ -24,19 +26,7 @@ detectors = ["rate_limit"]
 scenario = "tiny.toml"
 seeds = [601, 602]
 """
-WORLD = """
-description = "A campaign of ten among 60 ordinary accounts, for a test."
-split = "validate"
-start = 2026-03-10
-days = 1
-[ordinary]
-accounts = 60
-exchanges_per_day = 3.0
-[[campaigns]]
-variant = "code"
-accounts = 10
-exchanges_per_account = 12
-"""
+WORLD = f'split = "validate"\n{TINY}'
 
 
 @pytest.fixture
@@ -66,6 +56,21 @@ def test_a_study_goes_on_from_its_own_file(suite: str, tmp_path: Path) -> None:
     assert len((tmp_path / "c" / "cells.jsonl").read_text().splitlines()) == 1
     old = {k.replace("602", "603"): v for k, v in filed.items()}
     assert [r["seed"] for r in study.cells_of(suite, old, tmp_path / "none")] == [601]
+
+
+def test_what_was_not_asked_for_stays_in_the_file(
+    suite: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows of another state of the program are not thrown away by a run of something else."""
+    old = [
+        {"suite": s, "key": "old", "stamp": "old"} for s in ("other", "null", "successors", *stability.SUITES)
+    ]
+    monkeypatch.chdir(Path(suite).parent)
+    monkeypatch.setattr(study, "SUITES", ("two.toml", "other"))
+    given = argparse.Namespace(work=tmp_path / "work", suite=["two.toml"], jobs=1, worlds=1)
+    rows = [r for part in study.parts(given, old) for r in part]
+    assert [r for r in rows if r["suite"] != "two.toml"] == old
+    assert [r["seed"] for r in rows if r["suite"] == "two.toml"] == [601]
 
 
 def test_the_present_plan_has_no_seed_of_the_development() -> None:
