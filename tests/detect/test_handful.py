@@ -12,7 +12,7 @@ from stillwatch.detect.grants import apply_grants
 from stillwatch.detect.run import Options, detect
 from stillwatch.detect.shape import score
 from stillwatch.detect.traits import builtin_traits
-from stillwatch.detect.verdict import judge
+from stillwatch.detect.verdict import Verdict, judge
 from tests.contracts.factory import World, at, babble
 from tests.detect.test_without import BASELINE
 
@@ -46,14 +46,19 @@ def hints_of(world: World, accounts: int, scores: np.ndarray) -> set[str]:
 
 def judged(world: World, scores: np.ndarray) -> dict[str, str]:
     """Hint of every account."""
+    accounts = judgement(world, scores).accounts
+    return dict(
+        zip(*(accounts.column(c).to_pylist() for c in ("account_id", "disposition_hint")), strict=True)
+    )
+
+
+def judgement(world: World, scores: np.ndarray) -> Verdict:
+    """What the scan says when honest groups of either size have these scores."""
     loud = replace(BASELINE, calibration=replace(
         BASELINE.calibration, scores=np.sort(np.tile(scores, 2)), units=np.tile([4, 40], len(scores))))  # fmt: skip
     traffic = world.traffic()
     found = detect(traffic, builtin_traits(), loud, Options())
-    said = judge(traffic, found, loud, Options(), apply_grants(traffic, None))
-    return dict(
-        zip(*(said.accounts.column(c).to_pylist() for c in ("account_id", "disposition_hint")), strict=True)
-    )
+    return judge(traffic, found, loud, Options(), apply_grants(traffic, None))
 
 
 @pytest.mark.parametrize(("accounts", "hint"), [(HANDFUL - 1, "review"), (HANDFUL + 8, "act")])
@@ -97,3 +102,17 @@ def test_an_account_that_does_mostly_other_things_is_not_acted_on() -> None:
     hints = judged(world, np.full(200, -1.0))
     assert hints["p0"] == "review"
     assert {hints[f"p{i}"] for i in range(1, 16)} == {"act"}
+
+
+def test_a_campaign_says_what_keeps_it_from_act() -> None:
+    """Whoever asks why it is only a review, or why it is more, reads it with the finding."""
+
+    def said(accounts: int, scores: np.ndarray) -> str:
+        (campaign,) = judgement(relay(accounts), scores).campaigns
+        return " ".join(campaign.would_change)
+
+    low = np.full(200, -1.0)
+    assert "Members come to act unless less than a quarter" in said(16, low)
+    few = said(HANDFUL - 1, low)
+    assert f"Nobody here comes to act without at least {HANDFUL} independent units." in few
+    assert "without a shape that stands clear" not in few

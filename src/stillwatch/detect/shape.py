@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
 
 from stillwatch.detect.assemble import Group
 from stillwatch.detect.baseline import Calibration
@@ -269,8 +268,3 @@ def capability_rows(traffic: Traffic, rows: np.ndarray) -> list[tuple[str, int, 
             if hit.any():
                 out.append((f.name, int(hit.sum()), int(tokens[hit].sum())))
     return sorted(out, key=lambda r: (-r[1], r[0]))
-
-
-def as_arrow(features: list[dict[str, float]]) -> pa.Table:
-    """Feature rows as a table, for fitting."""
-    return pa.Table.from_pylist(features)

@@ -325,6 +325,12 @@ class _Case:
                 f"If more than {most} of {honest} honest linked groups of like size scored as high, this would be "
                 "a pool."
             )
+            lacking = self._lacking()
+            out.append(
+                f"Nobody here comes to act without {'; '.join(lacking)}."
+                if lacking
+                else "Members come to act unless less than a quarter of their own traffic is in the linked templates."
+            )
             if self.baseline.kind == "shipped":
                 out.append(
                     "A baseline fitted on your own honest customers may rank this traffic differently."
@@ -334,6 +340,19 @@ class _Case:
                 "More traffic in few templates that ask for parseable, written-out answers would raise its rank."
             )
         return tuple(out)
+
+    def _lacking(self) -> list[str]:
+        """What `disposition` asks of a whole group before a member may come to act, as far as it is missing."""
+        asked = {
+            "a lower adjusted p": self.firm,
+            "members that more than shared content holds": not self.group.thin,
+            "two independent families of evidence": self._two_families(),
+            "a shape that stands clear of every honest group of like size": self.clear,
+            "a control channel (work dealt out, handed on or failed over)": self._handed_on(),
+            f"at least {HANDFUL} independent units": len(self.group.units) >= HANDFUL,
+            "the whole method": not self.options.without,
+        }
+        return [what for what, there in asked.items() if not there]
 
     def members(self, campaign: Campaign) -> list[Member]:
         group = self.group
@@ -390,11 +409,8 @@ class _Case:
             GROUP_FAMILY[n] for n, p in self.group.parts.items() if p[unit] >= 1.0 and n in GROUP_FAMILY
         }
         families.discard(Family.CONTENT)
-        firm = self.firm and not self.group.thin and len(families) >= 1 and self._two_families()
-        few = len(self.group.units) < HANDFUL
-        own = member.extraction_share >= ACT_SHARE
-        sure = firm and own and self.clear and self._handed_on() and not few and not self.options.without
-        return Disposition.ACT if sure else Disposition.REVIEW
+        own = member.extraction_share >= ACT_SHARE and len(families) >= 1
+        return Disposition.ACT if own and not self._lacking() else Disposition.REVIEW
 
     def _handed_on(self) -> bool:
         """A control channel spoke: work was dealt out, handed on, failed over or taken up again among the members."""
