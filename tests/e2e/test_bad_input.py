@@ -316,6 +316,14 @@ def test_a_second_input_that_is_another_file(tmp_path: Path, option: str) -> Non
     untouched(tmp_path, "log")
 
 
+def test_a_log_in_place_of_the_account_table(tmp_path: Path) -> None:
+    """Nothing would be known of anybody, and the report would not say why."""
+    log = tmp_path / "log"
+    log.write_bytes(jsonl(one(i) for i in range(5)))
+    refused(cli("scan", log, "--accounts", log, "--out", tmp_path / "out"), "but the name", "--accounts")
+    untouched(tmp_path, "log")
+
+
 def test_a_format_that_the_file_is_not(tmp_path: Path) -> None:
     """Records that a format passes over are no quiet day when the file is none of that format."""
     log = tmp_path / "log"

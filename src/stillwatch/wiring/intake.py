@@ -158,6 +158,7 @@ def load_traffic(
         clock.step("reading accounts")
         table, bad = read_accounts(list(accounts))
         intake.refused.extend(some_usable(", ".join(accounts), table, bad))
+        says_something(", ".join(accounts), table)
     model_rows: list[tuple[str, int]] = []
     client_rows: list[tuple[str, str, int]] = []
     if releases:
@@ -188,6 +189,16 @@ def some_usable(name: str, table: pa.Table, refused: list[Rejected]) -> list[Rej
             hint="check that the option names the right file; its fields are in the data contract",
         )  # fmt: skip
     return refused
+
+
+def says_something(name: str, accounts: pa.Table) -> None:
+    """Raise when no account of the table has anything but its name: it is a log, or another table."""
+    told = [c for c in accounts.column_names if c != "account_id" and accounts[c].null_count < len(accounts)]
+    if len(accounts) and not told:
+        raise SourceError(
+            name, "no row says anything of its account but the name",
+            hint="check that --accounts names the account table; its fields are in the data contract",
+        )  # fmt: skip
 
 
 def something_usable(reader: Reader) -> None:
