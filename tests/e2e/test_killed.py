@@ -61,10 +61,14 @@ def test_killed_at_any_moment(world: World, tmp_path: Path, quick: Path) -> None
     _whole(place / "report")
     rng = random.Random(11)
     killed = 0
-    for share in (0.5, rng.uniform(0.6, 0.8), 0.95):
-        until = time.monotonic() + share * whole
+    for share in (0.5, rng.uniform(0.6, 0.8), 0.95, rng.uniform(0.3, 0.5), rng.uniform(0.5, 0.7)):
+        began = time.monotonic()
+        until = began + share * whole
         run = subprocess.Popen(command(*args), env=environment(), stderr=subprocess.DEVNULL)
-        killed += _ended(run, lambda until=until: time.monotonic() >= until) == -signal.SIGKILL  # type: ignore[misc]
+        if _ended(run, lambda until=until: time.monotonic() >= until) == -signal.SIGKILL:  # type: ignore[misc]
+            killed += 1
+        else:  # it was quicker than the first, which may have shared the machine with others
+            whole = min(whole, time.monotonic() - began)
         _whole(place / "report")
     assert killed >= 2
     assert cli(*args).status in (0, 10)
