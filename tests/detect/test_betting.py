@@ -13,8 +13,10 @@ from stillwatch.detect.betting import (
     bh_adjusted,
     binomial_log10_e,
     e_bh,
+    events_log10_e,
     log10_mean,
     poisson_log10_e,
+    tilted_log10_e,
 )
 
 HUBS = 4000
@@ -228,6 +230,41 @@ def test_more_events_are_more_evidence() -> None:
     count = np.arange(0, 2000)
     honest = poisson_log10_e(count.astype(float), np.full(len(count), 1e-3))
     assert float((10.0 ** (honest + stats.poisson.logpmf(count, 4e-3) / np.log(10.0))).sum()) > 1.0
+
+
+@pytest.mark.parametrize("trials", [1, 7, 400])
+@pytest.mark.parametrize("null", [1e-4, 0.1, 0.5, 0.9])
+def test_shares_at_the_null_odds_win_nothing(trials: int, null: float) -> None:
+    """Exact expectation over the binomial: 1 at the null share, no more below it, more above it."""
+    k = np.arange(trials + 1)
+    won = np.log(10.0) * tilted_log10_e(
+        k.astype(float), np.full(len(k), float(trials)), np.full(len(k), null)
+    )
+
+    def expected(share: float) -> float:
+        return float(np.exp(stats.binom.logpmf(k, trials, share) + won).sum())
+
+    assert expected(null) == pytest.approx(1.0)
+    assert expected(0.7 * null) < 1.0 < expected(1.05 * null)
+
+
+def test_a_network_that_is_half_of_the_traffic_does_not_hide_in_it() -> None:
+    """Its own events, and those of a second network, do not make its events look like chance; scattered ones do."""
+    half = np.array([0.5])
+    rare = np.array([0.1])
+    own = events_log10_e(np.array([4751.0]), np.array([4774.0]), rare, half, 3.0)
+    beside_another = events_log10_e(np.array([468.0]), np.array([468.0]), rare, np.array([0.3]), 3.0)
+    assert own[0] > 100.0 and beside_another[0] > 100.0
+    scattered = np.random.default_rng(5).binomial(900, 0.5 / 1.5, 20_000).astype(float)
+    assert excess(events_log10_e(scattered, np.full(20_000, 900.0), rare, half, 3.0)) <= 3.0
+    assert (events_log10_e(scattered, np.full(20_000, 900.0), rare, half, 0.5) > 3.0).mean() > 0.9
+
+
+def test_events_at_the_honest_rate_win_nothing_wherever_they_fall() -> None:
+    """All events inside one small hub, as many as its exposure explains: no evidence."""
+    count = np.random.default_rng(6).poisson(4.0, 20_000).astype(float)
+    share = np.full(len(count), 0.001)
+    assert excess(events_log10_e(count, count, np.full(len(count), 4.0), share, 1.0)) <= 3.0
 
 
 @pytest.mark.parametrize("trials", [1, 7, 40])

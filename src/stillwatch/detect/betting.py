@@ -22,6 +22,8 @@ THIRD = 2
 """Earlier owners that a value needs before it is bet on: pairs of honest accounts share cards and addresses."""
 RATES = np.array([10.0, 100.0, 1000.0])
 """Multiples of the null rate that the Poisson bet averages over."""
+ODDS = np.array([2.0, 4.0, 10.0, 100.0, 1000.0])
+"""Multiples of the null odds that the bet on shares averages over: a share of a half can only be doubled."""
 
 
 @nb.njit(cache=True, nogil=True)
@@ -136,6 +138,46 @@ def poisson_log10_e(count: np.ndarray, mean: np.ndarray) -> np.ndarray:
     """
     parts = np.stack([count * np.log10(r) - mean * (r - 1.0) / np.log(10.0) for r in RATES])
     return log10_mean(parts)
+
+
+def tilted_log10_e(successes: np.ndarray, trials: np.ndarray, null: np.ndarray) -> np.ndarray:
+    """log10 e-value that successes are more frequent than ``null``: a bet on 2 to 1,000 times the odds.
+
+    Where ``null`` is small this is nearly `poisson_log10_e` with the mean ``trials * null``; where it is not, it stays
+    a bet on shares of at most one.
+
+    >>> null = np.array([1e-4])
+    >>> count, trials = np.array([9.0]), np.array([1e3])
+    >>> poisson, tilted = poisson_log10_e(count, trials * null), tilted_log10_e(count, trials, null)
+    >>> bool(abs(poisson[0] - tilted[0]) < 0.3)
+    True
+    >>> bool(tilted_log10_e(np.array([950.0]), trials, np.array([0.5]))[0] > 100)
+    True
+    """
+    parts = np.stack([successes * np.log10(r) - trials * np.log10(1.0 - null + r * null) for r in ODDS])
+    return log10_mean(parts)
+
+
+def events_log10_e(
+    inside: np.ndarray, touching: np.ndarray, honest: np.ndarray, share: np.ndarray, kappa: float
+) -> np.ndarray:
+    """log10 e-value of events inside sets of units, against the honest rate and against chance: the smaller of two.
+
+    ``honest`` is the mean number of events inside at the honest rate. Chance: of the events that touch a set, with
+    one end or both, each stays inside with odds of at most kappa times those that a set holding ``share`` of
+    everybody has, ``share / (2 - share)`` against the rest. Only events that touch the set count, so a network that
+    makes up half of the traffic, and nearly all of its events, hides neither itself nor another.
+
+    >>> few = events_log10_e(np.array([20]), np.array([25]), np.array([0.1]), np.array([0.01]), 3.0)
+    >>> half = events_log10_e(np.array([900]), np.array([905]), np.array([0.1]), np.array([0.5]), 3.0)
+    >>> scattered = events_log10_e(np.array([300]), np.array([900]), np.array([0.1]), np.array([0.5]), 3.0)
+    >>> bool(few[0] > 10), bool(half[0] > 100), bool(scattered[0] < 0)
+    (True, True, True)
+    """
+    odds = kappa * share / np.maximum(2.0 - 2.0 * share, 1e-12)
+    stayed = tilted_log10_e(np.asarray(inside, float), np.asarray(touching, float), odds / (1.0 + odds))
+    out: np.ndarray = np.minimum(poisson_log10_e(np.asarray(inside, float), kappa * honest + 1e-12), stayed)
+    return out
 
 
 def binomial_log10_e(

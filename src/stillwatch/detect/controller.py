@@ -4,8 +4,9 @@ For every hub and every channel that does not define it, an e-value: betting on 
 on hand-offs between units, universal inference on how work is dealt out. A hub's e-value is their average,
 which is valid under any dependence. Hubs are selected on one half of the evidence and tested again on the
 other: units are halved by a keyed hash in hubs of `SPLIT_SIZE` or more; smaller hubs are split by channel
-block, and events by time. Events are compared with the honest rate and with chance: a hub that holds a share s of
-all units holds s squared of all event pairs if events fall anywhere.
+block, and events by time. Events are compared with the honest rate and with chance: of the event pairs
+that touch a hub holding a share s of all units, or of all opportunities, s / (2 - s) stay inside if the other end
+is anybody.
 
 A hub stands only with sources: one control channel, or two independent ones of payment, identity, egress and
 device. Shared software and shared content name hubs and never count.
@@ -19,7 +20,7 @@ import numba as nb
 import numpy as np
 
 from stillwatch.detect.baseline import Baseline
-from stillwatch.detect.betting import bet_hubs, e_bh, poisson_log10_e
+from stillwatch.detect.betting import bet_hubs, e_bh, events_log10_e
 from stillwatch.detect.families import look_up
 from stillwatch.detect.hubs import Hubs, TokenMatrix
 from stillwatch.detect.traffic import Traffic
@@ -114,6 +115,18 @@ def _hubs_by_unit(hubs: Hubs, n_units: int) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), hub_of[order].astype(np.int64)
 
 
+def _ends(hubs: Hubs, pairs: Pairs, n_units: int) -> np.ndarray:
+    """int64[hubs, 2]: ends of pairs that lie in each hub, by half; a pair inside has two."""
+    out = np.zeros((len(hubs), 2), np.int64)
+    for h in (0, 1):
+        mine = pairs.half == h
+        degree = np.bincount(pairs.giver[mine], minlength=n_units) + np.bincount(
+            pairs.taker[mine], minlength=n_units
+        )
+        out[:, h] = np.add.reduceat(degree[hubs.units], hubs.ptr[:-1])
+    return out
+
+
 def test_hubs(
     traffic: Traffic, hubs: Hubs, matrices: dict[str, TokenMatrix], pairs: list[Pairs],
     queues: list[tuple[QueueTrait, dict[int, Judged]]], baseline: Baseline, *,
@@ -151,17 +164,13 @@ def test_hubs(
         for c, p in enumerate(pairs, start=len(bets)):
             counts = np.zeros((n, 2), np.int64)
             _count_pairs(unit_ptr, unit_hubs, p.giver, p.taker, p.half, counts)
+            touching = _ends(hubs, p, traffic.n_units) - counts
             exposed = np.add.reduceat(p.exposure[hubs.units], hubs.ptr[:-1]).astype(float)
             rate = p.rate * exposed
-            mixed = (size / traffic.n_units) ** 2
-            log10[0, :, c] = poisson_log10_e(
-                counts.sum(1).astype(float), kappa * np.maximum(rate, mixed * len(p.giver))
-            )
-            for part in (1, 2):
-                in_half = int((p.half == part - 1).sum())
-                log10[part, :, c] = poisson_log10_e(
-                    counts[:, part - 1].astype(float), kappa * np.maximum(rate / 2, mixed * in_half) + 1e-12
-                )
+            share = np.maximum(size / traffic.n_units, exposed / max(float(p.exposure.sum()), 1.0))
+            log10[0, :, c] = events_log10_e(counts.sum(1), touching.sum(1), rate, share, kappa)
+            for h in (0, 1):
+                log10[h + 1, :, c] = events_log10_e(counts[:, h], touching[:, h], rate / 2, share, kappa)
     for c, (_, found) in enumerate(queues, start=len(bets) + len(pairs)):
         for hub, judged in found.items():
             log10[:, hub, c] = judged

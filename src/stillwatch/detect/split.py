@@ -18,7 +18,7 @@ from scipy.sparse import coo_matrix, csr_matrix, diags, hstack
 from scipy.sparse.linalg import ArpackError, svds
 
 from stillwatch.detect.assemble import OWN_CONTENT, Attributor
-from stillwatch.detect.betting import poisson_log10_e
+from stillwatch.detect.betting import events_log10_e
 from stillwatch.detect.controller import SOURCE_DECADES
 from stillwatch.detect.trait import CONTROL_GROUPS, SOURCE_GROUPS
 
@@ -79,12 +79,14 @@ def _pairs_across(a: np.ndarray, b: np.ndarray, attributor: Attributor) -> float
     """log10 e-value of control events between the two sides, the strongest event trait."""
     side = np.zeros(attributor.traffic.n_units, np.int8)
     side[a], side[b] = 1, 2
+    small, other = (1, b) if len(a) <= len(b) else (2, a)
+    share = np.array([len(other) / attributor.traffic.n_units])
     best = 0.0
     for p in attributor.pairs:
-        across = float((side[p.giver] * side[p.taker] == 2).sum())
-        mixed = 2.0 * len(a) * len(b) / attributor.traffic.n_units**2 * len(p.giver)
-        mean = attributor.kappa * max(p.rate * float(p.exposure[np.concatenate([a, b])].sum()), mixed)
-        best = max(best, float(poisson_log10_e(np.array([across]), np.array([mean]))[0]))
+        across = np.array([float((side[p.giver] * side[p.taker] == 2).sum())])
+        touching = np.array([float(((side[p.giver] == small) | (side[p.taker] == small)).sum())])
+        honest = np.array([p.rate * float(p.exposure[np.concatenate([a, b])].sum())])
+        best = max(best, float(events_log10_e(across, touching, honest, share, attributor.kappa)[0]))
     return best
 
 

@@ -46,8 +46,8 @@ TRAIT = EventTrait(
     needs=frozenset({"status", "prompt"}),
     what="A prompt refused with 401, 403, 429 or 5xx under one account that succeeds under another within 15 min.",
     null="Poisson at 1e-4 per refusal or the rate outside the hub, times kappa; payloads known to more than "
-    "eight units are left out. Never less is "
-    "expected than chance alone would put into a hub of that size.",
+    "eight units are left out. Of the "
+    "pairs that touch a hub, more must stay inside than if the other end were anybody.",
     looks_alike=(
         "a reseller's own fail-over",
         "a user with two accounts",

@@ -16,8 +16,8 @@ TRAIT = EventTrait(
     what="A request whose history contains an answer that was given to another account, in the same place of "
     "the same conversation (a chain of digests; system messages are left out because relays rewrite them).",
     null="Poisson, at most kappa times the larger of 1e-5 per presented history and the rate outside the hub; "
-    "each pair of accounts counts once in each half of the time. Never less is "
-    "expected than chance alone would put into a hub of that size.",
+    "each pair of accounts counts once in each half of the time. Of the "
+    "pairs that touch a hub, more must stay inside than if the other end were anybody.",
     looks_alike=(
         "key rotation",
         "a merger of organisations",

@@ -10,8 +10,8 @@ TRAIT = EventTrait(
     family=Family.BEHAVIOUR,
     needs=frozenset({"sealed_in", "sealed_out"}),
     what="A digest of an encrypted reasoning or compaction block issued to one account and presented by another.",
-    null="Poisson at 1e-6 per presented block or the rate outside the hub, times kappa. Never less is "
-    "expected than chance alone would put into a hub of that size.",
+    null="Poisson at 1e-6 per presented block or the rate outside the hub, times kappa. Of the "
+    "pairs that touch a hub, more must stay inside than if the other end were anybody.",
     looks_alike=(
         "key rotation inside an undeclared organisation",
         "a client that syncs history between accounts",
