@@ -150,13 +150,14 @@ class Attributor:
         shown = float((got[:, 0] >= 0).sum())
         q = np.maximum(reference[codes], floor)
         if self.use_traffic and len(codes):
-            theirs = matrix.codes[more]
-            extra_codes, extra = np.unique(theirs[theirs >= 0], return_counts=True)
-            mine = count.astype(float)
-            if len(extra_codes):
-                at = np.minimum(np.searchsorted(extra_codes, codes), len(extra_codes) - 1)
-                mine = mine + np.where(extra_codes[at] == codes, extra[at], 0)
-            present = matrix.present[matrix.stratum[codes]] - shown - float((theirs[:, 0] >= 0).sum())
+            mine, present = count.astype(float), matrix.present[matrix.stratum[codes]] - shown
+            if len(more):
+                theirs = matrix.codes[more]
+                extra_codes, extra = np.unique(theirs[theirs >= 0], return_counts=True)
+                if len(extra_codes):
+                    at = np.minimum(np.searchsorted(extra_codes, codes), len(extra_codes) - 1)
+                    mine = mine + np.where(extra_codes[at] == codes, extra[at], 0)
+                present = present - float((theirs[:, 0] >= 0).sum())
             q = np.maximum(q, (matrix.having[codes] - mine + 1.0) / (np.maximum(present, 0.0) + 1.0))
         return _Table(codes, count.astype(float), shown, np.minimum(self.kappa * q, 1.0))
 

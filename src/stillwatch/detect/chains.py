@@ -23,6 +23,7 @@ KEPT = 3
 U64 = np.uint64
 _USER, _ASSISTANT, _OTHER = 0, 1, 2
 _ROLES = {"user": _USER, "assistant": _ASSISTANT}
+_LEFT_OUT = ("system", "developer")
 _STEP = U64(0x9E6C63D0876A9A47)
 
 
@@ -76,14 +77,15 @@ def conversation_states(
     roles: list[int] = []
     texts: list[str] = []
     counts = np.zeros(n, np.int64)
-    for row, text in enumerate(messages.to_pylist() if messages.null_count < n else ()):
-        parsed = _parsed(text)
-        for message in parsed:
+    given = np.flatnonzero(np.asarray(messages.is_valid()))
+    for row, text in zip(given.tolist(), messages.drop_null().to_pylist(), strict=True):
+        before = len(roles)
+        for message in _parsed(text):
             role = message.get("role") if isinstance(message, dict) else None
-            if role not in ("system", "developer"):
+            if role not in _LEFT_OUT:
                 roles.append(_ROLES.get(role, _OTHER) if isinstance(role, str) else _OTHER)
                 texts.append(message_text(message))
-                counts[row] += 1
+        counts[row] = len(roles) - before
     lone = np.asarray(messages.is_null()) & np.asarray(prompts.is_valid())
     told = _digests(pa.array(texts, pa.string()), key)
     asked = _digests(prompts, key)
@@ -100,9 +102,7 @@ def conversation_states(
     return issued, presented
 
 
-def _parsed(text: str | None) -> list[Any]:
-    if text is None:
-        return []
+def _parsed(text: str) -> list[Any]:
     try:
         parsed = orjson.loads(text)
     except orjson.JSONDecodeError:

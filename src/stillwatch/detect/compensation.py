@@ -228,26 +228,30 @@ def _around(ts, unit, refused, hushed, rows, horizon, max_rows, storm_rows, n_un
 
 @nb.njit(cache=True, nogil=True)
 def _surroundings(giver, lot, ptr, unit, gap, unit_ptr, unit_hubs, limit):  # type: ignore[no-untyped-def]  # numba infers
-    """For every event and hub of its unit: hub, event, nearest other member after and before, and how near."""
+    """For every event and hub of its unit: hub, event, nearest other member after and before, and how near.
+
+    Sorted by hub, then by event.
+    """
     stamp = np.full(len(limit), -1, np.int64)
     place = np.zeros(len(limit), np.int64)
-    total = 0
+    free = np.zeros(len(limit) + 1, np.int64)
     for e in range(len(giver)):
         for j in range(unit_ptr[giver[e]], unit_ptr[giver[e] + 1]):
             if lot[e] <= limit[unit_hubs[j]]:
-                total += 1
+                free[unit_hubs[j] + 1] += 1
+    free = np.cumsum(free)
+    total = free[-1]
     who = np.empty((total, 4), np.int32)
     near = np.full((total, 2), FAR, np.int32)
-    used = 0
     for e in range(len(giver)):
         a = giver[e]
         for j in range(unit_ptr[a], unit_ptr[a + 1]):
             h = unit_hubs[j]
             if lot[e] > limit[h]:
                 continue
-            stamp[h], place[h] = e, used
-            who[used, 0], who[used, 1] = h, e
-            used += 1
+            stamp[h], place[h] = e, free[h]
+            who[free[h], 0], who[free[h], 1] = h, e
+            free[h] += 1
         for i in range(ptr[e], ptr[e + 1]):
             v, side, away = unit[i], 0 if gap[i] > 0 else 1, np.int32(abs(gap[i]))
             for j in range(unit_ptr[v], unit_ptr[v + 1]):
@@ -324,9 +328,8 @@ def tally(found: Moments, hubs: Hubs, n_units: int) -> np.ndarray:
         who, near = _surroundings(
             found.giver, found.lot, found.ptr, found.unit, found.gap, unit_ptr, by_unit, limit
         )
-        by_hub = np.argsort(who[:, 0], kind="stable")
         votes = _votes(
-            who[by_hub], near[by_hub], found.giver, found.when, found.control, found.late, found.reach, found.lot,
+            who, near, found.giver, found.when, found.control, found.late, found.reach, found.lot,
             np.array([int(w * SECOND) for w in WINDOWS_S], np.int64),
         )  # fmt: skip
         slot = (votes[:, 0].astype(np.int64) * (classes // 2) + votes[:, 1]) * 2 + votes[:, 2]

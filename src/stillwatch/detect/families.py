@@ -12,15 +12,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stillwatch.detect.kernel import TEMPLATE_KEYS
-from stillwatch.detect.traffic import Traffic
+from stillwatch.detect.traffic import Traffic, beside
 
 MIN_UNITS = 3
 
 
 def _support(traffic: Traffic, column: str) -> tuple[np.ndarray, np.ndarray]:
     got = traffic.con.con.execute(
-        f'SELECT "{column}" AS value, count(DISTINCT unit) AS units FROM exchange WHERE "{column}" <> 0 '  # noqa: S608
-        f"GROUP BY value HAVING count(*) >= 3 AND min(unit) <> max(unit) ORDER BY value"
+        f'SELECT value, count(*) AS units FROM (SELECT "{column}" AS value, unit, count(*) AS n FROM exchange '  # noqa: S608
+        f'WHERE "{column}" <> 0 GROUP BY value, unit) GROUP BY value HAVING sum(n) >= 3 AND count(*) > 1 '
+        f"ORDER BY value"
     ).fetchnumpy()
     return got["value"], got["units"]
 
@@ -52,15 +53,8 @@ def assign_families(traffic: Traffic) -> None:
     most = np.where(best >= 10, shared * 5 >= best, shared * 2 > best)
     in_template = most & (shared > 2)
     payload = np.where((longest == 0) | in_template, full, longest)
-    seq = traffic.con.con.execute("SELECT seq FROM exchange ORDER BY seq").fetchnumpy()["seq"]
-    table = pa.table({"seq": seq, "family": family, "payload": payload})
     db = traffic.con.con
-    db.register("_family", table)
     db.execute("ALTER TABLE exchange RENAME TO plain")
-    db.execute(
-        "CREATE TABLE exchange AS SELECT plain.*, _family.family, _family.payload "
-        "FROM plain JOIN _family USING (seq) ORDER BY seq"
-    )
+    beside(db, "exchange", "plain", {"family": family, "payload": payload})
     db.execute("DROP TABLE plain")
-    db.unregister("_family")
     traffic.columns["family"], traffic.columns["payload"] = family, payload

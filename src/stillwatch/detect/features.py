@@ -207,20 +207,32 @@ def _hundredths(values: np.ndarray) -> np.ndarray:
     return out
 
 
+def _distinct(columns: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct rows of integer columns: where each comes first, and which of them each row is."""
+    inverse = np.zeros(len(columns[0]), np.int64)
+    for column in columns:
+        encoded = pa.array(column).dictionary_encode()
+        both = inverse * len(encoded.dictionary) + encoded.indices.to_numpy()
+        inverse = pa.array(both).dictionary_encode().indices.to_numpy().astype(np.int64)
+    first = np.zeros(int(inverse.max(initial=-1)) + 1, np.int64)
+    first[inverse[::-1]] = np.arange(len(inverse))[::-1]
+    return first, inverse
+
+
 def _sampling(columns: dict[str, np.ndarray], key: Key, known: dict[str, int]) -> np.ndarray:
-    stacked = np.stack([_hundredths(columns[k]) for k in _SENT], 1)
-    stacked = np.ascontiguousarray(stacked)
-    rows, inverse = np.unique(stacked.view([("", np.int64)] * 6).ravel(), return_inverse=True)
+    sent = [_hundredths(columns[k]) for k in _SENT]
+    first, inverse = _distinct(sent)
+    rows = np.stack([column[first] for column in sent], 1)
     values = np.zeros(len(rows), dtype=np.int64)
-    for i, row in enumerate(rows):
-        t, p, n, m, lp, s = (int(v) for v in row)
+    for i in np.lexsort(rows.T[::-1]):
+        t, p, n, m, lp, s = (int(v) for v in rows[i])
         if t < 0 and p < 0 and n < 0 and m < 0 and lp < 0:
             continue
         label = sampling_label(t / 100, p / 100, n // 100, m // 100, lp // 100, s // 100)
         if label not in known:
             known[label] = digest_text(key, "sampling", label)
         values[i] = known[label]
-    picked: np.ndarray = values[inverse.ravel()]
+    picked: np.ndarray = values[inverse]
     return picked
 
 
@@ -248,7 +260,7 @@ class Featurizer:
     def heavy(self, batch: pa.RecordBatch) -> dict[str, Any]:
         """The part that may run in several threads: text and digests, no shared state."""
         key = self.key
-        prompt = text_features(batch.column("prompt"), key, self.lexicon)
+        prompt = text_features(batch.column("prompt"), key, self.lexicon, chunks=True)
         out: dict[str, Any] = {name: prompt.digests[i] for i, name in enumerate(COLUMNS)}
         scores = prompt.scores
         system = batch.column("system_prompt")
@@ -288,7 +300,7 @@ class Featurizer:
             out[name] = _list_digests(batch.column(name), key, "sealed")
         out["issued"], out["presented"] = chains(batch, key)
         out["chunk_out"] = as_lists(chunk_digests(batch.column("completion"), key))
-        out["chunk_in"] = as_lists(chunk_digests(batch.column("prompt"), key))
+        out["chunk_in"] = as_lists(prompt.chunks)
         return out
 
     def finish(self, batch: pa.RecordBatch, out: dict[str, Any]) -> pa.RecordBatch:
@@ -370,12 +382,11 @@ class Featurizer:
         high = np.clip(offsets[1:] - base, 0, len(hashed))
         digest = (total[high] - total[low]).astype(np.int64)
         agents = _by_unique(batch.column("user_agent"), lambda v: digest_text(self.key, "ua", v), 0, np.int64)
-        combined = np.ascontiguousarray(np.stack([digest, agents], 1)).view([("", np.int64)] * 2).ravel()
-        _, first, inverse = np.unique(combined, return_index=True, return_inverse=True)
+        first, inverse = _distinct([digest, agents])
         table = np.zeros(len(first), np.int8)
         for i, row in enumerate(first):
             table[i] = _conflicts(batch.column("user_agent")[int(row)].as_py(), column[int(row)].as_py())
-        flags = table[inverse.ravel()]
+        flags = table[inverse]
         valid = np.asarray(column.is_valid())
         return np.where(valid, digest, 0), np.where(valid, flags, 0).astype(np.int8)
 

@@ -298,10 +298,45 @@ def _sentences(words, exact, masked, sentence, count, k0, k1, p0, p1, out, row):
         out[11, row] = np.int64(sip_word(finish(best_hash), p0, p1))
 
 
+SHINGLE = 48
+"""Words of a chunk: about 64 tokens, long enough that an exact match is a copy and not a phrase."""
+SAMPLED = 8
+"""One chunk in eight is looked at, by its hash, and at most eight of a text are kept."""
+
+
+@nb.njit(cache=True, nogil=True)
+def _sample(exact, count, low, k0, k1, out):  # type: ignore[no-untyped-def]  # numba infers
+    """Digests of the sampled chunks of one text, lowest hash first."""
+    top = U64(1)
+    for _ in range(SHINGLE - 1):
+        top *= GRAM
+    kept = 0
+    rolling = U64(0)
+    for i in range(count):
+        if i >= SHINGLE:
+            rolling -= exact[i - SHINGLE] * top
+        rolling = rolling * GRAM + exact[i]
+        if i < SHINGLE - 1:
+            continue
+        g = finish(rolling)
+        if g % U64(SAMPLED) != U64(0):
+            continue
+        at = kept
+        while at > 0 and low[at - 1] > g:
+            if at < SAMPLED:
+                low[at] = low[at - 1]
+            at -= 1
+        if at < SAMPLED:
+            low[at] = g
+            kept = min(kept + 1, SAMPLED)
+    for i in range(kept):
+        out[i] = np.int64(sip_word(low[i], k0, k1))
+
+
 @nb.njit(cache=True, nogil=True)
 def _kernel(  # type: ignore[no-untyped-def]  # numba infers
     data, offsets, valid, kinds, folds, k0, k1, p0, p1, keys, values, owner, weight, following, lang_keys,
-    lang_masks, n_latin, n_families, out, scores, lang, n_words, flags,
+    lang_masks, n_latin, n_families, out, scores, lang, n_words, flags, c0, c1, chunks,
 ):  # fmt: skip
     words = np.zeros(MAX_WORDS, dtype=np.uint64)
     exact = np.zeros(MAX_WORDS, dtype=np.uint64)
@@ -310,6 +345,7 @@ def _kernel(  # type: ignore[no-untyped-def]  # numba infers
     seen = np.zeros(owner.shape[0] + 1, dtype=np.int64)
     tally = np.zeros(64, dtype=np.int64)
     scripts = np.zeros(3, dtype=np.int64)
+    low = np.zeros(SAMPLED, dtype=np.uint64)
     for row in range(valid.shape[0]):
         lang[row] = -1
         if not valid[row]:
@@ -347,6 +383,13 @@ def _kernel(  # type: ignore[no-untyped-def]  # numba infers
         _bands(words, count, k0, k1, out, row)
         _cues(words, count, keys, values, owner, weight, following, seen, row + 1, scores[row])
         lang[row] = _language(words, count, lang_keys, lang_masks, tally, scripts, n_latin)
+        if chunks.shape[0] and end - start >= 3 * SHINGLE:
+            if end - start > HEAD_BYTES + TAIL_BYTES:
+                end = start + HEAD_BYTES + TAIL_BYTES
+                count, sent, flag = _tokenise(
+                    data, start, end, kinds, folds, words, exact, masked, sentence, 0, 0, scripts
+                )
+            _sample(exact, count, low, c0, c1, chunks[row])
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,10 +406,12 @@ class TextFeatures:
     """int32[n]: words read (head and tail only for long texts)."""
     flags: np.ndarray
     """uint8[n]: 1 code fence, 2 URL, 4 ideographs."""
+    chunks: np.ndarray
+    """int64[n, SAMPLED] as of `chunk_digests`; int64[0, SAMPLED] when not asked for."""
 
 
-def text_features(texts: pa.Array, key: Key, lexicon: Lexicon) -> TextFeatures:
-    """Run the kernel over a string array; missing texts get zeros.
+def text_features(texts: pa.Array, key: Key, lexicon: Lexicon, *, chunks: bool = False) -> TextFeatures:
+    """Run the kernel over a string array; missing texts get zeros. With ``chunks``, `chunk_digests` in the same pass.
 
     >>> from stillwatch.detect.lexicon import load_lexicon
     >>> key = Key.derive(b"0" * 32)
@@ -383,18 +428,14 @@ def text_features(texts: pa.Array, key: Key, lexicon: Lexicon) -> TextFeatures:
     lang = np.full(n, -1, dtype=np.int8)
     words = np.zeros(n, dtype=np.int32)
     flags = np.zeros(n, dtype=np.uint8)
+    c0, c1 = domain_key(key, "chunk")
+    sampled = np.zeros((n if chunks else 0, SAMPLED), dtype=np.int64)
     _kernel(
         data, offsets, valid, KINDS, FOLDS, k0, k1, p0, p1, lexicon.keys, lexicon.values, lexicon.phrase_family,
         lexicon.phrase_weight, lexicon.phrase_next, lexicon.language_keys, lexicon.language_masks,
-        len(lexicon.languages) - 3, len(lexicon.families), out, scores, lang, words, flags,
+        len(lexicon.languages) - 3, len(lexicon.families), out, scores, lang, words, flags, c0, c1, sampled,
     )  # fmt: skip
-    return TextFeatures(out, scores, lang, words, flags)
-
-
-SHINGLE = 48
-"""Words of a chunk: about 64 tokens, long enough that an exact match is a copy and not a phrase."""
-SAMPLED = 8
-"""One chunk in eight is looked at, by its hash, and at most eight of a text are kept."""
+    return TextFeatures(out, scores, lang, words, flags, sampled)
 
 
 @nb.njit(cache=True, nogil=True)
@@ -405,9 +446,6 @@ def _chunks(data, offsets, valid, kinds, folds, k0, k1, out):  # type: ignore[no
     sentence = np.zeros(MAX_WORDS, dtype=np.int64)
     scripts = np.zeros(3, dtype=np.int64)
     low = np.zeros(SAMPLED, dtype=np.uint64)
-    top = U64(1)
-    for _ in range(SHINGLE - 1):
-        top *= GRAM
     for row in range(valid.shape[0]):
         if not valid[row] or offsets[row + 1] - offsets[row] < 3 * SHINGLE:
             continue
@@ -415,27 +453,7 @@ def _chunks(data, offsets, valid, kinds, folds, k0, k1, out):  # type: ignore[no
         count, _, _ = _tokenise(
             data, offsets[row], end, kinds, folds, words, exact, masked, sentence, 0, 0, scripts
         )
-        kept = 0
-        rolling = U64(0)
-        for i in range(count):
-            if i >= SHINGLE:
-                rolling -= exact[i - SHINGLE] * top
-            rolling = rolling * GRAM + exact[i]
-            if i < SHINGLE - 1:
-                continue
-            g = finish(rolling)
-            if g % U64(SAMPLED) != U64(0):
-                continue
-            at = kept
-            while at > 0 and low[at - 1] > g:
-                if at < SAMPLED:
-                    low[at] = low[at - 1]
-                at -= 1
-            if at < SAMPLED:
-                low[at] = g
-                kept = min(kept + 1, SAMPLED)
-        for i in range(kept):
-            out[row, i] = np.int64(sip_word(low[i], k0, k1))
+        _sample(exact, count, low, k0, k1, out[row])
 
 
 def chunk_digests(texts: pa.Array, key: Key) -> np.ndarray:

@@ -27,6 +27,8 @@ MIXING_SAMPLE = 400
 """Payloads of one multiplicity that are looked at for who sends together with whom."""
 MAX_VOTES = 6
 """First appearances on one side of one ban that count, each in another hour."""
+_HOUR_BITS = 32
+"""More hours than the calendar has."""
 SUCCESSION_NULL = 0.6
 """Null probability that a first appearance near a ban falls after it: one half, inflated."""
 
@@ -77,11 +79,10 @@ def exact_repeat_log10_e(
     high = min(units, MAX_REPEATS)
     turns = np.full(len(m), units) if mixing is None else np.clip(mixing.astype(int), m, units)
     base = counts * (np.log10(0.2 / max(high - 1, 1)) - ceiling[m])
-    hit = counts * (
-        np.log10(0.8) - np.array([log10_ceiling(int(n))[k] for n, k in zip(turns, m, strict=True)])
-    )
+    several, which = np.unique(turns, return_inverse=True)
+    hit = counts * (np.log10(0.8) - np.stack([log10_ceiling(int(n)) for n in several])[which.ravel(), m])
     repeats = np.arange(2, min(high, MAX_BET) + 1)
-    scores = np.array([float(np.where(m == r, hit, base).sum()) for r in repeats])
+    scores = np.where(m == repeats[:, None], hit, base).sum(axis=1)
     if not len(scores):
         return 0.0, 0
     return float(log10_mean(scores)), int(repeats[int(np.argmax(scores))])
@@ -197,8 +198,10 @@ def succession_log10_e(traffic: Traffic, units: np.ndarray) -> tuple[float, int,
     who join on the day after a ban are one event, not thirty.
     """
     frame = traffic.accounts
-    banned = (frame.status == 3) & (frame.status_changed != UNKNOWN_TIME)
-    if not banned.any():
+    if "banned" not in traffic.cache:
+        traffic.cache["banned"] = np.flatnonzero((frame.status == 3) & (frame.status_changed != UNKNOWN_TIME))
+    banned = traffic.cache["banned"]
+    if not len(banned):
         return 0.0, 0, 0
     if "first_seen" not in traffic.cache:
         first = np.full(traffic.n_units, np.iinfo(np.int64).max)
@@ -206,7 +209,7 @@ def succession_log10_e(traffic: Traffic, units: np.ndarray) -> tuple[float, int,
         traffic.cache["first_seen"] = first
     inside = np.zeros(traffic.n_units, np.bool_)
     inside[units] = True
-    bans = np.sort(frame.status_changed[banned & inside[traffic.unit]])
+    bans = np.sort(frame.status_changed[banned[inside[traffic.unit[banned]]]])
     bans = bans[(bans > traffic.start + DAY) & (bans < traffic.end - DAY)]
     if not len(bans):
         return 0.0, 0, 0
@@ -224,8 +227,8 @@ def succession_log10_e(traffic: Traffic, units: np.ndarray) -> tuple[float, int,
 
 def _votes(ban: np.ndarray, when: np.ndarray) -> int:
     """Appearances that count: one an hour and at most `MAX_VOTES` for one ban."""
-    hours = np.unique(np.stack([ban, when // HOUR]), axis=1)
-    return int(np.minimum(np.bincount(hours[0]), MAX_VOTES).sum()) if len(ban) else 0
+    hours = np.unique((ban.astype(np.int64) << _HOUR_BITS) | (when // HOUR)) >> _HOUR_BITS
+    return int(np.minimum(np.bincount(hours), MAX_VOTES).sum()) if len(ban) else 0
 
 
 def succession(traffic: Traffic, hubs: Hubs) -> dict[int, Judged]:

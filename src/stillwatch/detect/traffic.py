@@ -17,6 +17,8 @@ from stillwatch.records import ACCOUNT_SCHEMA
 
 HOUR = 3_600_000_000
 DAY = 24 * HOUR
+ROW_GROUP = 122_880
+"""Rows of one row group of DuckDB."""
 UNKNOWN_TIME = np.iinfo(np.int64).min
 
 FREE_MAIL = frozenset(
@@ -99,9 +101,9 @@ class Traffic:
         return self.con.table("exchange")
 
     def column(self, name: str) -> np.ndarray:
-        """One column of the exchange table in row order, kept after the first use."""
+        """One column of the exchange table in row order, which is that of ``seq``; kept after the first use."""
         if name not in self.columns:
-            reader = self.con.con.sql(f'SELECT "{name}" FROM exchange ORDER BY seq').to_arrow_table()  # noqa: S608
+            reader = self.con.con.sql(f'SELECT "{name}" FROM exchange').to_arrow_table()  # noqa: S608
             self.columns[name] = reader.column(0).to_numpy()
         return self.columns[name]
 
@@ -128,6 +130,13 @@ class Traffic:
         return got
 
 
+def beside(db: Any, name: str, rows: str, columns: dict[str, np.ndarray]) -> None:
+    """Make table ``name`` of ``rows`` with columns set beside them, row by row: tables here keep the order of input."""
+    db.register("_beside", pa.table(columns))
+    db.execute(f"CREATE TABLE {name} AS SELECT * FROM {rows} POSITIONAL JOIN _beside")  # noqa: S608  (names of ours)
+    db.unregister("_beside")
+
+
 class Loader:
     """Fills the exchange table batch by batch, then makes the `Traffic`."""
 
@@ -135,19 +144,30 @@ class Loader:
         self.con = con
         self.featurizer = featurizer
         self.rows = 0
+        self._waiting: list[pa.RecordBatch] = []
+        self._n_waiting = 0
         empty = FEATURE_SCHEMA.empty_table().append_column("seq", pa.array([], pa.int64()))
         con.con.register("_empty", empty)
         con.con.execute("CREATE TABLE raw AS SELECT * FROM _empty")
         con.con.unregister("_empty")
 
     def add(self, features: pa.RecordBatch) -> None:
-        """Append one feature batch."""
-        seq = pa.array(np.arange(self.rows, self.rows + len(features), dtype=np.int64))
-        batch = pa.table([*features.columns, seq], names=[*FEATURE_SCHEMA.names, "seq"])
-        self.con.con.register("_batch", batch)
+        """Append one feature batch. Rows wait until there is a row group of them, which the engine takes at once."""
+        self._waiting.append(features)
+        self._n_waiting += len(features)
+        if self._n_waiting >= ROW_GROUP:
+            self._append()
+
+    def _append(self) -> None:
+        if not self._waiting:
+            return
+        rows = pa.Table.from_batches(self._waiting)
+        seq = pa.array(np.arange(self.rows, self.rows + len(rows), dtype=np.int64))
+        self.con.con.register("_batch", rows.append_column("seq", seq))
         self.con.con.execute("INSERT INTO raw SELECT * FROM _batch")
         self.con.con.unregister("_batch")
-        self.rows += len(features)
+        self.rows += len(rows)
+        self._waiting, self._n_waiting = [], 0
 
     def finish(
         self,
@@ -156,6 +176,7 @@ class Loader:
         client_releases: Iterable[tuple[str, str, int]] = (),
     ) -> Traffic:
         """Drop repeated exchange ids (the first counts), resolve units, and hand over."""
+        self._append()
         db = self.con.con
         db.execute(
             "CREATE TEMP TABLE twice AS SELECT xid, min(seq) AS keep FROM raw GROUP BY xid HAVING count(*) > 1"
@@ -189,11 +210,8 @@ class Loader:
         for a in np.flatnonzero(org >= 0).tolist():
             names[unit[a]] = "o:" + feat.names.org.names[org[a]]
         order = digest_strings(pa.array(names, pa.string()), feat.key, "unit-order").astype(np.uint64)
-        db.register("_unit", pa.table({"acct": np.arange(n_accounts, dtype=np.int32), "unit": unit}))
-        db.execute(
-            "CREATE TABLE exchange AS SELECT raw.*, _unit.unit FROM raw JOIN _unit USING (acct) ORDER BY seq"
-        )
-        db.unregister("_unit")
+        acct = db.execute("SELECT acct FROM raw WHERE acct >= 0").fetchnumpy()["acct"]
+        beside(db, "exchange", "(SELECT * FROM raw WHERE acct >= 0)", {"unit": unit[acct]})
         db.execute("DROP TABLE raw")
         span = db.execute("SELECT min(ts), max(ts) FROM exchange").fetchall()[0]
         start, end = (int(span[0]), int(span[1]) + 1) if rows else (0, 1)

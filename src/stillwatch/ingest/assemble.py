@@ -20,10 +20,11 @@ import pyarrow.compute as pc
 from stillwatch.ingest.checks import Limits, flaws
 from stillwatch.ingest.client import KEY_SHAPE, keeps, kept_pairs
 from stillwatch.ingest.coerce import Reasons, cast_time_text, coerced
+from stillwatch.ingest.plainjson import Plain
 from stillwatch.ingest.refusal import Row
 from stillwatch.records import EXCHANGE_REQUIRED, EXCHANGE_SCHEMA, TIMESTAMP
 
-__all__ = ["EXCHANGE_REQUIRED", "EXCHANGE_SCHEMA", "Limits", "from_columns", "from_rows"]
+__all__ = ["EXCHANGE_REQUIRED", "EXCHANGE_SCHEMA", "Limits", "from_columns", "from_lines", "from_rows"]
 
 
 def from_rows(
@@ -34,6 +35,35 @@ def from_rows(
     Returns:
         The batch without the refused rows, and why each refused row (by its place in ``rows``) was refused.
     """
+    batch, reasons = _columns_of(rows, schema)
+    return _sifted(batch, reasons, required, limits)
+
+
+def from_lines(
+    plain: Plain, rows: list[Row], places: np.ndarray, required: Iterable[str], limits: Limits
+) -> tuple[pa.RecordBatch, Reasons]:
+    """Plain lines together with the rows of the others, as one batch in the order of the log.
+
+    Args:
+        plain: what was read of the plain lines.
+        rows: records of the lines that are not plain and are records.
+        places: int64[rows]: the place that each of ``rows`` takes in the whole, ascending.
+    """
+    batch, reasons = plain.batch, plain.reasons
+    if rows:
+        more, wrong = _columns_of(rows, batch.schema)
+        total = batch.num_rows + len(rows)
+        theirs = np.zeros(total, np.bool_)
+        theirs[places] = True
+        order = np.where(theirs, batch.num_rows + np.cumsum(theirs) - 1, np.cumsum(~theirs) - 1)
+        ours = np.flatnonzero(~theirs)
+        batch = pa.concat_batches([batch, more]).take(pa.array(order))
+        reasons = {int(ours[row]): reason for row, reason in reasons.items()}
+        _merge(reasons, {int(places[row]): reason for row, reason in wrong.items()})
+    return _sifted(batch, reasons, required, limits)
+
+
+def _columns_of(rows: list[Row], schema: pa.Schema) -> tuple[pa.RecordBatch, Reasons]:
     present = set().union(*rows)
     arrays: list[pa.Array] = []
     reasons: Reasons = {}
@@ -47,7 +77,7 @@ def from_rows(
         array, wrong = coerced(field.name, field.type, values)
         arrays.append(array)
         _merge(reasons, wrong)
-    return _sifted(pa.RecordBatch.from_arrays(arrays, schema=schema), reasons, required, limits)
+    return pa.RecordBatch.from_arrays(arrays, schema=schema), reasons
 
 
 def _column(rows: list[Row], name: str) -> list[Any]:

@@ -45,7 +45,7 @@ class Format:
     containers: frozenset[str] = field(default=TEXT)
     """Where such records may lie: ``jsonl``, ``json``, ``csv``, ``parquet``, ``protobuf``."""
     columnar: bool = False
-    """Parquet columns are already the contract's: cast whole, without making rows."""
+    """Parquet columns, and the names in JSON lines, are already the contract's: read whole, without making rows."""
     merges: bool = False
     """Rows with the same exchange_id are parts of one exchange and are put together inside a batch."""
 

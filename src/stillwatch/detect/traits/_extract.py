@@ -37,9 +37,9 @@ def shared_keys(traffic: Traffic, columns: tuple[str, ...]) -> Tokens:
     for column in columns:
         t = traffic.table().select("unit", value=column)
         t = t.filter(t.value != 0)
-        support = t.group_by("value").agg(low=t.unit.min(), high=t.unit.max(), rows=t.count())
-        support = support.filter(support.rows >= 3, support.low != support.high).select("value")
         edges = t.group_by("unit", "value").agg(count=t.count())
+        support = edges.group_by("value").agg(units=edges.count(), rows=edges["count"].sum())
+        support = support.filter(support.rows >= 3, support.units > 1).select("value")
         parts.append(fetch(traffic, edges.semi_join(support, "value")))
     unit = np.concatenate([p.unit for p in parts])
     value = np.concatenate([p.value for p in parts])
