@@ -20,6 +20,7 @@ import numpy as np
 from stillwatch.detect.baseline import Baseline
 from stillwatch.detect.controller import HubTests, Pairs, share_of
 from stillwatch.detect.hubs import Hubs, TokenMatrix
+from stillwatch.detect.profile import keep_best, null_shares, odds, shown_by
 from stillwatch.detect.traffic import Traffic
 from stillwatch.detect.trait import CONTROL_GROUPS, SOURCE_GROUPS, UnitEvidence
 
@@ -85,6 +86,8 @@ class Attributor:
         self.use_traffic = use_traffic
         self.links = links
         self.reference = [share_of(m, baseline) for m in self.matrices]
+        rates = [kappa * p.rate * np.maximum(p.exposure, 1) for p in pairs]
+        self.gains = [np.clip(-np.log10(np.minimum(rate, 1.0)), 0.0, PAIR_CAP) for rate in rates]
         self.trait_groups = sorted({m.trait.group for m in self.matrices}) + (
             ["control"] if pairs or links else []
         )
@@ -120,21 +123,13 @@ class Attributor:
                 candidates += [p.giver[inside[p.taker]], p.taker[inside[p.giver]]]
             candidates += [link.partners(inside) for link in self.links]
         units = np.unique(np.concatenate(candidates)).astype(np.int32) if chosen is None else chosen
-        own = inside[units].astype(float)
         parts = np.zeros((len(self.trait_groups), len(units)))
         for matrix, table in tables:
             if not len(table.codes):
                 continue
             row = self.trait_groups.index(matrix.trait.group)
-            codes = matrix.codes[units]
-            valid = codes >= 0
-            at = np.minimum(np.searchsorted(table.codes, codes), len(table.codes) - 1)
-            known = table.codes[at] == codes
-            others = np.maximum(np.where(known, table.count[at], 0.0) - own[:, None], 0.0)
-            base = np.maximum(table.shown - own, 1.0)[:, None]
-            value = np.log10(0.5 + 0.5 * others / base / table.q[at])
-            best = np.where(valid, value, -9.0).max(axis=1)
-            parts[row] = np.maximum(parts[row], np.where(valid.any(1), best, 0.0))
+            shared = odds(matrix.codes, units, inside, table.codes, table.count, table.shown, table.q)
+            keep_best(matrix.codes, units, np.log10(shared), parts[row])
         if self.pairs:
             parts[-1] = self._pairs(units, inside)
         for link in self.links:
@@ -145,31 +140,28 @@ class Attributor:
         self, matrix: TokenMatrix, members: np.ndarray, more: np.ndarray, reference: np.ndarray, floor: float
     ) -> _Table:
         """What the members show of one trait: codes, counts, and kappa times the share among the others."""
-        got = matrix.codes[members]
-        codes, count = np.unique(got[got >= 0], return_counts=True)
-        shown = float((got[:, 0] >= 0).sum())
-        q = np.maximum(reference[codes], floor)
-        if self.use_traffic and len(codes):
-            mine, present = count.astype(float), matrix.present[matrix.stratum[codes]] - shown
-            if len(more):
-                theirs = matrix.codes[more]
-                extra_codes, extra = np.unique(theirs[theirs >= 0], return_counts=True)
-                if len(extra_codes):
-                    at = np.minimum(np.searchsorted(extra_codes, codes), len(extra_codes) - 1)
-                    mine = mine + np.where(extra_codes[at] == codes, extra[at], 0)
-                present = present - float((theirs[:, 0] >= 0).sum())
-            q = np.maximum(q, (matrix.having[codes] - mine + 1.0) / (np.maximum(present, 0.0) + 1.0))
-        return _Table(codes, count.astype(float), shown, np.minimum(self.kappa * q, 1.0))
+        codes, count, shown = shown_by(matrix.codes, members)
+        mine, absent = count, shown
+        if self.use_traffic and len(codes) and len(more):
+            theirs = matrix.codes[more]
+            extra_codes, extra = np.unique(theirs[theirs >= 0], return_counts=True)
+            if len(extra_codes):
+                at = np.minimum(np.searchsorted(extra_codes, codes), len(extra_codes) - 1)
+                mine = mine + np.where(extra_codes[at] == codes, extra[at], 0)
+            absent += float((theirs[:, 0] >= 0).sum())
+        q = null_shares(
+            codes, mine, absent, reference, floor, self.use_traffic, matrix.having, matrix.stratum, matrix.present,
+            self.kappa,
+        )  # fmt: skip
+        return _Table(codes, count, shown, q)
 
     def _pairs(self, units: np.ndarray, inside: np.ndarray) -> np.ndarray:
         out = np.zeros(self.traffic.n_units)
-        for p in self.pairs:
-            partners = np.zeros(self.traffic.n_units)
-            np.add.at(partners, p.giver[inside[p.taker]], 1.0)
-            np.add.at(partners, p.taker[inside[p.giver]], 1.0)
-            mean = self.kappa * p.rate * np.maximum(p.exposure, 1)
-            gain = np.clip(-np.log10(np.minimum(mean, 1.0)), 0.0, PAIR_CAP)
-            out = np.maximum(out, np.where(partners > 0, gain, 0.0))
+        for p, gain in zip(self.pairs, self.gains, strict=True):
+            partner = np.zeros(self.traffic.n_units, np.bool_)
+            partner[p.giver[inside[p.taker]]] = True
+            partner[p.taker[inside[p.giver]]] = True
+            out = np.maximum(out, np.where(partner, gain, 0.0))
         picked: np.ndarray = out[units]
         return picked
 

@@ -1,0 +1,83 @@
+"""The compiled part of `stillwatch.detect.assemble`: what units show of one trait, and what others share with them.
+
+Only arithmetic that gives the same bits everywhere is done here; logarithms are left to the caller.
+"""
+
+from __future__ import annotations
+
+import numba as nb
+import numpy as np
+
+
+@nb.njit(cache=True, nogil=True)
+def shown_by(codes, members):  # type: ignore[no-untyped-def]  # numba infers
+    """Distinct codes of ``members``, ascending; how many times each comes; how many members show anything.
+
+    ``codes`` is int32[units, k], padded with -1.
+    """
+    held = np.empty(len(members) * codes.shape[1], np.int32)
+    used, shown = 0, 0
+    for u in members:
+        if codes[u, 0] >= 0:
+            shown += 1
+        for j in range(codes.shape[1]):
+            if codes[u, j] >= 0:
+                held[used] = codes[u, j]
+                used += 1
+    held = np.sort(held[:used])
+    distinct, count = np.empty(used, np.int32), np.empty(used, np.float64)
+    k = 0
+    for i in range(used):
+        if k and distinct[k - 1] == held[i]:
+            count[k - 1] += 1.0
+        else:
+            distinct[k], count[k] = held[i], 1.0
+            k += 1
+    return distinct[:k].copy(), count[:k].copy(), float(shown)
+
+
+@nb.njit(cache=True, nogil=True)
+def null_shares(distinct, mine, absent, reference, floor, use_traffic, having, stratum, present, kappa):  # type: ignore[no-untyped-def]  # numba infers
+    """``kappa`` times the share of each code among the others, at most 1: the reference's, or the traffic's if larger.
+
+    ``mine`` (float64[codes]) is how many of those who show a code are left out of the traffic, and ``absent`` how many
+    of those who show anything.
+    """
+    q = np.empty(len(distinct))
+    for i in range(len(distinct)):
+        code = distinct[i]
+        share = max(reference[code], floor)
+        if use_traffic:
+            others = max(present[stratum[code]] - absent, 0.0)
+            share = max(share, (having[code] - mine[i] + 1.0) / (others + 1.0))
+        q[i] = min(kappa * share, 1.0)
+    return q
+
+
+@nb.njit(cache=True, nogil=True)
+def odds(codes, units, inside, distinct, count, shown, q):  # type: ignore[no-untyped-def]  # numba infers
+    """float64[units, k]: one half, and half the share of other members that show a code over its null share ``q``."""
+    out = np.full((len(units), codes.shape[1]), 0.5)
+    for i in range(len(units)):
+        own = 1.0 if inside[units[i]] else 0.0
+        base = max(shown - own, 1.0)
+        for j in range(codes.shape[1]):
+            code = codes[units[i], j]
+            if code < 0:
+                continue
+            at = np.searchsorted(distinct, code)
+            if at < len(distinct) and distinct[at] == code:
+                out[i, j] = 0.5 + 0.5 * max(count[at] - own, 0.0) / base / q[at]
+    return out
+
+
+@nb.njit(cache=True, nogil=True)
+def keep_best(codes, units, decades, part):  # type: ignore[no-untyped-def]  # numba infers
+    """Raise ``part`` (float64[units]) to the best decades of the codes that each unit shows; 0 where it shows none."""
+    for i in range(len(units)):
+        best, some = -9.0, False
+        for j in range(codes.shape[1]):
+            if codes[units[i], j] >= 0:
+                some = True
+                best = max(best, decades[i, j])
+        part[i] = max(part[i], best if some else 0.0)
