@@ -14,25 +14,14 @@ from typing import Any
 
 from stillwatch.ingest.format import Format
 from stillwatch.ingest.formats.otlp_calls import SERVICE
-from stillwatch.ingest.refusal import Refusal, Row, Skipped
-
-_HOSTILE = (
-    TypeError,
-    ValueError,
-    KeyError,
-    AttributeError,
-    IndexError,
-    RecursionError,
-    OverflowError,
-    ArithmeticError,
-)
+from stillwatch.ingest.refusal import HOSTILE, Refusal, Row, Skipped
 
 
 def answers(format: Format, record: Any) -> Iterator[Row | Refusal | Skipped]:
     """What a format makes of one record; whatever the record does to it, it costs that record only."""
     try:
         yield from format.rows(record)
-    except _HOSTILE:
+    except HOSTILE:
         yield Refusal(f"the record does not have the shape of {format.id}")
 
 

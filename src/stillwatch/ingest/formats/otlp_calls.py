@@ -16,7 +16,7 @@ from stillwatch.ingest.bodies import count, first, flag, request_fields, text
 from stillwatch.ingest.client import address, keep_headers
 from stillwatch.ingest.format import Answer
 from stillwatch.ingest.formats.otlp_dialects import request_body, response_body
-from stillwatch.ingest.refusal import SKIPPED, Row
+from stillwatch.ingest.refusal import HOSTILE, SKIPPED, Refusal, Row
 from stillwatch.ingest.times import milliseconds
 
 _BILLED = ("stillwatch.account_id", "account.id", "tenant.id", "customer.id")
@@ -64,19 +64,33 @@ class Call:
     is_log: bool = False
 
 
-def call_rows(calls: Iterable[Call]) -> Iterator[Answer]:
+def call_rows(calls: Iterable[Call | Refusal]) -> Iterator[Answer]:
     """Rows of the model calls; message events that are log records of their own join their neighbours."""
     loose: dict[str, Call] = {}
     for call in calls:
+        if isinstance(call, Refusal):
+            yield call
+            continue
         if call.is_log and call.trace and call.name.startswith("gen_ai.") and call.name not in _WHOLE:
             known = loose.setdefault(f"{call.trace}:{call.span}", call)
             if known is not call:
                 known.events.extend(call.events)
                 known.attributes = {**call.attributes, **known.attributes}
             continue
-        yield call_row(call) if is_model_call(call) else SKIPPED
+        yield _answer(call)
     for call in loose.values():
-        yield call_row(call)
+        yield _answer(call, known=True)
+
+
+def _answer(call: Call, *, known: bool = False) -> Answer:
+    """One call's row; what its attributes do to the reader costs that call only, not its whole request."""
+    try:
+        return call_row(call) if known or is_model_call(call) else SKIPPED
+    except HOSTILE:
+        return MISSHAPEN
+
+
+MISSHAPEN = Refusal("the attributes do not have the shape of a model call")
 
 
 _WHOLE = frozenset({"gen_ai.client.inference.operation.details", "gen_ai.client.operation.details"})
