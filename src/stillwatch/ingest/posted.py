@@ -23,7 +23,7 @@ from stillwatch.ingest.framing import json_values, lines
 from stillwatch.ingest.gather import Gathered, answers
 from stillwatch.ingest.jsontext import decode
 from stillwatch.ingest.nesting import depth
-from stillwatch.ingest.refusal import Broken, Refusal, Row, Skipped
+from stillwatch.ingest.refusal import Broken, Refusal, Row
 from stillwatch.ingest.source import squash, unpacked
 
 
@@ -107,12 +107,12 @@ def read_posted(body: bytes, kind: str, encoding: str, bounds: PostBounds) -> Po
     for record in _records(data, kind, bounds):
         for answer in [record] if isinstance(record, Refusal) else answers(format, record):
             number += 1
-            if isinstance(answer, Refusal):
-                posted.refused.append((number, answer.reason))
-            elif isinstance(answer, Skipped):
-                posted.skipped += 1
-            else:
+            if isinstance(answer, dict):
                 gathered.take(answer, number)
+            elif isinstance(answer, Refusal):
+                posted.refused.append((number, answer.reason))
+            else:
+                posted.skipped += 1
     return posted
 
 

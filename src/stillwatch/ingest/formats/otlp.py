@@ -24,6 +24,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from stillwatch.ingest.format import Answer, Format, keys
 from stillwatch.ingest.formats.otlp_calls import MISSHAPEN, Call, call_rows
+from stillwatch.ingest.formats.otlp_plain import plain_row
 from stillwatch.ingest.refusal import HOSTILE, Refusal
 from stillwatch.ingest.times import from_epoch
 from stillwatch.ingest.wire import looks_like_otlp
@@ -46,7 +47,7 @@ def rows_json(record: dict[str, Any]) -> Iterator[Answer]:
     if not any(name in record for name in _REQUESTS):
         yield Refusal("neither a trace nor a logs export request")
         return
-    yield from call_rows(_json_calls(record))
+    yield from call_rows(_json_calls(record), plain_row)
 
 
 def _json_calls(record: dict[str, Any]) -> Iterator[Call | Refusal]:
@@ -201,7 +202,7 @@ def _parsed(kind: Any, message: bytes) -> Any | None:
 
 def rows_traces(request: Any) -> Iterator[Answer]:
     """Every model call of a parsed trace export request."""
-    return call_rows(_proto_spans(request))
+    return call_rows(_proto_spans(request), plain_row)
 
 
 def rows_logs(request: Any) -> Iterator[Answer]:
@@ -214,13 +215,13 @@ def _proto_spans(request: Any) -> Iterator[Call]:
         resource = _pairs(group.resource.attributes)
         for scope in group.scope_spans:
             for span in scope.spans:
+                begun, ended = span.start_time_unix_nano, span.end_time_unix_nano
                 yield Call(
-                    trace=span.trace_id.hex(), span=span.span_id.hex(), name=span.name,
-                    start=from_epoch(span.start_time_unix_nano, "ns"),
-                    end=from_epoch(span.end_time_unix_nano or None, "ns"),
-                    attributes=_pairs(span.attributes), resource=resource,
-                    events=[(event.name, _pairs(event.attributes)) for event in span.events],
-                    failed=span.status.code == 2,
+                    span.trace_id.hex(), span.span_id.hex(), span.name,
+                    from_epoch(begun, "ns"), from_epoch(ended, "ns") if ended else None,
+                    _pairs(span.attributes), resource,
+                    [(event.name, _pairs(event.attributes)) for event in span.events] if span.events else [],
+                    span.status.code == 2,
                 )  # fmt: skip
 
 
@@ -236,10 +237,13 @@ def _proto_logs(request: Any) -> Iterator[Call]:
 
 
 def _pairs(pairs: Any) -> dict[str, Any]:
-    return {pair.key: _value(pair.value) for pair in pairs}
+    return {pair.key: pair.value.string_value or _value(pair.value) for pair in pairs}
 
 
 def _value(value: Any) -> Any:
+    """An AnyValue as plain Python; the commonest kinds first, which are told by not being zero."""
+    if number := value.int_value or value.double_value:
+        return number
     kind = value.WhichOneof("value")
     if kind is None or kind == "bytes_value":
         return None
