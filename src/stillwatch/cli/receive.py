@@ -74,14 +74,14 @@ def receive(into: str, listen: str, key_file: str | None, settings_path: str | N
     from stillwatch import wiring
 
     _log_to_stderr(quiet)
-    told = (lambda address: None) if quiet else _ready
-    wiring.receive(
-        Path(into), listen=listen, settings=read_settings(settings_path, key_file), env=os.environ, ready=told
-    )
+    settings = read_settings(settings_path, key_file)
 
+    def ready(address: str) -> None:
+        kept = "exchanges, text included" if settings.privacy.content == "retain" else "features, no text"
+        if not quiet:
+            click.echo(f"listening on {safe(address)}; keeping {kept}, in {safe(into)}", err=True)
 
-def _ready(address: str) -> None:
-    click.echo(f"listening on {safe(address)}", err=True)
+    wiring.receive(Path(into), listen=listen, settings=settings, env=os.environ, ready=ready)
 
 
 def _log_to_stderr(quiet: bool) -> None:

@@ -14,6 +14,7 @@ from stillwatch.ingest.assemble import from_rows
 from stillwatch.ingest.checks import Limits
 from stillwatch.ingest.derive import derive_text
 from stillwatch.ingest.format import Format
+from stillwatch.ingest.formats.otlp_calls import SERVICE
 from stillwatch.ingest.grants import read_grants
 from stillwatch.ingest.posted import PostBounds, Posted, Unusable, read_posted
 from stillwatch.ingest.reader import KEPT_REJECTED, Counts, Reader
@@ -28,6 +29,7 @@ __all__ = [
     "KEPT",
     "KEPT_REJECTED",
     "REJECTED",
+    "SERVICE",
     "SKIPPED",
     "Counts",
     "Format",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -57,6 +57,7 @@ class Segments:
         segment_age_s: a journal that was begun longer ago is sealed.
         now: the wall clock, in UTC.
         kept: names of other files that may lie in the folder.
+        finish: what is done to all rows of a journal when it is sealed.
 
     Raises:
         ConfigError: when another process writes there, or the folder holds what no receiver wrote.
@@ -64,10 +65,11 @@ class Segments:
 
     def __init__(
         self, folder: Path, *, stem: str, segment_bytes: int, segment_age_s: float, now: Callable[[], datetime],
-        kept: tuple[str, ...] = (),
+        kept: tuple[str, ...] = (), finish: Callable[[pa.Table], pa.Table] = lambda table: table,
     ) -> None:  # fmt: skip
         self.folder, self.stem, self.now = folder, stem, now
         self.segment_bytes, self.segment_age_s = segment_bytes, segment_age_s
+        self._finish = finish
         self._file: int | None = None
         self._path: Path | None = None
         self._length = 0
@@ -147,10 +149,11 @@ class Segments:
         name = journal.name.removeprefix(".").removesuffix(".journal")
         final = self.folder / f"{name}.parquet"
         frames = whole_frames(journal.read_bytes())
+        rows = 0
         if frames.tables and not final.exists():
             partial = self.folder / f".{name}.partial"
             try:
-                _write_parquet(partial, frames)
+                rows = _write_parquet(partial, self._finish(_whole(frames)))
                 os.replace(partial, final)
             except OSError:
                 with suppress(OSError):
@@ -161,7 +164,6 @@ class Segments:
             journal.replace(self.folder / f".{name}.damaged")
         else:
             journal.unlink()
-        rows = sum(table.num_rows for table in frames.tables)
         return Sealed(final, rows, frames.torn, frames.damaged) if rows or frames.torn else None
 
     def _begin(self) -> int:
@@ -197,31 +199,24 @@ def _write(handle: int, data: bytes) -> None:
         view = view[os.write(handle, view) :]
 
 
-def _write_parquet(path: Path, frames: Frames) -> None:
+def _whole(frames: Frames) -> pa.Table:
+    """All rows of a journal, under the fields of all its parts."""
     seen = sorted({name for table in frames.tables for name in _fields(table)})
     metadata = {**(frames.tables[0].schema.metadata or {}), b"fields": ",".join(seen).encode()}
-    schema = frames.tables[0].schema.with_metadata(metadata)
-    with open(path, "wb", opener=_private) as file:
-        with pq.ParquetWriter(file, schema, compression="zstd") as writer:
-            for table in _grouped(frames.tables):
-                writer.write_table(table.replace_schema_metadata(metadata))
-        file.flush()
-        os.fsync(file.fileno())
+    plain = pa.concat_tables([table.replace_schema_metadata(None) for table in frames.tables])
+    return plain.replace_schema_metadata(metadata)
 
 
 def _fields(table: pa.Table) -> list[str]:
     return [n for n in (table.schema.metadata or {}).get(b"fields", b"").decode().split(",") if n]
 
 
-def _grouped(tables: list[pa.Table]) -> Iterator[pa.Table]:
-    held: list[pa.Table] = []
-    for table in tables:
-        held.append(table.replace_schema_metadata(None))
-        if sum(map(len, held)) >= _ROWS:
-            yield pa.concat_tables(held)
-            held = []
-    if held:
-        yield pa.concat_tables(held)
+def _write_parquet(path: Path, table: pa.Table) -> int:
+    with open(path, "wb", opener=_private) as file:
+        pq.write_table(table, file, compression="zstd", row_group_size=_ROWS)
+        file.flush()
+        os.fsync(file.fileno())
+    return len(table)
 
 
 def _private(path: str, flags: int) -> int:

@@ -94,7 +94,7 @@ class Receiver:
         self._posts: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._sealer = ThreadPoolExecutor(1, "seal")
         self._refusals = _Refusals(segments.folder / REJECTED)
-        self._thread = threading.Thread(target=self._work, name="keep")
+        self._thread = threading.Thread(target=self._work, name="keep", daemon=True)
         self._trouble: str | None = None
 
     async def take(self, post: Post) -> Taken | Denied:

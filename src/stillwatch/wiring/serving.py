@@ -18,6 +18,7 @@ from stillwatch.ingest import REJECTED, Limits, PostBounds
 from stillwatch.settings import Settings
 from stillwatch.store import Segments
 from stillwatch.wiring.intake import EARLIEST, key_of
+from stillwatch.wiring.joining import joined
 from stillwatch.wiring.progress import writable
 
 EXTRA_HINT = "install them: pip install 'stillwatch[gateway]'"
@@ -69,6 +70,7 @@ def _folder(into: Path, settings: Settings) -> Segments:
         return Segments(
             into, stem=stem, segment_bytes=settings.receive.segment_bytes,
             segment_age_s=settings.receive.segment_age_s, now=lambda: datetime.now(UTC), kept=(REJECTED,),
+            finish=joined,
         )  # fmt: skip
 
 
