@@ -160,6 +160,7 @@ def test_a_crash_between_the_two_last_steps_of_sealing_keeps_nothing_twice(
         before = path.read_bytes()
         sealed(segments)
         path.write_bytes(before)
+    with opened(tmp_path, clock) as segments:
         sealed(segments)
     assert kept(tmp_path) == [1]
     assert not path.exists()
@@ -185,8 +186,8 @@ def test_a_damaged_record_costs_itself_and_the_journal_is_kept(tmp_path: Path, c
 @pytest.mark.parametrize("content", [b"", b"still", MAGIC, MAGIC + b"\0" * 20, b"something else entirely"])
 def test_a_journal_without_a_record_goes(tmp_path: Path, clock: Clock, content: bytes) -> None:
     """Killed before the first was whole."""
+    (tmp_path / ".features-20261124T035900000000Z.journal").write_bytes(content)
     with opened(tmp_path, clock) as segments:
-        (tmp_path / ".features-20261124T035900000000Z.journal").write_bytes(content)
         sealed(segments)
     assert {p.name for p in tmp_path.iterdir()} == {".lock"}
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import logging
 import os
+import random
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -91,6 +93,28 @@ def test_a_post_of_many_rows_is_written_in_portions(tmp_path: Path) -> None:
     assert set(kept(tmp_path)) == digests(wanted)
     refused = [json.loads(line) for line in (tmp_path / REJECTED).read_text().splitlines()]
     assert [each["line"] for each in refused] == [50, 100, 150, 200, 250, 300]
+
+
+def test_rows_held_at_one_time_are_bounded_by_their_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Small bodies that unpack to large ones are kept in portions, and let go after each."""
+    portions: list[list[int]] = []
+    real = Receiver._keep
+
+    def keep(self: Receiver, jobs: Sequence[Any]) -> None:
+        portions.append([job.posted.size for job in jobs])
+        real(self, jobs)
+
+    monkeypatch.setattr(Receiver, "_keep", keep)
+    texts = [random.Random(n).randbytes(1_500_000).hex() for n in range(15)]
+    bodies = [json.dumps([payload(n, messages=text)]).encode() for n, text in enumerate(texts)]
+    with at_work(tmp_path) as receiver:
+        packed = [Post("/litellm", "litellm", "gzip", gzip.compress(body)) for body in bodies]
+        assert send(receiver, packed) == [Taken(1)] * 15
+    assert sum(map(sum, portions)) == sum(map(len, bodies))
+    assert max(sum(sizes[:-1]) for sizes in portions) < 16 * 2**20
+    assert max(map(len, portions)) > 1
 
 
 def test_a_post_that_breaks_the_kernel_is_alone_in_it(

@@ -83,6 +83,8 @@ class Posted:
     """Number and reason of what could not be read."""
     skipped: int = 0
     """Sound, but not a model call."""
+    size: int = 0
+    """Bytes of the body, unpacked."""
 
 
 def read_posted(body: bytes, kind: str, encoding: str, bounds: PostBounds) -> Posted:
@@ -102,7 +104,7 @@ def read_posted(body: bytes, kind: str, encoding: str, bounds: PostBounds) -> Po
         raise Unusable(f"the JSON is nested deeper than {bounds.max_nesting} levels")
     format = KINDS[kind]
     gathered = Gathered(merges=format.merges)
-    posted = Posted(gathered.rows, gathered.lines)
+    posted = Posted(gathered.rows, gathered.lines, size=len(data))
     number = 0
     for record in _records(data, kind, bounds):
         for answer in [record] if isinstance(record, Refusal) else answers(format, record):

@@ -76,8 +76,11 @@ class Segments:
         self._begun: datetime | None = None
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = _locked(folder)
+        self._ended: list[Path] = []
+        """Journals that nobody writes any more and that are not sealed yet, oldest first."""
         try:
             _only_ours(folder, kept)
+            self._ended += sorted(folder.glob(".*.journal"))
         except ConfigError:
             os.close(self._lock)
             raise
@@ -132,13 +135,14 @@ class Segments:
         """End the present journal; the next append begins another."""
         if self._file is not None:
             os.close(self._file)
+        if self._path is not None:
+            self._ended.append(self._path)
         self._file = self._path = self._begun = None
         self._length = 0
 
     def waiting(self) -> list[Path]:
-        """Journals that have ended and are not sealed yet, oldest first."""
-        found = sorted(self.folder.glob(".*.journal"))
-        return [path for path in found if path != self._path and _OURS.fullmatch(path.name)]
+        """Journals that have ended and are not sealed yet, oldest first. Another thread may seal them."""
+        return list(self._ended)
 
     def seal(self, journal: Path) -> Sealed | None:
         """Turn an ended journal into a Parquet file; None when nothing was in it. May be tried again after an error.
@@ -164,6 +168,7 @@ class Segments:
             journal.replace(self.folder / f".{name}.damaged")
         else:
             journal.unlink()
+        self._ended.remove(journal)
         return Sealed(final, rows, frames.torn, frames.damaged) if rows or frames.torn else None
 
     def _begin(self) -> int:

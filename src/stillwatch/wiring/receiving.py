@@ -13,7 +13,7 @@ import queue
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -45,6 +45,8 @@ from stillwatch.store import Segments
 log = logging.getLogger("stillwatch.receive")
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _ROUND_POSTS = 256
+_PORTION_BYTES = 16 * 2**20
+"""Unpacked bytes of posts whose rows are held at one time, the last of them left aside."""
 _TICK_S = 0.5
 """How often an idle receiver looks whether its journal is old."""
 
@@ -155,10 +157,10 @@ class Receiver:
             return jobs, False
         return jobs, True
 
-    def _round(self, jobs: Sequence[_Job]) -> None:
+    def _round(self, jobs: Iterable[_Job]) -> None:
         """Read posts and keep them, in portions that bound the memory."""
         portion: list[_Job] = []
-        rows = 0
+        rows = size = 0
         for job in jobs:
             try:
                 job.posted = read_posted(job.post.body, job.post.kind, job.post.encoding, self._bounds)
@@ -169,10 +171,12 @@ class Receiver:
                 self._answer([(job.future, self._failed(error))])
                 continue
             portion.append(job)
-            rows += len(job.posted.rows)
-            if rows >= self._batch_rows:
+            rows, size = rows + len(job.posted.rows), size + job.posted.size
+            if rows >= self._batch_rows or size >= _PORTION_BYTES:
                 self._keep(portion)
-                portion, rows = [], 0
+                for kept in portion:
+                    kept.posted = Posted([], [])
+                portion, rows, size = [], 0, 0
         if portion:
             self._keep(portion)
 
@@ -185,7 +189,7 @@ class Receiver:
                 began = time.perf_counter()
                 self._segments.append(table)
                 self._metrics.commits.observe(time.perf_counter() - began)
-            self._trouble = None
+                self._trouble = None
         except OSError as error:
             self._broken("write", error)
             self._answer([(job.future, Denied(503, self._trouble or "")) for job in jobs])
@@ -250,7 +254,7 @@ class Receiver:
         for journal in self._segments.waiting():
             try:
                 sealed = self._segments.seal(journal)
-            except (OSError, pa.ArrowException) as error:
+            except Exception as error:
                 self._metrics.failures.labels("seal").inc()
                 log.error("%s stays a journal: %s", journal.name, where_it_failed(error))
                 continue
