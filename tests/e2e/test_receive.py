@@ -9,6 +9,7 @@ import random
 import resource
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -37,6 +38,9 @@ def head(length: int, media: str = JSON) -> bytes:
 
 
 HEAD = head(9)
+LINUX = pytest.mark.skipif(
+    sys.platform != "linux", reason="limits of another process can be set on Linux only"
+)
 QUICK = "[receive]\nsegment_age_s = 0.2\nsegment_bytes = 20000\nread_timeout_s = 1.0\nmax_waiting_bytes = 2097152\n"
 QUICK += "max_body_bytes = 1048576\n"
 
@@ -243,6 +247,7 @@ def test_a_request_at_hand_is_answered_before_the_end(tmp_path: Path) -> None:
     assert set(kept(tmp_path / "in")) == digests({exchange_id(1)})
 
 
+@LINUX
 def test_a_full_disk_is_503_and_what_was_acknowledged_stays(tmp_path: Path) -> None:
     """The limit on a file's size stands in for a full disk: nothing is half kept, and it is said."""
     into = tmp_path / "in"
@@ -350,6 +355,7 @@ def test_what_is_not_http_is_told_so(served: Served, bytes_sent: bytes) -> None:
     assert served.raw(bytes_sent)[:12] in (b"HTTP/1.1 400", b"HTTP/1.1 404", b"HTTP/1.1 408", b"")
 
 
+@LINUX
 def test_memory_stays_within_bounds(tmp_path: Path) -> None:
     """Twenty bombs and long bodies at once, in an address space that could not hold what they claim to be."""
     bomb, long = gzip.compress(bytes(1 << 28)), bytes(20_000_000)
