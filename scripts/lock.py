@@ -28,7 +28,7 @@ def resolver() -> Path:
 
 
 def main() -> None:
-    """Write core, dev (core, the lab and the tools) and docs (the site builder), each agreeing with the last."""
+    """Write core, dev (core, the extras and the tools) and docs (the site builder), each agreeing with the last."""
     uv = resolver()
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
     docs = ROOT / ".cache" / "docs.in"
@@ -41,6 +41,8 @@ def main() -> None:
             "dev",
             "--extra",
             "lab",
+            "--extra",
+            "gateway",
             "-c",
             "requirements/core.txt",
             "-o",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
+from pathlib import Path
+
 
 class StillwatchError(Exception):
     """Root of every error raised on purpose.
@@ -45,3 +48,18 @@ class DetectorError(StillwatchError):
 
 class VerificationError(StillwatchError):
     """A seal, signature, digest or token that does not verify. Raised, never returned as False."""
+
+
+def where_it_failed(error: Exception) -> str:
+    """The kind of failure and the line of ours it came from, without its message: that may quote input."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if "stillwatch" in Path(frame.filename).parts]
+    name = type(error).__name__
+    if isinstance(error, OSError) and error.strerror:
+        place = f" ({error.filename})" if error.filename else ""
+        return f"{error.strerror.lower()}{place}"
+    if not ours:
+        return name
+    parts = Path(ours[-1].filename).parts
+    inside = parts[len(parts) - parts[::-1].index("stillwatch") - 1 :]
+    return f"{name} at {'/'.join(inside)}:{ours[-1].lineno}"

@@ -213,14 +213,71 @@ class RunSettings(_Section):
     )
 
 
+class ReceiveSettings(_Section):
+    """Bounds on what is received over HTTP. None of it changes a result."""
+
+    max_body_bytes: int = _setting(
+        20 * 2**20, "A longer request body is refused (413).", "bytes", shapes_result=False, ge=1024
+    )
+    max_unpacked_bytes: int = _setting(
+        64 * 2**20, "A body that unpacks to more is refused (413).", "bytes", shapes_result=False, ge=1024
+    )
+    max_ratio: int = _setting(
+        200,
+        "A compressed body that unpacks to more than this many times its length, and to more than 1 MiB, is refused "
+        "(413).",
+        "factor",
+        shapes_result=False,
+        ge=1,
+    )
+    max_nesting: int = _setting(
+        128, "JSON that is nested deeper is refused (400).", "levels", shapes_result=False, ge=16, le=1000
+    )
+    max_waiting_bytes: int = _setting(
+        128 * 2**20,
+        "Bytes of bodies that may be read or wait to be kept at one time; what comes beyond is asked to come again "
+        "(429).",
+        "bytes",
+        shapes_result=False,
+        ge=2**20,
+    )
+    retry_after_s: int = _setting(
+        2, "What such a sender is told to wait.", "seconds", shapes_result=False, ge=1, le=3600
+    )
+    read_timeout_s: float = _setting(
+        30.0, "A request that has not arrived whole after this time is ended (408).", "seconds", shapes_result=False,
+        gt=0.0, le=3600.0,
+    )  # fmt: skip
+    max_connections: int = _setting(
+        512, "Connections at one time; one more is closed at once.", "connections", shapes_result=False, ge=1
+    )
+    segment_bytes: int = _setting(
+        64 * 2**20,
+        "A journal that is longer is sealed: it becomes a file that a scan reads.",
+        "bytes",
+        shapes_result=False,
+        ge=4096,
+    )
+    segment_age_s: float = _setting(
+        60.0, "A journal that is older is sealed.", "seconds", shapes_result=False, gt=0.0, le=86_400.0
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> ReceiveSettings:
+        if self.max_body_bytes > self.max_waiting_bytes // 2:
+            raise ValueError("max_body_bytes must not be above half of max_waiting_bytes")
+        return self
+
+
 class Settings(_Section):
-    """Everything that can be set, in five sections."""
+    """Everything that can be set, in six sections."""
 
     privacy: PrivacySettings = PrivacySettings()
     detect: DetectSettings = DetectSettings()
     ingest: IngestSettings = IngestSettings()
     report: ReportSettings = ReportSettings()
     run: RunSettings = RunSettings()
+    receive: ReceiveSettings = ReceiveSettings()
 
     def with_key_file(self, path: str) -> Settings:
         """The same settings with another key file.

@@ -10,7 +10,6 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import MutableMapping, Sequence
-from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -24,6 +23,7 @@ from stillwatch.cli import (
     interrupts,
     key,
     lab,
+    receive,
     scan,
     settings,
     traits,
@@ -31,14 +31,14 @@ from stillwatch.cli import (
 )
 from stillwatch.cli.commands import SectionGroup
 from stillwatch.cli.terminal import safe
-from stillwatch.errors import StillwatchError
+from stillwatch.errors import StillwatchError, where_it_failed
 
 OK, FAILED, UNUSABLE, SOMETHING, INTERRUPTED = 0, 1, 2, 10, 130
 
 FAILURE_HINT = "run again with --debug for the traceback; it may quote input, so read it before you share it"
 
 SECTIONS: tuple[tuple[str, tuple[click.Command, ...]], ...] = (
-    ("Detect", (scan.scan, explain.explain, ingest.ingest)),
+    ("Detect", (scan.scan, explain.explain, ingest.ingest, receive.receive)),
     ("Prepare", (key.key, baseline.baseline, settings.settings)),
     ("Look up", (traits.traits, formats.formats)),
     ("Try out", (lab.lab,)),
@@ -110,21 +110,6 @@ def complain(message: str, hint: str = "") -> None:
     click.echo(f"error: {safe(message)}", err=True)
     if hint:
         click.echo(f"hint: {safe(hint)}", err=True)
-
-
-def where_it_failed(error: Exception) -> str:
-    """The kind of failure and the line of ours it came from, without its message: that may quote input."""
-    frames = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if "stillwatch" in Path(frame.filename).parts]
-    name = type(error).__name__
-    if isinstance(error, OSError) and error.strerror:
-        place = f" ({error.filename})" if error.filename else ""
-        return f"{error.strerror.lower()}{place}"
-    if not ours:
-        return name
-    parts = Path(ours[-1].filename).parts
-    inside = parts[len(parts) - parts[::-1].index("stillwatch") - 1 :]
-    return f"{name} at {'/'.join(inside)}:{ours[-1].lineno}"
 
 
 def _usage(error: click.ClickException, path: str) -> int:

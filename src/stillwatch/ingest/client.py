@@ -116,8 +116,12 @@ def address(value: Any) -> str | None:
 
     The first address of a forwarded list is the client's own claim and can be anybody's.
     """
-    if not isinstance(value, str) or not value or len(value) > 2048:
-        return None
+    return _known_address(value) if isinstance(value, str) and 0 < len(value) <= 2048 else None
+
+
+@lru_cache(maxsize=16_384)
+def _known_address(value: str) -> str | None:
+    """The address in a text, remembered for those that come over and over."""
     found = [each for part in value.split(",") if (each := _one_address(part.strip()))]
     public = [each for each in found if not _inside(each)]
     if len(found) > 1 and public:

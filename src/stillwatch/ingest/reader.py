@@ -9,12 +9,12 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import pyarrow as pa
 
@@ -27,10 +27,10 @@ from stillwatch.ingest.coerce import Reasons
 from stillwatch.ingest.derive import derive_text
 from stillwatch.ingest.format import Format
 from stillwatch.ingest.formats.mapping import load_mapping
-from stillwatch.ingest.formats.otlp_calls import SERVICE
 from stillwatch.ingest.framing import Measured, framed, lines
+from stillwatch.ingest.gather import Gathered, answers
 from stillwatch.ingest.recognise import ENOUGH, HEAD, Kind, Recognised, recognise
-from stillwatch.ingest.refusal import Broken, Refusal, Row, Skipped
+from stillwatch.ingest.refusal import Broken, Refusal, Skipped
 from stillwatch.ingest.registry import built_in, named
 from stillwatch.ingest.source import CHUNK, Progress, Source, Tap, find_sources, squash, unpacked
 from stillwatch.records import EXCHANGE_REQUIRED, EXCHANGE_SCHEMA, Rejected
@@ -40,16 +40,6 @@ KEPT_REJECTED = 100_000
 _BATCH_BYTES = 64 * 2**20
 _ROWS_AT_ONCE = 8192
 """Rows kept as Python objects before they become Arrow; parts of one exchange need a longer wait."""
-_HOSTILE = (
-    TypeError,
-    ValueError,
-    KeyError,
-    AttributeError,
-    IndexError,
-    RecursionError,
-    OverflowError,
-    ArithmeticError,
-)
 _LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 _EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)
 
@@ -74,16 +64,6 @@ class Counts:
         self.rejected += other.rejected
         self.skipped += other.skipped
         self.merged += other.merged
-
-
-@dataclass(slots=True)
-class _Pending:
-    """Rows on their way into a batch, with the line each came from."""
-
-    rows: list[Row] = field(default_factory=list)
-    lines: list[int] = field(default_factory=list)
-    places: dict[str, int] = field(default_factory=dict)
-    size: int = 0
 
 
 class Reader:
@@ -323,7 +303,7 @@ class Reader:
 
     def _rows(self, source: Source, format: Format, records: Iterator[Measured]) -> Iterator[pa.RecordBatch]:
         """Records to rows to batches; whatever a record does, it costs that record only."""
-        pending = _Pending()
+        gathered = Gathered(merges=format.merges)
         most = self._batch_rows if format.merges else min(self._batch_rows, _ROWS_AT_ONCE)
         counts = self.counts[source.name]
         for line, record, size in records:
@@ -331,27 +311,24 @@ class Reader:
             if isinstance(record, Refusal):
                 self._refuse(source, line, record.reason, counted=True)
                 continue
-            for answer in _answers(format, record):
+            for answer in answers(format, record):
                 if isinstance(answer, Refusal):
                     self._refuse(source, line, answer.reason, counted=True)
                 elif isinstance(answer, Skipped):
                     counts.skipped += 1
-                elif format.merges and _merge(pending, answer):
+                elif not gathered.take(answer, line):
                     counts.merged += 1
-                else:
-                    pending.rows.append(answer)
-                    pending.lines.append(line)
-            pending.size += size
-            if len(pending.rows) >= most or pending.size > _BATCH_BYTES:
-                yield from self._flush(source, pending)
-                pending = _Pending()
-        yield from self._flush(source, pending)
+            gathered.size += size
+            if len(gathered.rows) >= most or gathered.size > _BATCH_BYTES:
+                yield from self._flush(source, gathered)
+                gathered = Gathered(merges=format.merges)
+        yield from self._flush(source, gathered)
 
-    def _flush(self, source: Source, pending: _Pending) -> Iterator[pa.RecordBatch]:
-        if not pending.rows:
+    def _flush(self, source: Source, gathered: Gathered) -> Iterator[pa.RecordBatch]:
+        if not gathered.rows:
             return
-        batch, reasons = from_rows(pending.rows, EXCHANGE_SCHEMA, EXCHANGE_REQUIRED, self._limits)
-        yield from self._hand_over(source, batch, reasons, pending.lines)
+        batch, reasons = from_rows(gathered.rows, EXCHANGE_SCHEMA, EXCHANGE_REQUIRED, self._limits)
+        yield from self._hand_over(source, batch, reasons, gathered.lines)
 
     def _hand_over(
         self, source: Source, batch: pa.RecordBatch, reasons: Reasons, lines: Sequence[int]
@@ -410,33 +387,6 @@ def _first(chunks: Iterator[bytes], size: int) -> bytes:
         if len(held) >= size or not chunk:
             break
     return bytes(held)
-
-
-def _answers(format: Format, record: Any) -> Iterator[Row | Refusal | Skipped]:
-    try:
-        yield from format.rows(record)
-    except _HOSTILE:
-        yield Refusal(f"the record does not have the shape of {format.id}")
-
-
-def _merge(pending: _Pending, row: Row) -> bool:
-    """Join a row to the one with its id that already waits, if there is one; the earlier start stands."""
-    key = row.get("exchange_id")
-    if key is None:
-        return False
-    place = pending.places.setdefault(key, len(pending.rows))
-    if place == len(pending.rows):
-        return False
-    known = pending.rows[place]
-    starts = [start for start in (known.get("started_at"), row.get("started_at")) if start is not None]
-    if str(known.get("account_id")).startswith(SERVICE):
-        known["account_id"] = row.get("account_id") or known["account_id"]
-    for name, value in row.items():
-        if known.get(name) is None:
-            known[name] = value
-    if starts:
-        known["started_at"] = min(starts)
-    return True
 
 
 def _joined(held: list[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:

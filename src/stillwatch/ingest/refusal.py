@@ -30,6 +30,19 @@ SKIPPED: Final = Skipped()
 """The only instance: counted as skipped, never as rejected."""
 
 
+HOSTILE = (
+    TypeError,
+    ValueError,
+    KeyError,
+    AttributeError,
+    IndexError,
+    RecursionError,
+    OverflowError,
+    ArithmeticError,
+)
+"""What a record of an unforeseen shape may raise in a reader; it costs that record only."""
+
+
 class Broken(Exception):
     """The byte stream ends or fails before its end mark; what came before it counts.
 

@@ -36,8 +36,8 @@ REJECTED = "rejected.jsonl"
 
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
-_ZSTD_STEP = 1 << 12
-"""Compressed bytes handed to zstd at once: bounds what one step can unfold into."""
+_ZSTD_STEP = 1 << 8
+"""Compressed bytes handed to zstd at once: a block of four bytes can unfold into 128 KiB, so one step into 8 MiB."""
 
 _MESSAGE = 1 << 27
 """A longer message of a compressed stream is not unfolded."""

@@ -22,8 +22,15 @@ UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": 0.001}
 """Microseconds in one unit."""
 
 
+_MILLISECOND = timedelta(milliseconds=1)
+_QUICK_NS = 10**19
+"""About the year 2286: below it a number of nanoseconds needs no second look."""
+
+
 def from_epoch(value: Any, unit: str) -> datetime | None:
     """A number (or a number as text) since 1970 in a known unit: s, ms, us or ns."""
+    if type(value) is int and unit == "ns" and 0 <= value < _QUICK_NS:
+        return EPOCH + timedelta(microseconds=value // 1000)
     number = _number(value)
     if number is None:
         return None
@@ -92,4 +99,4 @@ def milliseconds(start: datetime | None, end: datetime | None) -> float | None:
     """The time between two times in ms; None when one is missing or they run backwards."""
     if start is None or end is None or end < start:
         return None
-    return (end - start) / timedelta(milliseconds=1)
+    return (end - start) / _MILLISECOND

@@ -21,6 +21,7 @@ from stillwatch.wiring.lab import (
 from stillwatch.wiring.lists import list_formats, list_groups, list_traits
 from stillwatch.wiring.progress import Progress
 from stillwatch.wiring.scanning import explain, scan
+from stillwatch.wiring.serving import receive
 
 __all__ = [
     "Progress",
@@ -40,6 +41,7 @@ __all__ = [
     "list_scenarios",
     "list_suites",
     "list_traits",
+    "receive",
     "scan",
     "show_baseline",
 ]

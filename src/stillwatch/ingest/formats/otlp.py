@@ -16,15 +16,16 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from stillwatch.ingest.format import Answer, Format, keys
-from stillwatch.ingest.formats.otlp_calls import Call, call_rows
-from stillwatch.ingest.refusal import Refusal
+from stillwatch.ingest.formats.otlp_calls import MISSHAPEN, Call, call_rows
+from stillwatch.ingest.formats.otlp_plain import plain_row
+from stillwatch.ingest.refusal import HOSTILE, Refusal
 from stillwatch.ingest.times import from_epoch
 from stillwatch.ingest.wire import looks_like_otlp
 
@@ -46,42 +47,63 @@ def rows_json(record: dict[str, Any]) -> Iterator[Answer]:
     if not any(name in record for name in _REQUESTS):
         yield Refusal("neither a trace nor a logs export request")
         return
-    yield from call_rows(_json_calls(record))
+    yield from call_rows(_json_calls(record), plain_row)
 
 
-def _json_calls(record: dict[str, Any]) -> Iterator[Call]:
+def _json_calls(record: dict[str, Any]) -> Iterator[Call | Refusal]:
     for group in _all(record, "resourceSpans"):
-        resource = _attributes(_get(group.get("resource") or {}, "attributes"))
+        resource = _resource(group)
         for scope in _all(group, "scopeSpans") or _all(group, "instrumentationLibrarySpans"):
             for span in _all(scope, "spans"):
-                status = span.get("status") or {}
-                yield Call(
-                    trace=_hex(_get(span, "traceId"), 16),
-                    span=_hex(_get(span, "spanId"), 8),
-                    name=str(span.get("name") or ""),
-                    start=from_epoch(_get(span, "startTimeUnixNano"), "ns"),
-                    end=from_epoch(_get(span, "endTimeUnixNano"), "ns"),
-                    attributes=_attributes(span.get("attributes")),
-                    resource=resource,
-                    events=[
-                        (str(e.get("name")), _attributes(e.get("attributes"))) for e in _all(span, "events")
-                    ],
-                    failed=status.get("code") in (2, "STATUS_CODE_ERROR"),
-                )
+                yield _read(_json_span, span, resource)
     for group in _all(record, "resourceLogs"):
-        resource = _attributes(_get(group.get("resource") or {}, "attributes"))
+        resource = _resource(group)
         for scope in _all(group, "scopeLogs"):
             for entry in _all(scope, "logRecords"):
-                yield _log(
-                    _hex(_get(entry, "traceId"), 16),
-                    _hex(_get(entry, "spanId"), 8),
-                    _get(entry, "eventName"),
-                    _get(entry, "timeUnixNano"),
-                    _get(entry, "observedTimeUnixNano"),
-                    _attributes(entry.get("attributes")),
-                    _any(entry.get("body")),
-                    resource,
-                )
+                yield _read(_json_log, entry, resource)
+
+
+def _read(
+    read: Callable[[dict[str, Any], dict[str, Any]], Call], item: dict[str, Any], resource: dict[str, Any]
+) -> Call | Refusal:
+    """One span or log record; one of a strange shape does not take its whole request with it."""
+    try:
+        return read(item, resource)
+    except HOSTILE:
+        return MISSHAPEN
+
+
+def _resource(group: dict[str, Any]) -> dict[str, Any]:
+    given = group.get("resource")
+    return _attributes(_get(given, "attributes")) if isinstance(given, dict) else {}
+
+
+def _json_span(span: dict[str, Any], resource: dict[str, Any]) -> Call:
+    status = span.get("status") or {}
+    return Call(
+        trace=_hex(_get(span, "traceId"), 16),
+        span=_hex(_get(span, "spanId"), 8),
+        name=str(span.get("name") or ""),
+        start=from_epoch(_get(span, "startTimeUnixNano"), "ns"),
+        end=from_epoch(_get(span, "endTimeUnixNano"), "ns"),
+        attributes=_attributes(span.get("attributes")),
+        resource=resource,
+        events=[(str(e.get("name")), _attributes(e.get("attributes"))) for e in _all(span, "events")],
+        failed=status.get("code") in (2, "STATUS_CODE_ERROR"),
+    )
+
+
+def _json_log(entry: dict[str, Any], resource: dict[str, Any]) -> Call:
+    return _log(
+        _hex(_get(entry, "traceId"), 16),
+        _hex(_get(entry, "spanId"), 8),
+        _get(entry, "eventName"),
+        _get(entry, "timeUnixNano"),
+        _get(entry, "observedTimeUnixNano"),
+        _attributes(entry.get("attributes")),
+        _any(entry.get("body")),
+        resource,
+    )
 
 
 def _log(
@@ -148,19 +170,44 @@ def _any(value: Any) -> Any:
 
 def rows_proto(message: bytes) -> Iterator[Answer]:
     """Every model call of one export request in protobuf, traces or logs."""
-    try:
-        spans = ExportTraceServiceRequest.FromString(message)
-    except Exception:  # protobuf's own error type is not importable without untyped code
-        spans = ExportTraceServiceRequest()
-    if any(span.trace_id for g in spans.resource_spans for s in g.scope_spans for span in s.spans):
-        yield from call_rows(_proto_spans(spans))
+    spans = parse_traces(message)
+    if spans is not None and any(
+        span.trace_id for g in spans.resource_spans for s in g.scope_spans for span in s.spans
+    ):
+        yield from rows_traces(spans)
         return
-    try:
-        logs = ExportLogsServiceRequest.FromString(message)
-    except Exception:
+    logs = parse_logs(message)
+    if logs is None:
         yield Refusal("neither a trace nor a logs export request")
         return
-    yield from call_rows(_proto_logs(logs))
+    yield from rows_logs(logs)
+
+
+def parse_traces(message: bytes) -> Any | None:
+    """A trace export request, or None when the bytes are none."""
+    return _parsed(ExportTraceServiceRequest, message)
+
+
+def parse_logs(message: bytes) -> Any | None:
+    """A logs export request, or None when the bytes are none."""
+    return _parsed(ExportLogsServiceRequest, message)
+
+
+def _parsed(kind: Any, message: bytes) -> Any | None:
+    try:
+        return kind.FromString(message)
+    except Exception:  # protobuf's own error type is not importable without untyped code
+        return None
+
+
+def rows_traces(request: Any) -> Iterator[Answer]:
+    """Every model call of a parsed trace export request."""
+    return call_rows(_proto_spans(request), plain_row)
+
+
+def rows_logs(request: Any) -> Iterator[Answer]:
+    """Every model call of a parsed logs export request."""
+    return call_rows(_proto_logs(request))
 
 
 def _proto_spans(request: Any) -> Iterator[Call]:
@@ -168,13 +215,13 @@ def _proto_spans(request: Any) -> Iterator[Call]:
         resource = _pairs(group.resource.attributes)
         for scope in group.scope_spans:
             for span in scope.spans:
+                begun, ended = span.start_time_unix_nano, span.end_time_unix_nano
                 yield Call(
-                    trace=span.trace_id.hex(), span=span.span_id.hex(), name=span.name,
-                    start=from_epoch(span.start_time_unix_nano, "ns"),
-                    end=from_epoch(span.end_time_unix_nano or None, "ns"),
-                    attributes=_pairs(span.attributes), resource=resource,
-                    events=[(event.name, _pairs(event.attributes)) for event in span.events],
-                    failed=span.status.code == 2,
+                    span.trace_id.hex(), span.span_id.hex(), span.name,
+                    from_epoch(begun, "ns"), from_epoch(ended, "ns") if ended else None,
+                    _pairs(span.attributes), resource,
+                    [(event.name, _pairs(event.attributes)) for event in span.events] if span.events else [],
+                    span.status.code == 2,
                 )  # fmt: skip
 
 
@@ -190,10 +237,13 @@ def _proto_logs(request: Any) -> Iterator[Call]:
 
 
 def _pairs(pairs: Any) -> dict[str, Any]:
-    return {pair.key: _value(pair.value) for pair in pairs}
+    return {pair.key: pair.value.string_value or _value(pair.value) for pair in pairs}
 
 
 def _value(value: Any) -> Any:
+    """An AnyValue as plain Python; the commonest kinds first, which are told by not being zero."""
+    if number := value.int_value or value.double_value:
+        return number
     kind = value.WhichOneof("value")
     if kind is None or kind == "bytes_value":
         return None

@@ -6,7 +6,7 @@ bodies then turn into fields; so a dialect is only a question of names.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -16,10 +16,10 @@ from stillwatch.ingest.bodies import count, first, flag, request_fields, text
 from stillwatch.ingest.client import address, keep_headers
 from stillwatch.ingest.format import Answer
 from stillwatch.ingest.formats.otlp_dialects import request_body, response_body
-from stillwatch.ingest.refusal import SKIPPED, Row
+from stillwatch.ingest.refusal import HOSTILE, SKIPPED, Refusal, Row
 from stillwatch.ingest.times import milliseconds
 
-_BILLED = ("stillwatch.account_id", "account.id", "tenant.id", "customer.id")
+BILLED = ("stillwatch.account_id", "account.id", "tenant.id", "customer.id")
 SERVICE = "service:"
 """In front of a service's name that stands in for an account nobody named."""
 _PERSON = (
@@ -34,11 +34,17 @@ _OPERATIONS = {
     "text_completion": "completion", "generate_content": "chat", "embeddings": "embedding", "LLM": "chat",
     "EMBEDDING": "embedding",
 }  # fmt: skip
-_CHANNELS = {
+CHANNELS = {
     "aws.bedrock": "bedrock", "aws_bedrock": "bedrock", "bedrock": "bedrock", "gcp.vertex_ai": "vertex",
     "vertex_ai": "vertex", "vertexai": "vertex", "azure.ai.openai": "azure", "az.ai.openai": "azure",
     "azure.ai.inference": "azure", "azure": "azure",
 }  # fmt: skip
+_ORGANISATION = ("organization.id", "org.id", "stillwatch.org_id")
+_CREDENTIAL = ("credential.id", "api_key.id", "api_key.hash")
+_ADDRESS = ("client.address", "http.client_ip")
+_AGENT = ("user_agent.original", "http.user_agent")
+LOOKED_UP = frozenset({*BILLED, *_PERSON, *_ORGANISATION, *_CREDENTIAL, *_ADDRESS, *_AGENT})
+"""Attributes that are also looked for among a resource's."""
 _SIGNS = (
     "gen_ai.request.model",
     "gen_ai.response.model",
@@ -64,19 +70,40 @@ class Call:
     is_log: bool = False
 
 
-def call_rows(calls: Iterable[Call]) -> Iterator[Answer]:
-    """Rows of the model calls; message events that are log records of their own join their neighbours."""
+def call_rows(
+    calls: Iterable[Call | Refusal], plain: Callable[[Call], Row | None] = lambda call: None
+) -> Iterator[Answer]:
+    """Rows of the model calls; message events that are log records of their own join their neighbours.
+
+    Args:
+        calls: spans and log records, and what could not be read as one.
+        plain: a short cut to the row of a call that has one.
+    """
     loose: dict[str, Call] = {}
     for call in calls:
+        if isinstance(call, Refusal):
+            yield call
+            continue
         if call.is_log and call.trace and call.name.startswith("gen_ai.") and call.name not in _WHOLE:
             known = loose.setdefault(f"{call.trace}:{call.span}", call)
             if known is not call:
                 known.events.extend(call.events)
                 known.attributes = {**call.attributes, **known.attributes}
             continue
-        yield call_row(call) if is_model_call(call) else SKIPPED
+        yield plain(call) or _answer(call)
     for call in loose.values():
-        yield call_row(call)
+        yield _answer(call, known=True)
+
+
+def _answer(call: Call, *, known: bool = False) -> Answer:
+    """One call's row; what its attributes do to the reader costs that call only, not its whole request."""
+    try:
+        return call_row(call) if known or is_model_call(call) else SKIPPED
+    except HOSTILE:
+        return MISSHAPEN
+
+
+MISSHAPEN = Refusal("the attributes do not have the shape of a model call")
 
 
 _WHOLE = frozenset({"gen_ai.client.inference.operation.details", "gen_ai.client.operation.details"})
@@ -110,19 +137,19 @@ def call_row(call: Call) -> Row:
     _usage(row, found)
     account = _account(found, call.resource) or row["end_user_id"]
     if account is None:
-        account = _service(call.resource)
+        account = service_account(call.resource)
     operation = text(first(found, "gen_ai.operation.name", "llm.request.type", "openinference.span.kind"))
     row.update(
         exchange_id=_identity(call, found),
         started_at=call.start,
         account_id=account,
-        org_id=_either(found, call.resource, ("organization.id", "org.id", "stillwatch.org_id")),
-        credential_id=_either(found, call.resource, ("credential.id", "api_key.id", "api_key.hash")),
+        org_id=_either(found, call.resource, _ORGANISATION),
+        credential_id=_either(found, call.resource, _CREDENTIAL),
         end_user_id=text(first(found, *_PERSON)) or row["end_user_id"],
-        channel=_CHANNELS.get(str(first(found, "gen_ai.provider.name", "gen_ai.system", "llm.provider")), "api"),
+        channel=CHANNELS.get(str(first(found, "gen_ai.provider.name", "gen_ai.system", "llm.provider")), "api"),
         operation=_OPERATIONS.get(operation, operation) if operation else None,
-        client_ip=address(_either(found, call.resource, ("client.address", "http.client_ip"))),
-        user_agent=_either(found, call.resource, ("user_agent.original", "http.user_agent")),
+        client_ip=address(_either(found, call.resource, _ADDRESS)),
+        user_agent=_either(found, call.resource, _AGENT),
         client_headers=keep_headers(_headers(found)),
         status=_status(found, call.failed),
         latency_ms=milliseconds(call.start, call.end),
@@ -137,7 +164,7 @@ def call_row(call: Call) -> Row:
     return row
 
 
-def _service(resource: dict[str, Any]) -> str | None:
+def service_account(resource: dict[str, Any]) -> str | None:
     """The calling service as the account of last resort; a name that an SDK made up names nobody."""
     name = text(resource.get("service.name"))
     return None if name is None or name.startswith("unknown_service") else SERVICE + name
@@ -150,7 +177,7 @@ def _identity(call: Call, found: dict[str, Any]) -> str | None:
 
 
 def _account(found: dict[str, Any], resource: dict[str, Any]) -> str | None:
-    return _either(found, resource, _BILLED) or _either(found, resource, _PERSON)
+    return _either(found, resource, BILLED) or _either(found, resource, _PERSON)
 
 
 def _either(found: dict[str, Any], resource: dict[str, Any], names: tuple[str, ...]) -> str | None:
