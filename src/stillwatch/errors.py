@@ -45,3 +45,7 @@ class DetectorError(StillwatchError):
 
 class VerificationError(StillwatchError):
     """A seal, signature, digest or token that does not verify. Raised, never returned as False."""
+
+
+class UpstreamError(StillwatchError):
+    """Something outside that is needed now cannot be reached: a store, a server."""
