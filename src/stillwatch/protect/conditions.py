@@ -29,8 +29,6 @@ class Condition:
     basis: bool = False
     group: bool = False
     """Speaks of the account's group, so that there is one when it holds."""
-    profile: bool = False
-    """Takes few values, so that what it decides can be remembered."""
 
 
 def _words(kind: type[Tier] | type[Kind] | type[Confidence]) -> tuple[str, ...]:
@@ -40,12 +38,11 @@ def _words(kind: type[Tier] | type[Kind] | type[Confidence]) -> tuple[str, ...]:
 CONDITIONS: tuple[Condition, ...] = (
     Condition("everyone", "flag", "`true`: every request. The only way to say so; an empty `when` is refused."),
     Condition("tier", "choice", "How firmly the account belongs to a pool or campaign.", _words(Tier),
-              basis=True, group=True, profile=True),
-    Condition("kind", "choice", "What it belongs to.", _words(Kind), basis=True, group=True, profile=True),
-    Condition("hint", "choice", "Disposition hint of the account.", tuple(d.value for d in Disposition), basis=True,
-              profile=True),
+              basis=True, group=True),
+    Condition("kind", "choice", "What it belongs to.", _words(Kind), basis=True, group=True),
+    Condition("hint", "choice", "Disposition hint of the account.", tuple(d.value for d in Disposition), basis=True),
     Condition("confidence", "choice", "Confidence in the group.", _words(Confidence),
-              basis=True, group=True, profile=True),
+              basis=True, group=True),
     Condition("campaign", "text", "Ids of pools or campaigns.", basis=True, group=True),
     Condition("families", "every", "Evidence families that the group must rest on, ten bits each.",
               tuple(f.value for f in Family), basis=True, group=True),
@@ -56,22 +53,20 @@ CONDITIONS: tuple[Condition, ...] = (
               limits=(0, 1), basis=True),
     Condition("false_discovery_rate_at_most", "at_most", "Stated rate of the group.", limits=(0, 1), basis=True),
     Condition("grant", "choice", "Where the request stands towards the account's grants.",
-              (NONE, "inside", "outside"), basis=True, profile=True),
+              (NONE, "inside", "outside"), basis=True),
     Condition("account", "text", "Account ids, named by the operator.", basis=True),
     Condition("org", "text", "Organisation ids, named by the operator.", basis=True),
     Condition("verification", "choice", "Verification of the account; `unknown` when nothing says.",
-              (*LEVELS, "unknown"), profile=True),
-    Condition("plan", "text", "Plans.", profile=True),
-    Condition("programme", "text", "Programmes.", profile=True),
-    Condition("channel", "text", "Channels.", profile=True),
-    Condition("model", "pattern", "Models; `*` stands for anything.", profile=True),
-    Condition("operation", "text", "Operations.", profile=True),
+              (*LEVELS, "unknown")),
+    Condition("plan", "text", "Plans."),
+    Condition("programme", "text", "Programmes."),
+    Condition("channel", "text", "Channels."),
+    Condition("model", "pattern", "Models; `*` stands for anything."),
+    Condition("operation", "text", "Operations."),
     Condition("signals", "choice", "Live signals, any of which spoke."),
     Condition("score_at_least", "at_least", "Least score of such a signal.", limits=(0, 1)),
 )  # fmt: skip
 BY_NAME = {condition.name: condition for condition in CONDITIONS}
-PROFILE = tuple(c.name for c in CONDITIONS if c.profile)
-"""Conditions on facts of few values, in the order in which :func:`stillwatch.protect.rule.profile` gives them."""
 
 
 def is_basis(condition: Condition, wanted: object) -> bool:

@@ -34,7 +34,7 @@ from stillwatch.protect.conditions import LEVELS
 from stillwatch.protect.keys import CAMPAIGN_KEY
 from stillwatch.protect.modes import acts
 from stillwatch.protect.policy import Policy
-from stillwatch.protect.rule import Rule, profile
+from stillwatch.protect.rule import Rule
 from stillwatch.records import NO_TERMS, Action, Decision, Facts, Mode, Reason, Request, Terms, Would
 
 _span = lru_cache(maxsize=256)(lambda seconds: timedelta(seconds=seconds))
@@ -71,9 +71,8 @@ def decide(
     """
     would: list[Would] = []
     account = facts.request.account_id
-    for matcher in policy.index.candidates(profile(facts)):
-        rule = matcher.rule
-        if rule.id in off or not (matcher.plain or matcher.fits_rest(facts)) or _verified(rule, facts):
+    for rule in policy.index.matching(facts):
+        if rule.id in off or _verified(rule, facts):
             continue
         if acts(rule, account, policy.name):
             return _decision(policy, facts, now, rule, tuple(would), settings_digest, run_digest)
