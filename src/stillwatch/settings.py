@@ -232,6 +232,21 @@ class ProtectSettings(_Section):
         ge=0.01,
         le=0.4,
     )
+    store: str | None = _setting(
+        None,
+        "Server that replicas share, for counters, the risk table and kill switches: `valkey://HOST:PORT/DB` or "
+        "`redis://...`, `valkeys://` for TLS; without a password. Unset: memory and a file of this process.",
+        "address",
+        shapes_result=False,
+        pattern=r"^(valkey|valkeys|redis|rediss)://[^@\s]+$",
+    )
+    store_password_env: str = _setting(
+        "STILLWATCH_STORE_PASSWORD",
+        "Environment variable that holds the server's password, where it has one.",
+        "name",
+        shapes_result=False,
+        min_length=1,
+    )
     prompt_chars: int = _setting(
         8_000,
         "Characters of a prompt that prompt signals read: half from its beginning, half from its end.",

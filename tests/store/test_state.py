@@ -8,15 +8,30 @@ from pathlib import Path
 
 import pytest
 
-from stillwatch.errors import ConfigError
+from stillwatch.errors import ConfigError, UpstreamError
 from stillwatch.protect.state import MOST_DISTINCT, State
 from stillwatch.store.state import MOST_MEMBERS, MemoryState
+from stillwatch.store.valkey import Server, ValkeyBoard, ValkeyState
+from tests.store.servers import Running, a_server
 
 
-@pytest.fixture(params=["memory", "file"])
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One server for the module."""
+    running = a_server(tmp_path_factory.mktemp("server"))
+    yield running
+    running.stop()
+
+
+@pytest.fixture(params=["memory", "file", "server"])
 def state(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[State]:
     """One of the stores, empty."""
-    store = MemoryState(tmp_path / "state.sqlite" if request.param == "file" else None)
+    store: State
+    if request.param == "server":
+        url = request.getfixturevalue("server").url
+        store = ValkeyState(Server(url, prefix=f"test-{tmp_path.name}", timeout_s=5.0))
+    else:
+        store = MemoryState(tmp_path / "state.sqlite" if request.param == "file" else None)
     yield store
     store.close()
 
@@ -74,6 +89,69 @@ def test_kinds_do_not_meet(state: State) -> None:
     state.distinct("k", "m", 10.0, 0.0)
     state.take("k", 1.0, 1, 0.0)
     assert (state.count("k", 1.0), state.recall("k", 1.0)) == (3, "v")
+
+
+def test_any_text_is_a_key_and_a_value(state: State) -> None:
+    """Lone surrogates, spaces, controls: account ids are other people's words."""
+    for name in ("\ud800", "a b", "a\x00b", "é" * 1_000, ""):
+        state.remember(name, name, 10.0, 0.0)
+        assert state.recall(name, 1.0) == name
+        assert state.distinct(name, name, 10.0, 0.0) == 1
+        assert state.add(name, 1, 10.0, 0.0) == 1
+        assert state.take(name, 1.0, 1, 0.0) == 0.0
+
+
+def test_replicas_share_what_a_server_holds(server: Running) -> None:
+    """Two connections, one bucket and one counter."""
+    one, two = (ValkeyState(Server(server.url, prefix="shared", timeout_s=5.0)) for _ in range(2))
+    assert [s.take("k", 1.0, 2, 0.0) == 0.0 for s in (one, two, one)] == [True, True, False]
+    assert [s.add("k", 1, 10.0, 0.0) for s in (one, two)] == [1, 2]
+    one.remember("k", "v", 10.0, 0.0)
+    assert two.recall("k", 1.0) == "v"
+    one.close()
+    two.close()
+
+
+def test_a_board_numbers_every_change(server: Running) -> None:
+    """So that a replica sees that something is new without fetching it."""
+    board = ValkeyBoard(Server(server.url, prefix="board", timeout_s=5.0))
+    assert board.numbers(("a", "b")) == {}
+    board.put("a", b"\x00one")
+    assert (board.numbers(("a", "b")), board.get("a"), board.get("b")) == ({"a": 1}, b"\x00one", None)
+    board.put("a", b"two")
+    assert (board.numbers(("a",)), board.get("a")) == ({"a": 2}, b"two")
+    board.close()
+
+
+def test_a_server_that_is_gone_is_said_and_not_waited_for(tmp_path: Path) -> None:
+    """The error names no address and no password; when it is back it is used again."""
+    running = a_server(tmp_path)
+    url = f"valkey://:s3cret-word@127.0.0.1:{running.port}/0"
+    server = Server(url, timeout_s=1.0)
+    state = ValkeyState(Server(running.url, timeout_s=1.0))
+    assert state.add("k", 1, 1e6, 0.0) == 1
+    running.stop()
+    for call in (
+        lambda: state.add("k", 1, 1e6, 0.0), lambda: state.take("k", 1.0, 1, 0.0), lambda: state.recall("k", 0.0),
+        lambda: state.count("k", 0.0), lambda: state.distinct("k", "m", 1.0, 0.0),
+        lambda: state.remember("k", "v", 1.0, 0.0), lambda: ValkeyBoard(server).numbers(("a",)),
+    ):  # fmt: skip
+        with pytest.raises(UpstreamError, match="the store cannot be reached") as caught:
+            call()
+        assert "s3cret" not in str(caught.value) and "127.0.0.1" not in str(caught.value)
+    running.start()
+    state._server._again_at = 0.0
+    assert state.add("k", 1, 1e6, 0.0) == 1, "this server keeps nothing over a restart"
+    running.stop()
+    state.close()
+    server.close()
+
+
+def test_an_address_that_is_none_is_refused() -> None:
+    """With a hint."""
+    pytest.importorskip("valkey", reason="the client is not installed")
+    with pytest.raises(ConfigError, match="not the address of a store"):
+        Server("ftp://somewhere")
 
 
 def test_the_file_outlives_the_process(tmp_path: Path) -> None:

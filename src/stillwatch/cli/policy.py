@@ -33,6 +33,15 @@ def _context(command: Any) -> Any:
     return option("--accounts", multiple=True, help=accounts_help, **file)(command)
 
 
+def _target(command: Any) -> Any:
+    """Where gates take what is published from."""
+    store_help = "Give it to the server that protect.store names; every replica takes it from there."
+    command = option("--to-store", section="Writing", is_flag=True, help=store_help)(command)
+    return option("--into", section="Writing", metavar="FOLDER", type=_FOLDER, help="Folder of the gate.")(
+        command
+    )
+
+
 @click.group(cls=SectionGroup, short_help="Check, try out and publish the policy of live decisions.")
 def policy() -> None:
     """Check, explain, try out and publish the policy by which a gateway decides on live requests.
@@ -207,25 +216,30 @@ def simulate(
     ),
 )
 @click.argument("run_dir", metavar="RUN", type=_FOLDER)
-@option(
-    "--into", required=True, section="Writing", metavar="FOLDER", type=_FOLDER, help="Folder of the gate."
-)
+@_target
 @_context
 @json_option()
+@settings_option()
 @debug_option()
-def publish(run_dir: str, into: str, accounts: tuple[str, ...], grants: str | None, as_json: bool) -> None:
+def publish(
+    run_dir: str, into: str | None, to_store: bool, accounts: tuple[str, ...], grants: str | None, as_json: bool,
+    settings_path: str | None,
+) -> None:  # fmt: skip
     """Compile the output folder of a scan into a risk table and put it where gates take it from.
 
     RUN is what `stillwatch scan --out` wrote. Gates that are running swap to it within a second.
     """
     from stillwatch import wiring
 
-    found = wiring.publish_risk(Path(run_dir), Path(into), accounts=accounts, grants=grants)
+    found = wiring.publish_risk(
+        Path(run_dir), into=Path(into) if into else None, to_store=to_store, accounts=accounts, grants=grants,
+        settings=read_settings(settings_path),
+    )  # fmt: skip
     if as_json:
         print_json(found)
         return
     show(
-        f"wrote {found['file']}: {found['accounts']:,} accounts, {found['in_groups']:,} of them in "
+        f"wrote {' and '.join(found['where'])}: {found['accounts']:,} accounts, {found['in_groups']:,} of them in "
         f"{found['groups']:,} groups; {found['grants']:,} grants; {found['bytes']:,} bytes"
     )
     if found["refused"]:
@@ -241,19 +255,24 @@ def publish(run_dir: str, into: str, accounts: tuple[str, ...], grants: str | No
     ),
 )
 @click.argument("rule", metavar="RULE")
-@option(
-    "--into", required=True, section="Writing", metavar="FOLDER", type=_FOLDER, help="Folder of the gate."
-)
+@_target
 @option("--policy", "policy_path", section="Checking", metavar="POLICY", type=click.Path(dir_okay=False),
         help="Refuse a rule that this policy does not have.")  # fmt: skip
 @option("--undo", is_flag=True, section="Writing", help="Put the rule back in force.")
 @json_option()
+@settings_option()
 @debug_option()
-def kill(rule: str, into: str, policy_path: str | None, undo: bool, as_json: bool) -> None:
+def kill(
+    rule: str, into: str | None, to_store: bool, policy_path: str | None, undo: bool, as_json: bool,
+    settings_path: str | None,
+) -> None:  # fmt: skip
     """Take a rule out of force at every gate on a folder, or put it back. Takes effect within a second."""
     from stillwatch import wiring
 
-    found = wiring.switch_rule(rule, Path(into), off=not undo, policy=policy_path)
+    found = wiring.switch_rule(
+        rule, into=Path(into) if into else None, to_store=to_store, off=not undo, policy=policy_path,
+        settings=read_settings(settings_path),
+    )  # fmt: skip
     if as_json:
         print_json(found)
     else:

@@ -121,13 +121,21 @@ def _word(words: dict[str, int], word: str | None) -> int:
     return words.setdefault(word, len(words) + 1)
 
 
+def table_bytes(table: pa.Table) -> bytes:
+    """A table as the bytes of its file."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, table.schema) as file:
+        file.write_table(table)
+    data: bytes = sink.getvalue().to_pybytes()
+    return data
+
+
 def write_table(table: pa.Table, path: Path) -> None:
     """Write a table so that it appears whole or not at all; readers of the old one keep it."""
     partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
     try:
         with partial.open("wb") as raw:
-            with pa.ipc.new_file(raw, table.schema) as file:
-                file.write_table(table)
+            raw.write(table_bytes(table))
             raw.flush()
             os.fsync(raw.fileno())
         partial.replace(path)

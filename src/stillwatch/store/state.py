@@ -14,12 +14,12 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
-from stillwatch.errors import ConfigError
+from stillwatch.errors import ConfigError, UpstreamError
 
 MOST_KEYS = 1_000_000
 MOST_MEMBERS = 1_024
 AT_ONCE = 128
-_TABLE = "CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value TEXT NOT NULL, until REAL NOT NULL)"
+_TABLE = "CREATE TABLE IF NOT EXISTS state (key BLOB PRIMARY KEY, value BLOB NOT NULL, until REAL NOT NULL)"
 _PUT = "INSERT OR REPLACE INTO state VALUES (?, ?, ?)"
 
 
@@ -36,7 +36,7 @@ class MemoryState:
         self._file = _opened(path) if path is not None else None
         if self._file is not None:
             rows = self._file.execute("SELECT key, value, until FROM state ORDER BY until")
-            self._held.update((key, (_loaded(value), until)) for key, value, until in rows)
+            self._held.update((_text(key), (_loaded(_text(value)), until)) for key, value, until in rows)
 
     def take(self, key: str, rate_per_s: float, burst: int, now: float) -> float:
         with self._lock:
@@ -82,18 +82,27 @@ class MemoryState:
         with self._file_lock:
             with self._lock:
                 dirty, self._dirty = list(self._dirty), set()
-            with self._file:
-                for start in range(0, len(dirty), AT_ONCE):
-                    rows, gone = self._changed(dirty[start : start + AT_ONCE])
-                    self._file.executemany(_PUT, rows)
-                    self._file.executemany("DELETE FROM state WHERE key = ?", gone)
+            try:
+                with self._file:
+                    for start in range(0, len(dirty), AT_ONCE):
+                        rows, gone = self._changed(dirty[start : start + AT_ONCE])
+                        self._file.executemany(_PUT, rows)
+                        self._file.executemany("DELETE FROM state WHERE key = ?", gone)
+            except sqlite3.Error as error:
+                with self._lock:
+                    self._dirty.update(dirty)  # nothing of it was written: the next flush tries again
+                raise UpstreamError(
+                    "the state file cannot be written", hint="is there room on the disk?"
+                ) from error
 
-    def _changed(self, keys: list[str]) -> tuple[list[tuple[str, str, float]], list[tuple[str]]]:
+    def _changed(self, keys: list[str]) -> tuple[list[tuple[bytes, bytes, float]], list[tuple[bytes]]]:
         """Rows to put and keys to delete: few at a time, so that no request waits long for the lock."""
         with self._lock:
             held = [(key, self._held.get(key)) for key in keys]
-            rows = [(key, _dumped(found[0]), found[1]) for key, found in held if found is not None]
-        return rows, [(key,) for key, found in held if found is None]
+            rows = [
+                (_raw(key), _raw(_dumped(found[0])), found[1]) for key, found in held if found is not None
+            ]
+        return rows, [(_raw(key),) for key, found in held if found is None]
 
     def close(self) -> None:
         self.flush()
@@ -113,6 +122,15 @@ class MemoryState:
             self._dirty.add(self._held.popitem(last=False)[0])
         self._held[key] = (value, until)
         self._dirty.add(key)
+
+
+def _raw(text: str) -> bytes:
+    """Text as bytes, whatever it holds: keys carry other people's words."""
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogatepass")
 
 
 def _dumped(value: Any) -> str:

@@ -49,22 +49,47 @@ def read_switches(folder: Path) -> frozenset[str]:
         The file is not what `write_switches` wrote.
     """
     try:
-        data = json.loads((folder / SWITCHES).read_text("utf-8"))
+        data = (folder / SWITCHES).read_bytes()
     except FileNotFoundError:
         return frozenset()
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise SourceError(SWITCHES, "cannot be read", hint=_GO_ON) from error
-    off = data.get("off") if isinstance(data, dict) else None
-    if not isinstance(off, list) or not all(isinstance(rule, str) for rule in off):
-        raise SourceError(SWITCHES, "is not a list of rules", hint=_GO_ON)
+    return switches(data)
+
+
+def put_file(path: Path, data: bytes) -> None:
+    """A file that appears whole or not at all."""
+    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    partial.write_bytes(data)
+    partial.replace(path)
+
+
+def switches(data: bytes) -> frozenset[str]:
+    """Rules that are switched off, from the bytes of `SWITCHES`.
+
+    Raises
+    ------
+    SourceError
+        They are not what `write_switches` wrote.
+    """
+    try:
+        found = json.loads(data)
+        off = found["off"]
+        if not isinstance(off, list) or not all(isinstance(rule, str) for rule in off):
+            raise TypeError("off")
+    except (ValueError, TypeError, KeyError) as error:
+        raise SourceError(SWITCHES, "is not a list of rules", hint=_GO_ON) from error
     return frozenset(off)
+
+
+def switches_bytes(off: frozenset[str]) -> bytes:
+    """The bytes of `SWITCHES`."""
+    return json.dumps({"off": sorted(off)}).encode() + b"\n"
 
 
 def write_switches(folder: Path, off: frozenset[str]) -> None:
     """Put the switches in place, whole."""
-    partial = folder / f".{SWITCHES}.{os.getpid()}"
-    partial.write_text(json.dumps({"off": sorted(off)}) + "\n", encoding="utf-8")
-    partial.replace(folder / SWITCHES)
+    put_file(folder / SWITCHES, switches_bytes(off))
 
 
 def keep_policy(folder: Path, policy: Policy) -> None:
@@ -73,9 +98,7 @@ def keep_policy(folder: Path, policy: Policy) -> None:
     kept.mkdir(exist_ok=True)
     path = kept / f"{policy.digest}.toml"
     if not path.exists():
-        partial = kept / f".{policy.digest}.{os.getpid()}"
-        partial.write_text(policy.text, encoding="utf-8", newline="")
-        partial.replace(path)
+        put_file(path, policy.text.encode())
 
 
 class DecisionLog:

@@ -16,12 +16,23 @@ from stillwatch.protect.ledger import as_logged, facts_of, moment_of
 from stillwatch.protect.modes import in_canary
 from stillwatch.protect.policy import Policy, parse_policy
 from stillwatch.protect.risk import RiskTable
-from stillwatch.protect.risk_build import write_table
+from stillwatch.protect.risk_build import table_bytes, write_table
 from stillwatch.records import Facts, Reason, Request
 from stillwatch.settings import Settings, protect_digest
 from stillwatch.store.state import MemoryState
-from stillwatch.wiring.gate_folder import POLICIES, RISK, find_decision, read_switches, write_switches
-from stillwatch.wiring.policy import grants_of
+from stillwatch.store.valkey import ValkeyBoard
+from stillwatch.wiring.gate_folder import (
+    POLICIES,
+    RISK,
+    SWITCHES,
+    find_decision,
+    read_switches,
+    switches,
+    switches_bytes,
+    write_switches,
+)
+from stillwatch.wiring.gate_store import store_server
+from stillwatch.wiring.in_force import grants_of
 from stillwatch.wiring.policy_files import read_policy, shipped_text
 from stillwatch.wiring.runs import compile_run
 
@@ -53,37 +64,69 @@ def _row(rule: Any) -> dict[str, Any]:
 
 
 def publish_risk(
-    run: Path, into: Path, *, accounts: Sequence[str] = (), grants: str | None = None
-) -> dict[str, Any]:
-    """Compile a run into a risk table and put it where gates take it from."""
+    run: Path, *, into: Path | None = None, to_store: bool = False, accounts: Sequence[str] = (),
+    grants: str | None = None, settings: Settings,
+) -> dict[str, Any]:  # fmt: skip
+    """Compile a run into a risk table and put it where gates take it from: a folder, the store, or both."""
+    board = _board(settings, into, to_store)
     table, refused = compile_run(run, accounts, grants)
     made = RiskTable(table)
-    try:
-        into.mkdir(parents=True, exist_ok=True)
-        write_table(table, into / RISK)
-    except OSError as error:
-        raise ConfigError(f"{into.name}: {(error.strerror or 'cannot be written').lower()}",
-                          hint="name a folder that you can write to") from error  # fmt: skip
-    return {"file": str(into / RISK), "run_digest": made.run_digest, **made.counts, "grants": len(made.grants),
+    where = []
+    if into is not None:
+        try:
+            into.mkdir(parents=True, exist_ok=True)
+            write_table(table, into / RISK)
+        except OSError as error:
+            raise ConfigError(f"{into.name}: {(error.strerror or 'cannot be written').lower()}",
+                              hint="name a folder that you can write to") from error  # fmt: skip
+        where.append(str(into / RISK))
+    if board is not None:
+        board.put(RISK, table_bytes(table))
+        board.close()
+        where.append("the store")
+    return {"where": where, "run_digest": made.run_digest, **made.counts, "grants": len(made.grants),
             "bytes": made.nbytes, "refused": len(refused)}  # fmt: skip
 
 
-def switch_rule(rule: str, into: Path, *, off: bool, policy: str | Path | None = None) -> dict[str, Any]:
-    """Take a rule out of force at every gate on a folder, or put it back."""
-    if not into.is_dir():
+def _board(settings: Settings, into: Path | None, to_store: bool) -> ValkeyBoard | None:
+    """The store's board when it is asked for."""
+    if into is None and not to_store:
+        raise ConfigError("nowhere to publish to", hint="--into FOLDER, or --to-store with protect.store set")
+    server = store_server(settings) if to_store else None
+    if to_store and server is None:
+        raise ConfigError("no store is named", hint="set protect.store in the settings")
+    return ValkeyBoard(server) if server is not None else None
+
+
+def switch_rule(
+    rule: str, *, into: Path | None = None, to_store: bool = False, off: bool, policy: str | Path | None = None,
+    settings: Settings,
+) -> dict[str, Any]:  # fmt: skip
+    """Take a rule out of force at every gate on a folder or on the store, or put it back."""
+    board = _board(settings, into, to_store)
+    if into is not None and not into.is_dir():
         raise ConfigError(
             f"{into.name} is not a folder", hint="name the folder that the gate was opened with"
         )
-    now = read_switches(into)
     if policy is not None and rule not in (ids := [r.id for r in read_policy(policy).rules]):
         raise ConfigError(f"the policy has no rule {rule}", hint=f"its rules: {', '.join(ids)}")
+    after: frozenset[str] = frozenset()
+    if into is not None:
+        after = _switched(read_switches(into), rule, off)
+        write_switches(into, after)
+    if board is not None:
+        after = _switched(switches(board.get(SWITCHES) or switches_bytes(frozenset())), rule, off)
+        board.put(SWITCHES, switches_bytes(after))
+        board.close()
+    return {"off": sorted(after)}
+
+
+def _switched(now: frozenset[str], rule: str, off: bool) -> frozenset[str]:
     if not off and rule not in now:
         raise ConfigError(
             f"rule {rule} is not switched off", hint=f"switched off: {', '.join(sorted(now)) or 'none'}"
         )
-    after = now | {rule} if off else now - {rule}
-    write_switches(into, after)
-    return {"off": sorted(after)}
+    return now | {rule} if off else now - {rule}
 
 
 def explain_policy(

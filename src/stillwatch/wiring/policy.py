@@ -18,54 +18,32 @@ be used is refused aloud and what was in force stays. Nothing here writes or pri
 from __future__ import annotations
 
 import sys
-import threading
-import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 
-from stillwatch.errors import ConfigError, StillwatchError, VerificationError
+from stillwatch.errors import ConfigError, StillwatchError, UpstreamError, VerificationError
 from stillwatch.protect import challenge, envelope
 from stillwatch.protect.decide import RANK, decide, fault
-from stillwatch.protect.grants import Grants, LiveGrant, grants_from
 from stillwatch.protect.ledger import entry
-from stillwatch.protect.policy import Policy
-from stillwatch.protect.risk import RiskTable, empty_table
 from stillwatch.protect.signals import PROMPT_SIGNALS, SIGNALS, View
 from stillwatch.protect.signals.sealed_replay import issue
 from stillwatch.protect.state import State
 from stillwatch.records import Action, Answer, Decision, Facts, Request, SignalHit
 from stillwatch.settings import Settings, protect_digest
 from stillwatch.store.state import MemoryState
-from stillwatch.wiring.gate_folder import (
-    RISK,
-    STATE,
-    SWITCHES,
-    DecisionLog,
-    keep_policy,
-    read_switches,
-    stamp,
-)
-from stillwatch.wiring.policy_files import read_policy
+from stillwatch.store.valkey import ValkeyBoard, ValkeyState
+from stillwatch.wiring.gate_folder import STATE, DecisionLog
+from stillwatch.wiring.gate_store import store_server
+from stillwatch.wiring.gate_watch import Mirror, Watch, stamps
+from stillwatch.wiring.in_force import InForce
 
 Notice = Callable[[str], None]
 VERIFIED_S = 90 * 86400.0
 """How long an answered challenge is remembered; tell the gate the account's verification meanwhile."""
-
-
-@dataclass(frozen=True, slots=True)
-class InForce:
-    """What decides now: swapped as a whole."""
-
-    policy: Policy
-    table: RiskTable
-    grants: Grants
-    off: frozenset[str] = frozenset()
-    signals: frozenset[str] = frozenset()
-    """Live signals that the policy asks for."""
 
 
 @dataclass(slots=True)
@@ -97,7 +75,7 @@ class Gate:
         self._envelope_keys = {"k1": envelope.derive_key(secret)} if secret else {}
         self._notice = notice or _to_stderr
         self.counts = Counts()
-        self._watch: _Watch | None = None
+        self._watch: Watch | None = None
         self._faulty = ""
 
     @classmethod
@@ -119,7 +97,7 @@ class Gate:
         secret
             The digest key; needed by ``verify`` and by envelopes.
         state
-            What is remembered; a file in the folder when None.
+            What is remembered; when None, the server of ``protect.store``, or a file in the folder.
         cues
             Cue families of a prompt; the lexicon of the scan when None. Loaded only if the policy asks.
         notice
@@ -132,35 +110,29 @@ class Gate:
         """
         settings = settings or Settings()
         place = Path(folder)
-        try:
-            place.mkdir(parents=True, exist_ok=True)
-            log = DecisionLog(place, settings.protect.log_bytes)
-        except OSError as error:
-            raise ConfigError(f"{place.name}: {(error.strerror or 'cannot be used').lower()}",
-                              hint="name a folder that this process can write to") from error  # fmt: skip
-        opened = False
-        held: State | None = None
-        try:
-            seen = _stamps(policy, place)
-            loaded = _load(policy, place, secret)
-            held = state if state is not None else MemoryState(place / STATE)
-            if cues is None and loaded.signals & PROMPT_SIGNALS:
-                from stillwatch.wiring.cues import lexicon_cues
-
-                cues = lexicon_cues(settings.protect.prompt_chars)
+        with ExitStack() as undo:
+            log = _opened_log(place, settings)
+            undo.callback(log.close)
+            server = store_server(settings)
+            mirror = Mirror(ValkeyBoard(server), place) if server is not None else None
+            if mirror is not None:
+                undo.callback(mirror.close)
+                with suppress(UpstreamError):
+                    mirror.look()
+            seen = stamps(policy, place)
+            loaded = InForce.load(policy, place, keyed=secret is not None)
+            held = state if state is not None else _state(place, settings)
+            if state is None:
+                undo.callback(held.close)
             gate = cls(
                 loaded, settings=settings, state=held, log=log, secret=secret, cues=cues, notice=notice
             )
-            gate._announce(loaded.policy)
-            gate._watch = _Watch(gate, policy, place, settings.protect.poll_s, secret, seen)
+            gate.swap(loaded, first=True)
+            gate._watch = Watch(gate, policy, place, seen, every_s=settings.protect.poll_s, keyed=secret is not None,
+                                mirror=mirror)  # fmt: skip
             gate._watch.start()
-            opened = True
+            undo.pop_all()
             return gate
-        finally:
-            if not opened:
-                log.close()
-                if held is not None and state is None:
-                    held.close()
 
     def decide(self, request: Request, now: datetime | None = None) -> Decision:
         """The decision on one request. Never raises; logged before it is returned."""
@@ -235,6 +207,37 @@ class Gate:
     def in_force(self) -> InForce:
         """What decides now."""
         return self._now
+
+    def swap(self, after: InForce, *, first: bool = False) -> None:
+        """Put something else in force; says what a new policy's notices say."""
+        if after.signals & PROMPT_SIGNALS and self._cues is None:
+            from stillwatch.wiring.cues import lexicon_cues
+
+            self._cues = lexicon_cues(self._settings.protect.prompt_chars)
+        new_policy = first or after.policy.digest != self._now.policy.digest
+        self._now = after
+        self.counts.reloads += not first
+        for text in after.policy.notices if new_policy else ():
+            self._notice(f"policy {after.policy.name} {after.policy.version}: {text}")
+
+    def refuse(self, error: Exception) -> None:
+        """Something that was published cannot be used."""
+        self.counts.refused += 1
+        with suppress(Exception):
+            self._notice(f"{_words(error)}; what was in force stays in force")
+
+    def told(self, error: Exception) -> None:
+        """Something that goes on is told once."""
+        self._say_once(_words(error))
+
+    def flush(self) -> None:
+        """Write down what is only in memory, and make the log durable. Never raises."""
+        try:
+            self._state.flush()
+            if self._log is not None:
+                self._log.sync()
+        except Exception as error:
+            self._say_once(f"memory cannot be written down: {_words(error)}")
 
     def close(self) -> None:
         """Stop watching, write down what is in memory."""
@@ -312,8 +315,7 @@ class Gate:
 
     def _fault(self, error: Exception) -> None:
         self.counts.faults += 1
-        what = str(error) if isinstance(error, StillwatchError) else type(error).__name__
-        self._say_once(f"a decision could not be made (fail_{self._settings.protect.fail}): {what}")
+        self._say_once(f"a decision could not be made (fail_{self._settings.protect.fail}): {_words(error)}")
 
     def _say_once(self, text: str) -> None:
         """A fault that lasts is told once, not once a request."""
@@ -322,132 +324,25 @@ class Gate:
             with suppress(Exception):
                 self._notice(text)
 
-    def _announce(self, policy: Policy) -> None:
-        for text in policy.notices:
-            self._notice(f"policy {policy.name} {policy.version}: {text}")
+
+def _words(error: Exception) -> str:
+    """An error for the operator: our own words, or its kind alone, for its words may quote a request."""
+    return str(error) if isinstance(error, StillwatchError) else type(error).__name__
+
+
+def _opened_log(folder: Path, settings: Settings) -> DecisionLog:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return DecisionLog(folder, settings.protect.log_bytes)
+    except OSError as error:
+        raise ConfigError(f"{folder.name}: {(error.strerror or 'cannot be used').lower()}",
+                          hint="name a folder that this process can write to") from error  # fmt: skip
+
+
+def _state(folder: Path, settings: Settings) -> State:
+    server = store_server(settings)
+    return ValkeyState(server) if server is not None else MemoryState(folder / STATE)
 
 
 def _to_stderr(text: str) -> None:
     sys.stderr.write(f"stillwatch: {text}\n")
-
-
-def _load(path: str | Path | None, folder: Path, secret: bytes | None) -> InForce:
-    """Everything that decides, from disk."""
-    policy = _usable(read_policy(path), secret)
-    keep_policy(folder, policy)
-    table = _table(folder)
-    return _together(policy, table, Grants(grants_of(table)), read_switches(folder))
-
-
-def _usable(policy: Policy, secret: bytes | None) -> Policy:
-    if secret is None and any(rule.action is Action.VERIFY for rule in policy.rules):
-        raise ConfigError("the policy verifies, which needs the digest key",
-                          hint="make one with `stillwatch key new` and name it in privacy.key_file")  # fmt: skip
-    return policy
-
-
-def _together(policy: Policy, table: RiskTable, grants: Grants, off: frozenset[str]) -> InForce:
-    return InForce(policy, table, grants, off, policy.signals)
-
-
-def _table(folder: Path) -> RiskTable:
-    path = folder / RISK
-    return RiskTable.open(path) if path.exists() else empty_table()
-
-
-def grants_of(table: RiskTable) -> list[LiveGrant]:
-    """Grants that a table carries."""
-    times = ("valid_from", "valid_until")
-    return grants_from({**g, **{t: datetime.fromisoformat(g[t]) for t in times}} for g in table.grants)
-
-
-Stamps = dict[str, tuple[int, int, int] | None]
-
-
-def _stamps(policy: str | Path | None, folder: Path) -> Stamps:
-    """What tells whether something changed on disk."""
-    files = {"table": folder / RISK, "off": folder / SWITCHES}
-    if policy is not None:
-        files["policy"] = Path(policy)
-    return {name: stamp(path) for name, path in files.items()}
-
-
-class _Watch(threading.Thread):
-    """Looks for what changed, loads it beside what is in force, and swaps one reference.
-
-    While it loads, threads take shorter turns: a request that is being decided waits a millisecond for the
-    interpreter at most, not five.
-    """
-
-    def __init__(
-        self, gate: Gate, policy: str | Path | None, folder: Path, every_s: float, secret: bytes | None, seen: Stamps
-    ) -> None:  # fmt: skip
-        super().__init__(name="stillwatch-gate", daemon=True)
-        self._gate, self._policy, self._folder, self._every, self._secret = (
-            gate,
-            policy,
-            folder,
-            every_s,
-            secret,
-        )
-        self._end = threading.Event()
-        self._seen, self._last = dict(seen), dict(seen)
-        self._flushed = time.monotonic()
-
-    def run(self) -> None:
-        while not self._end.wait(self._every):
-            self.look()
-            if time.monotonic() - self._flushed >= 1.0:
-                self._flush()
-
-    def look(self) -> None:
-        """Load what changed since the last look."""
-        now = _stamps(self._policy, self._folder)
-        changed = [name for name in now if now[name] != self._seen[name]]
-        if now.get("policy") != self._last.get("policy") and "policy" in changed:
-            changed.remove("policy")  # somebody is writing: look again before believing it
-        self._last = now
-        if not changed:
-            return
-        turns = sys.getswitchinterval()
-        sys.setswitchinterval(0.0005)
-        try:
-            for name in changed:
-                self._reload(name)
-                self._seen[name] = now[name]
-        finally:
-            sys.setswitchinterval(turns)
-
-    def _reload(self, name: str) -> None:
-        gate = self._gate
-        now = gate._now
-        try:
-            if name == "policy":
-                policy = _usable(read_policy(self._policy), self._secret)
-                keep_policy(self._folder, policy)
-                gate._now = _together(policy, now.table, now.grants, now.off)
-                gate._announce(policy)
-            elif name == "table":
-                table = _table(self._folder)
-                gate._now = _together(now.policy, table, Grants(grants_of(table)), now.off)
-            else:
-                gate._now = replace(now, off=read_switches(self._folder))
-            gate.counts.reloads += 1
-        except Exception as error:
-            gate.counts.refused += 1
-            what = str(error) if isinstance(error, StillwatchError) else type(error).__name__
-            with suppress(Exception):
-                gate._notice(f"{what}; what was in force stays in force")
-
-    def _flush(self) -> None:
-        self._flushed = time.monotonic()
-        try:
-            self._gate._state.flush()
-            if self._gate._log is not None:
-                self._gate._log.sync()
-        except Exception as error:
-            self._gate._fault(error)
-
-    def stop(self) -> None:
-        self._end.set()
-        self.join(timeout=10.0)

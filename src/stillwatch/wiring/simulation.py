@@ -10,7 +10,6 @@ from typing import Any
 
 from stillwatch.errors import SourceError
 from stillwatch.ingest import Reader
-from stillwatch.protect.grants import Grants
 from stillwatch.protect.policy import Policy
 from stillwatch.protect.risk import RiskTable
 from stillwatch.protect.signals import PROMPT_SIGNALS
@@ -18,7 +17,8 @@ from stillwatch.protect.tally import Tally, size_of, summary
 from stillwatch.records import Answer, Mode, Request, Standing
 from stillwatch.settings import Settings
 from stillwatch.store.state import MemoryState
-from stillwatch.wiring.policy import Gate, InForce, grants_of
+from stillwatch.wiring.in_force import InForce
+from stillwatch.wiring.policy import Gate
 from stillwatch.wiring.policy_files import read_policy
 from stillwatch.wiring.progress import Progress
 from stillwatch.wiring.runs import compile_run
@@ -123,8 +123,7 @@ class _Side:
         settings: Settings,
         cues: Callable[[str], Mapping[str, float]] | None,
     ) -> None:
-        live = InForce(policy, table, Grants(grants_of(table)), signals=policy.signals)
-        self.gate = Gate(live, settings=settings, state=MemoryState(), cues=cues)
+        self.gate = Gate(InForce.of(policy, table), settings=settings, state=MemoryState(), cues=cues)
         self.tally = Tally()
 
     def play(self, request: Request, answer: Answer, at: datetime) -> None:
