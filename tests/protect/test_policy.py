@@ -37,6 +37,10 @@ REFUSED = {
     "burst of nothing": (
         HEAD + rule(action="throttle", more="throttle = { rate_per_min = 1, burst = 0 }"), START + 6, "throttle.burst",
     ),
+    "shared by nobody": (
+        HEAD + rule(action="throttle", more='throttle = { rate_per_min = 1, burst = 1, per = "ip" }'), START + 6,
+        "throttle.per must be one of account, campaign, org",
+    ),
     "terms of another action": (
         HEAD + rule(more="throttle = { rate_per_min = 1, burst = 1 }"), START + 6, "does not throttle",
     ),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stillwatch.protect import signals
 from stillwatch.protect.grants import Grants, LiveGrant, grants_from
 from stillwatch.protect.signals import SIGNALS, View
 from stillwatch.protect.signals.logit_harvest import FULL, LEAST, WINDOW_S
@@ -23,6 +25,14 @@ def a_request(**changes: Any) -> Request:
     given: dict[str, Any] = {"request_id": "r", "account_id": "acct-1", "model": "m-large-20260101",
                              "conversation_id": "c-1"}  # fmt: skip
     return Request(**{**given, **changes})
+
+
+def test_one_signal_is_one_file_and_one_section() -> None:
+    """No file without its signal, no signal without its section in the documentation."""
+    files = {path.stem for path in Path(signals.__file__).parent.glob("*.py")} - {"__init__", "signal"}
+    assert files == set(SIGNALS)
+    page = (Path(__file__).parents[2] / "docs" / "policy.md").read_text(encoding="utf-8")
+    assert all(f"#### `{name}`" in page for name in SIGNALS)
 
 
 @pytest.mark.parametrize("name", sorted(SIGNALS))

@@ -80,6 +80,8 @@ def test_values_are_kept_for_their_time(state: State) -> None:
     assert state.recall("k", 10.9) == "=é\n[1]"
     assert state.recall("k", 11.0) is None
     assert state.recall("none", 0.0) is None
+    assert state.recall_many(["none", "k"], 5.0) == [None, "=é\n[1]"]
+    assert state.recall_many([], 5.0) == []
 
 
 def test_kinds_do_not_meet(state: State) -> None:

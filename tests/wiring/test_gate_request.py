@@ -73,8 +73,8 @@ def test_no_noise_hides_a_block(noise: Any) -> None:
     deep: Any = []
     for _ in range(50_000):
         deep = [deep]
-    body = {"metadata": deep if noise == "deep" else noise,
-            "messages": [{"role": "assistant", "content": [{"type": "redacted_thinking", "data": "EmwKAhgB"}]}]}  # fmt: skip
+    turn = {"role": "assistant", "content": [{"type": "redacted_thinking", "data": "EmwKAhgB"}]}
+    body = {"metadata": deep if noise == "deep" else noise, "messages": [turn]}
     assert of(body).sealed_in == (digest("EmwKAhgB"),)
 
 

@@ -45,7 +45,8 @@ RULE_KEYS = (
     Key("appeal", "As above, for this rule.", "the file's"),
     Key("covert", "`true`: the customer is not told. A notice is printed whenever the policy is loaded.", "`false`"),
     Key("off", "`true`: the rule is passed over.", "`false`"),
-    Key("throttle", "`{ rate_per_min = 60, burst = 10 }`; with action `throttle`.", "needed with it"),
+    Key("throttle", "`{ rate_per_min = 60, burst = 10 }`; with action `throttle`. With `per = \"campaign\"` or "
+        "`per = \"org\"` the requests of all its accounts count together.", "needed with it"),
     Key("verify", '`{ level = "card" }`; with action `verify`. Accounts at that level or above do not match.',
         "needed with it"),
     Key("harden", "`{ strip = [...], clamp = { n = 1 } }`; with `harden`.", "strip all"),

@@ -7,6 +7,7 @@ the traffic did. A store that cannot be reached raises `UpstreamError`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 
@@ -34,6 +35,9 @@ class State(Protocol):
 
     def recall(self, key: str, now: float) -> str | None:
         """The value kept under a key, while it lasts."""
+
+    def recall_many(self, keys: Sequence[str], now: float) -> list[str | None]:
+        """The values kept under several keys, in one go."""
 
     def flush(self) -> None:
         """Write down what is only in memory."""

@@ -11,6 +11,8 @@ from stillwatch.records import Action, Terms
 
 _PARTS = {"throttle": Action.THROTTLE, "verify": Action.VERIFY, "harden": Action.HARDEN, "mark": Action.MARK}
 _MOST = 1_000_000
+SHARED = ("account", "campaign", "org")
+"""Whose requests a throttle counts together."""
 
 
 class Problem(Exception):
@@ -54,13 +56,16 @@ def _only(value: Mapping[str, Any], names: tuple[str, ...], part: str, number: i
 
 
 def _throttle(value: Mapping[str, Any], number: int, label: str) -> dict[str, Any]:
-    _only(value, ("rate_per_min", "burst"), "throttle", number, label)
+    _only(value, ("rate_per_min", "burst", "per"), "throttle", number, label)
     rate, burst = value.get("rate_per_min"), value.get("burst")
     if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 < rate <= _MOST:
         raise Problem(f"{label}throttle.rate_per_min must be a number above 0", number, "throttle")
     if isinstance(burst, bool) or not isinstance(burst, int) or not 1 <= burst <= _MOST:
         raise Problem(f"{label}throttle.burst must be a whole number from 1", number, "throttle")
-    return {"rate_per_min": float(rate), "burst": burst}
+    per = value.get("per", SHARED[0])
+    if per not in SHARED:
+        raise Problem(f"{label}throttle.per must be one of {', '.join(SHARED)}", number, "throttle")
+    return {"rate_per_min": float(rate), "burst": burst, "per": per}
 
 
 def _verify(value: Mapping[str, Any], number: int, label: str) -> dict[str, Any]:

@@ -140,6 +140,8 @@ class Terms:
     """throttle: requests a minute in the long run."""
     burst: int | None = None
     """throttle: requests at once."""
+    per: str = "account"
+    """throttle: whose requests count together: ``account``, ``campaign`` or ``org``."""
     level: str | None = None
     """verify: the verification asked for."""
     url: str | None = None

@@ -11,6 +11,7 @@ import json
 import sqlite3
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,9 @@ class MemoryState:
         with self._lock:
             value = self._get("v:" + key, now)
             return None if value is None else str(value)
+
+    def recall_many(self, keys: Sequence[str], now: float) -> list[str | None]:
+        return [self.recall(key, now) for key in keys]
 
     def flush(self) -> None:
         if self._file is None:

@@ -8,7 +8,7 @@ the server is gone every call raises `UpstreamError` at once for a second, so th
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from stillwatch.errors import ConfigError, UpstreamError
@@ -140,18 +140,27 @@ class ValkeyState:
         self._server.ask(lambda client: client.set(name, held, px=max(1, int(ttl_s * 1000))))
 
     def recall(self, key: str, now: float) -> str | None:
-        name = self._server.key("v", key)
-        held = self._server.ask(lambda client: client.get(name))
-        if held is None:
-            return None
-        until, _, value = held.decode("utf-8", "surrogatepass").partition(" ")
-        return str(value) if float(until) > now else None
+        return self.recall_many((key,), now)[0]
+
+    def recall_many(self, keys: Sequence[str], now: float) -> list[str | None]:
+        if not keys:
+            return []
+        names = [self._server.key("v", key) for key in keys]
+        return [_lasting(held, now) for held in self._server.ask(lambda client: client.mget(names))]
 
     def flush(self) -> None:
         """Nothing is only in memory."""
 
     def close(self) -> None:
         self._server.close()
+
+
+def _lasting(held: bytes | None, now: float) -> str | None:
+    """A value as it was kept, while it lasts."""
+    if held is None:
+        return None
+    until, _, value = held.decode("utf-8", "surrogatepass").partition(" ")
+    return value if float(until) > now else None
 
 
 class ValkeyBoard:

@@ -143,7 +143,9 @@ class Gate:
             decision, facts = self._decided(live, facts, moment)
         except Exception as error:  # whatever it is, the customer's request goes on as settings say
             self._fault(error)
-            decision = fault(request, moment, closed=self._settings.protect.fail == "closed", policy=live.policy,
+            if (usable := _request_or_none(request)) is not request:
+                facts = Facts(usable)
+            decision = fault(usable, moment, closed=self._settings.protect.fail == "closed", policy=live.policy,
                              settings_digest=self._digest, run_digest=live.table.run_digest)  # fmt: skip
         self._written(decision, facts, live.off)
         return decision
@@ -285,7 +287,7 @@ class Gate:
                 decision = self._challenged(decision, at)
         if decision.action is Action.THROTTLE:
             terms = decision.terms
-            wait = self._state.take(f"{decision.rule}:{decision.account_id}", (terms.rate_per_min or 1.0) / 60.0,
+            wait = self._state.take(f"{decision.rule}:{_shared(decision, facts)}", (terms.rate_per_min or 1.0) / 60.0,
                                     terms.burst or 1, at)  # fmt: skip
             if wait > 0.0:
                 decision = replace(decision, retry_after_s=wait)
@@ -323,6 +325,18 @@ class Gate:
             self._faulty = text
             with suppress(Exception):
                 self._notice(text)
+
+
+def _request_or_none(given: object) -> Request:
+    """The request, or one of nobody where a gateway hands over something else by a slip of its own."""
+    return given if isinstance(given, Request) else Request("", "", "")
+
+
+def _shared(decision: Decision, facts: Facts) -> str:
+    """Whose requests a throttle counts together; an account without campaign or organisation counts alone."""
+    per = decision.terms.per
+    name = {"campaign": facts.standing.campaign_id, "org": facts.request.org_id}.get(per)
+    return f"{per}:{name}" if name else f"account:{decision.account_id}"
 
 
 def _words(error: Exception) -> str:

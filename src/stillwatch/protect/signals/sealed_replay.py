@@ -14,8 +14,9 @@ from stillwatch.protect.state import State
 from stillwatch.records import Answer, Request, SignalHit
 
 TTL_S = 7 * 86400.0
-MOST_BLOCKS = 64
-"""Blocks of one request that are looked up: the last ones, which are the newest."""
+MOST_BLOCKS = 4_096
+"""Blocks of one request that are looked up, from its beginning. More than any conversation carries: padding hides
+nothing."""
 SCORES = {"seal": 1.0, "account": 1.0, "model": 0.5, "conversation": 0.25}
 """By what differs (``seal``: an envelope that was changed); accounts of one declared organisation are one account."""
 
@@ -82,8 +83,8 @@ def look(request: Request, view: View) -> SignalHit | None:
     """Looks up the blocks presented; adds what their envelopes say."""
     found = [name for name in request.sealed_differing if name in SCORES]
     blocks = 1 if found else 0
-    for block in request.sealed_in[-MOST_BLOCKS:]:
-        value = view.state.recall(f"sealed:{block}", view.now)
+    keys = [f"sealed:{block}" for block in request.sealed_in[:MOST_BLOCKS]]
+    for value in view.state.recall_many(keys, view.now) if keys else ():
         if value is not None and (differing := differences(request, *json.loads(value))):
             blocks += 1
             found += differing
