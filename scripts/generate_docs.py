@@ -1,4 +1,4 @@
-"""Write the generated parts of the documentation: settings tables, help of every verb, trait pages.
+"""Write the generated parts of the documentation: settings, verbs, what a policy may say, trait pages.
 
 Run it through ``make docs-generate``. ``tests/test_docs.py`` fails when what is committed differs.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from scripts import trait_pages
+from scripts import policy_page, trait_pages
 from stillwatch.cli import main
 from stillwatch.settings import settings_table
 
@@ -48,7 +48,7 @@ def cli_help() -> str:
     return "\n".join(blocks)
 
 
-PAGES = {"configuration.md": settings_table, "cli.md": cli_help}
+PAGES = {"configuration.md": settings_table, "cli.md": cli_help, "policy.md": policy_page.reference}
 
 
 def generated(name: str) -> str:

@@ -43,6 +43,8 @@ def main() -> None:
             "lab",
             "--extra",
             "gateway",
+            "--extra",
+            "valkey",
             "-c",
             "requirements/core.txt",
             "-o",

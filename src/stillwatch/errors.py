@@ -63,3 +63,7 @@ def where_it_failed(error: Exception) -> str:
     parts = Path(ours[-1].filename).parts
     inside = parts[len(parts) - parts[::-1].index("stillwatch") - 1 :]
     return f"{name} at {'/'.join(inside)}:{ours[-1].lineno}"
+
+
+class UpstreamError(StillwatchError):
+    """Something outside that is needed now cannot be reached: a store, a server."""

@@ -213,6 +213,57 @@ class RunSettings(_Section):
     )
 
 
+class ProtectSettings(_Section):
+    """How live decisions are made. None of it changes a scan; decisions carry a digest of this section."""
+
+    fail: Literal["open", "closed"] = _setting(
+        "open",
+        "What happens to a request whose decision cannot be made, for example because the store is gone: `open` "
+        "serves it, `closed` does not. The decision says which.",
+        "choice",
+        shapes_result=False,
+    )
+    poll_s: float = _setting(
+        0.2,
+        "Time between looks at the policy, the risk table and the kill switches. What changed takes effect at the next "
+        "look; a policy at the one after, so that half a file is not taken for a whole one.",
+        "seconds",
+        shapes_result=False,
+        ge=0.01,
+        le=0.4,
+    )
+    store: str | None = _setting(
+        None,
+        "Server that replicas share, for counters, the risk table and kill switches: `valkey://HOST:PORT/DB` or "
+        "`redis://...`, `valkeys://` for TLS; without a password. Unset: memory and a file of this process.",
+        "address",
+        shapes_result=False,
+        pattern=r"^(valkey|valkeys|redis|rediss)://[^@\s]+$",
+    )
+    store_password_env: str = _setting(
+        "STILLWATCH_STORE_PASSWORD",
+        "Environment variable that holds the server's password, where it has one.",
+        "name",
+        shapes_result=False,
+        min_length=1,
+    )
+    prompt_chars: int = _setting(
+        8_000,
+        "Characters of a prompt that prompt signals read: half from its beginning, half from its end.",
+        "characters",
+        shapes_result=False,
+        ge=100,
+        le=1_000_000,
+    )
+    log_bytes: int = _setting(
+        256 * 1024 * 1024,
+        "Size at which the decision log begins a new file. Old files are kept; remove them as your rules ask.",
+        "bytes",
+        shapes_result=False,
+        ge=4096,
+    )
+
+
 class ReceiveSettings(_Section):
     """Bounds on what is received over HTTP. None of it changes a result."""
 
@@ -270,7 +321,7 @@ class ReceiveSettings(_Section):
 
 
 class Settings(_Section):
-    """Everything that can be set, in six sections."""
+    """Everything that can be set, in seven sections."""
 
     privacy: PrivacySettings = PrivacySettings()
     detect: DetectSettings = DetectSettings()
@@ -278,6 +329,7 @@ class Settings(_Section):
     report: ReportSettings = ReportSettings()
     run: RunSettings = RunSettings()
     receive: ReceiveSettings = ReceiveSettings()
+    protect: ProtectSettings = ProtectSettings()
 
     def with_key_file(self, path: str) -> Settings:
         """The same settings with another key file.
@@ -366,6 +418,12 @@ def settings_digest(settings: Settings) -> str:
     dumped = settings.model_dump(mode="json")
     shaping = {row.name: _at(dumped, row.name) for row in setting_rows() if row.shapes_result}
     canonical = json.dumps(shaping, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def protect_digest(settings: Settings) -> str:
+    """SHA-256 over the settings of live decisions; stamped on decisions so that they can be replayed."""
+    canonical = json.dumps(settings.protect.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 

@@ -17,12 +17,14 @@ import click
 from stillwatch.cli import (
     baseline,
     completion,
+    decision,
     explain,
     formats,
     ingest,
     interrupts,
     key,
     lab,
+    policy,
     receive,
     scan,
     settings,
@@ -39,6 +41,7 @@ FAILURE_HINT = "run again with --debug for the traceback; it may quote input, so
 
 SECTIONS: tuple[tuple[str, tuple[click.Command, ...]], ...] = (
     ("Detect", (scan.scan, explain.explain, ingest.ingest, receive.receive)),
+    ("Protect", (policy.policy, decision.decision)),
     ("Prepare", (key.key, baseline.baseline, settings.settings)),
     ("Look up", (traits.traits, formats.formats)),
     ("Try out", (lab.lab,)),

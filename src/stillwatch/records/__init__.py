@@ -1,5 +1,16 @@
 """The nouns: frozen records and Arrow schemas. No I/O. Everyone may import it."""
 
+from stillwatch.records.decision import (
+    GIVEN_BY_RULES,
+    NO_TERMS,
+    SERVED,
+    Action,
+    Decision,
+    Mode,
+    Reason,
+    Terms,
+    Would,
+)
 from stillwatch.records.exchange import (
     ACCOUNT_SCHEMA,
     CLIENT_RELEASE_SCHEMA,
@@ -25,27 +36,43 @@ from stillwatch.records.finding import (
     Shape,
     Tier,
 )
+from stillwatch.records.request import NOBODY, Answer, Facts, Request, SignalHit, Standing
 
 __all__ = [
     "ACCOUNT_SCHEMA",
     "CLIENT_RELEASE_SCHEMA",
     "EXCHANGE_REQUIRED",
     "EXCHANGE_SCHEMA",
+    "GIVEN_BY_RULES",
     "GRANT_SCHEMA",
+    "NOBODY",
+    "NO_TERMS",
     "RELEASE_SCHEMA",
+    "SERVED",
     "TIMESTAMP",
     "Abstention",
     "AccountRow",
+    "Action",
+    "Answer",
     "Campaign",
     "Confidence",
+    "Decision",
     "Disposition",
     "Evidence",
+    "Facts",
     "Family",
     "Finding",
     "Kind",
     "Member",
+    "Mode",
+    "Reason",
     "Rejected",
+    "Request",
     "ScanResult",
     "Shape",
+    "SignalHit",
+    "Standing",
+    "Terms",
     "Tier",
+    "Would",
 ]

@@ -25,7 +25,7 @@ PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
          "lab/suite/world.py"),
         (),
     ),
-    "own": (("",), ("cli", "lab")),
+    "own": (("",), ("cli", "lab", "protect")),
     "baselines": (("lab/baselines", "records"), ()),
     "all": (("",), ()),
 }  # fmt: skip

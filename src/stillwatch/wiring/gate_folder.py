@@ -1,0 +1,172 @@
+"""The folder of a gate: what is published to it, what it writes, and how to look for what changed.
+
+```
+risk.arrow      the risk table              `stillwatch policy publish`
+switches.json   rules taken out of force    `stillwatch policy kill`
+policies/       every policy that was in force, by digest
+state.sqlite    counters and issued blocks, when no server is named
+decisions.jsonl every decision
+```
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from stillwatch.errors import SourceError, StillwatchError
+from stillwatch.protect.policy import Policy
+
+RISK, SWITCHES, POLICIES, STATE, LOG = (
+    "risk.arrow",
+    "switches.json",
+    "policies",
+    "state.sqlite",
+    "decisions.jsonl",
+)
+_GO_ON = "publish or switch again; what was in force stays in force"
+
+
+def stamp(path: Path) -> tuple[int, int, int] | None:
+    """What tells one version of a file from another; None when there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return (found.st_mtime_ns, found.st_size, found.st_ino)
+
+
+def read_switches(folder: Path) -> frozenset[str]:
+    """Rules that are switched off.
+
+    Raises
+    ------
+    SourceError
+        The file is not what `write_switches` wrote.
+    """
+    try:
+        data = (folder / SWITCHES).read_bytes()
+    except FileNotFoundError:
+        return frozenset()
+    except OSError as error:
+        raise SourceError(SWITCHES, "cannot be read", hint=_GO_ON) from error
+    return switches(data)
+
+
+def put_file(path: Path, data: bytes) -> None:
+    """A file that appears whole or not at all."""
+    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    partial.write_bytes(data)
+    partial.replace(path)
+
+
+def switches(data: bytes) -> frozenset[str]:
+    """Rules that are switched off, from the bytes of `SWITCHES`.
+
+    Raises
+    ------
+    SourceError
+        They are not what `write_switches` wrote.
+    """
+    try:
+        found = json.loads(data)
+        off = found["off"]
+        if not isinstance(off, list) or not all(isinstance(rule, str) for rule in off):
+            raise TypeError("off")
+    except (ValueError, TypeError, KeyError) as error:
+        raise SourceError(SWITCHES, "is not a list of rules", hint=_GO_ON) from error
+    return frozenset(off)
+
+
+def switches_bytes(off: frozenset[str]) -> bytes:
+    """The bytes of `SWITCHES`."""
+    return json.dumps({"off": sorted(off)}).encode() + b"\n"
+
+
+def write_switches(folder: Path, off: frozenset[str]) -> None:
+    """Put the switches in place, whole."""
+    put_file(folder / SWITCHES, switches_bytes(off))
+
+
+def keep_policy(folder: Path, policy: Policy) -> None:
+    """Keep a policy's text under its digest, so that its decisions can be replayed."""
+    kept = folder / POLICIES
+    kept.mkdir(exist_ok=True)
+    path = kept / f"{policy.digest}.toml"
+    if not path.exists():
+        put_file(path, policy.text.encode())
+
+
+class DecisionLog:
+    """Lines at the end of a file, each written at once; a new file begins when one is full."""
+
+    def __init__(self, folder: Path, most_bytes: int) -> None:
+        self._path, self._most = folder / LOG, most_bytes
+        self._lock = threading.Lock()
+        self._handle = self._opened()
+        self._size = os.fstat(self._handle).st_size
+
+    def _opened(self) -> int:
+        return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+
+    def write(self, line: bytes) -> None:
+        """Add a line."""
+        with self._lock:
+            if self._size + len(line) > self._most and self._size:
+                os.close(self._handle)
+                self._path.replace(self._next())
+                self._handle, self._size = self._opened(), 0
+            done = os.write(self._handle, line)
+            self._size += done
+            if done != len(line):
+                raise OSError("the decision log took only part of a line")
+
+    def _next(self) -> Path:
+        number = 1
+        while (path := self._path.with_name(f"decisions-{number:06d}.jsonl")).exists():
+            number += 1
+        return path
+
+    def sync(self) -> None:
+        """Make what was written durable."""
+        with self._lock:
+            os.fsync(self._handle)
+
+    def close(self) -> None:
+        with self._lock:
+            os.close(self._handle)
+
+
+def find_decision(folder: Path, decision_id: str) -> dict[str, Any]:
+    """The logged line of a decision.
+
+    Raises
+    ------
+    StillwatchError
+        The folder has no log, or the log has no such decision.
+    """
+    files = list(_logs(folder))
+    if not files:
+        raise StillwatchError(f"{folder.name} holds no decision log", hint="name the folder of a gate")
+    needle = f'"decision_id":"{decision_id}"'.encode("utf-8", "replace")
+    for path in files:
+        with path.open("rb") as lines:
+            for line in lines:
+                if needle in line and line.endswith(b"\n"):
+                    found: dict[str, Any] = json.loads(line)
+                    if found["decision"]["decision_id"] == decision_id:
+                        return found
+    raise StillwatchError(
+        "no such decision in the log", hint="ids begin with D-; older logs may have been moved away"
+    )
+
+
+def _logs(folder: Path) -> Iterator[Path]:
+    """Log files, newest first."""
+    if (folder / LOG).exists():
+        yield folder / LOG
+    yield from sorted(folder.glob("decisions-*.jsonl"), reverse=True)

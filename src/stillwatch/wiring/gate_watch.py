@@ -1,0 +1,140 @@
+"""Follows what is published to a gate, in a thread beside the requests.
+
+What changed is loaded beside what is in force and takes its place by the swap of one reference. What cannot be
+used is refused aloud. While something loads, threads take shorter turns, so that a request that is being decided
+waits half a millisecond for the interpreter, not five.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from stillwatch.protect.risk import RiskTable
+from stillwatch.wiring.gate_folder import RISK, SWITCHES, put_file, read_switches, stamp
+from stillwatch.wiring.in_force import InForce, usable_policy
+
+if TYPE_CHECKING:
+    from stillwatch.wiring.policy import Gate
+
+FLUSH_S = 1.0
+TURN_S = 0.0005
+PUBLISHED = (RISK, SWITCHES)
+
+Stamps = dict[str, tuple[int, int, int] | None]
+
+
+class Board(Protocol):
+    """Where replicas on several machines take published files from."""
+
+    def numbers(self, names: tuple[str, ...]) -> dict[str, int]:
+        """Numbers of the files that were published; one rises with every change."""
+
+    def get(self, name: str) -> bytes | None:
+        """A file."""
+
+    def close(self) -> None:
+        """Let go of it."""
+
+
+class Mirror:
+    """Copies what is on a board into the gate's folder when it is new."""
+
+    def __init__(self, board: Board, folder: Path) -> None:
+        self._board, self._folder = board, folder
+        self._seen: dict[str, int] = {}
+
+    def look(self) -> None:
+        """Copy what changed. Raises `UpstreamError` while the board is gone."""
+        for name, number in self._board.numbers(PUBLISHED).items():
+            if self._seen.get(name) != number and (data := self._board.get(name)) is not None:
+                put_file(self._folder / name, data)
+                self._seen[name] = number
+
+    def close(self) -> None:
+        """Let go of the board."""
+        self._board.close()
+
+
+def stamps(policy: str | Path | None, folder: Path) -> Stamps:
+    """What tells whether something changed on disk."""
+    files = {"table": folder / RISK, "off": folder / SWITCHES}
+    if policy is not None:
+        files["policy"] = Path(policy)
+    return {name: stamp(path) for name, path in files.items()}
+
+
+class Watch(threading.Thread):
+    """Looks every so often; also has what is only in memory written down once a second."""
+
+    def __init__(
+        self, gate: Gate, policy: str | Path | None, folder: Path, seen: Stamps, *, every_s: float, keyed: bool,
+        mirror: Mirror | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(name="stillwatch-gate", daemon=True)
+        self._gate, self._policy, self._folder = gate, policy, folder
+        self._seen, self._last = dict(seen), dict(seen)
+        self._every, self._keyed, self._mirror = every_s, keyed, mirror
+        self._end = threading.Event()
+        self._flushed = time.monotonic()
+
+    def run(self) -> None:
+        while not self._end.wait(self._every):
+            self.look()
+            if time.monotonic() - self._flushed >= FLUSH_S:
+                self._flushed = time.monotonic()
+                self._gate.flush()
+        if self._mirror is not None:
+            self._mirror.close()
+
+    def look(self) -> None:
+        """Load what changed since the last look."""
+        if self._mirror is not None:
+            try:
+                self._mirror.look()
+            except Exception as error:  # the store is gone: what is in force stays
+                self._gate.told(error)
+        now = stamps(self._policy, self._folder)
+        changed = [name for name in now if now[name] != self._seen[name]]
+        if now.get("policy") != self._last.get("policy") and "policy" in changed:
+            changed.remove("policy")  # somebody is writing: look again before believing it
+        self._last = now
+        if changed:
+            with _short_turns():
+                for name in changed:
+                    self._reload(name)
+                    self._seen[name] = now[name]
+
+    def _reload(self, name: str) -> None:
+        try:
+            before = self._gate.in_force
+            if name == "policy":
+                after = before.with_policy(usable_policy(self._policy, self._folder, keyed=self._keyed))
+            elif name == "table":
+                after = InForce.of(before.policy, RiskTable.open(self._folder / RISK), before.off)
+            else:
+                after = replace(before, off=read_switches(self._folder))
+            self._gate.swap(after)
+        except Exception as error:
+            self._gate.refuse(error)
+
+    def stop(self) -> None:
+        """End, and wait for the end."""
+        self._end.set()
+        self.join(timeout=10.0)
+
+
+@contextmanager
+def _short_turns() -> Iterator[None]:
+    turns = sys.getswitchinterval()
+    sys.setswitchinterval(TURN_S)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(turns)
