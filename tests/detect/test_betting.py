@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations, product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -248,23 +249,31 @@ def test_shares_at_the_null_odds_win_nothing(trials: int, null: float) -> None:
     assert expected(0.7 * null) < 1.0 < expected(1.05 * null)
 
 
+def events(inside: Any, touching: Any, honest: float, mixed: float, share: float, kappa: float) -> np.ndarray:
+    """log10 e of as many sets as ``inside`` has, all alike otherwise."""
+    count = np.atleast_1d(np.asarray(inside, float))
+    same = [np.full(len(count), v) for v in (honest, mixed, share)]
+    return events_log10_e(count, np.broadcast_to(np.asarray(touching, float), count.shape), *same, kappa)
+
+
 def test_a_network_that_is_half_of_the_traffic_does_not_hide_in_it() -> None:
     """Its own events, and those of a second network, do not make its events look like chance; scattered ones do."""
-    half = np.array([0.5])
-    rare = np.array([0.1])
-    own = events_log10_e(np.array([4751.0]), np.array([4774.0]), rare, half, 3.0)
-    beside_another = events_log10_e(np.array([468.0]), np.array([468.0]), rare, np.array([0.3]), 3.0)
-    assert own[0] > 100.0 and beside_another[0] > 100.0
-    scattered = np.random.default_rng(5).binomial(900, 0.5 / 1.5, 20_000).astype(float)
-    assert excess(events_log10_e(scattered, np.full(20_000, 900.0), rare, half, 3.0)) <= 3.0
-    assert (events_log10_e(scattered, np.full(20_000, 900.0), rare, half, 0.5) > 3.0).mean() > 0.9
+    assert events(4751, 4774, 0.1, 0.25 * 4774, 0.5, 3.0)[0] > 100.0
+    assert events(468, 468, 0.1, 0.09 * 1355, 0.3, 3.0)[0] > 100.0
+    scattered = np.random.default_rng(5).binomial(900, 0.5 / 1.5, 20_000)
+    assert excess(events(scattered, 900.0, 0.1, 300.0, 0.5, 1.0)) <= 3.0
+    assert (events(scattered, 900.0, 0.1, 300.0, 0.5, 0.5) > 3.0).mean() > 0.9
+
+
+def test_a_small_part_of_a_campaign_is_seen_although_most_of_its_events_leave_it() -> None:
+    """Ten accounts of a campaign of fifty in a thousand: a fifth of their events stay among themselves."""
+    assert events(12, 60, 0.01, 0.01**2 * 150, 0.01, 3.0)[0] > 6.0
 
 
 def test_events_at_the_honest_rate_win_nothing_wherever_they_fall() -> None:
     """All events inside one small hub, as many as its exposure explains: no evidence."""
-    count = np.random.default_rng(6).poisson(4.0, 20_000).astype(float)
-    share = np.full(len(count), 0.001)
-    assert excess(events_log10_e(count, count, np.full(len(count), 4.0), share, 1.0)) <= 3.0
+    count = np.random.default_rng(6).poisson(4.0, 20_000)
+    assert excess(events(count, count, 4.0, 0.001, 0.001, 1.0)) <= 3.0
 
 
 @pytest.mark.parametrize("trials", [1, 7, 40])

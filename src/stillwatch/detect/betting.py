@@ -159,24 +159,28 @@ def tilted_log10_e(successes: np.ndarray, trials: np.ndarray, null: np.ndarray) 
 
 
 def events_log10_e(
-    inside: np.ndarray, touching: np.ndarray, honest: np.ndarray, share: np.ndarray, kappa: float
-) -> np.ndarray:
+    inside: np.ndarray, touching: np.ndarray, honest: np.ndarray, mixed: np.ndarray, share: np.ndarray, kappa: float
+) -> np.ndarray:  # fmt: skip
     """log10 e-value of events inside sets of units, against the honest rate and against chance: the smaller of two.
 
-    ``honest`` is the mean number of events inside at the honest rate. Chance: of the events that touch a set, with
-    one end or both, each stays inside with odds of at most kappa times those that a set holding ``share`` of
-    everybody has, ``share / (2 - share)`` against the rest. Only events that touch the set count, so a network that
-    makes up half of the traffic, and nearly all of its events, hides neither itself nor another.
+    ``honest`` is the mean number of events inside at the honest rate. Chance is asked twice, and the two e-values are
+    averaged. Of all events a set holds ``mixed`` on average if they fall anywhere; this sees a small part of a
+    campaign. And of the events that touch a set, with one end or both, each stays inside with the odds of a set that
+    holds ``share`` of everybody, ``share / (2 - share)`` against the rest; this sees a network that makes nearly all
+    events there are, which the first takes for what is usual. Kappa multiplies means and odds.
 
-    >>> few = events_log10_e(np.array([20]), np.array([25]), np.array([0.1]), np.array([0.01]), 3.0)
-    >>> half = events_log10_e(np.array([900]), np.array([905]), np.array([0.1]), np.array([0.5]), 3.0)
-    >>> scattered = events_log10_e(np.array([300]), np.array([900]), np.array([0.1]), np.array([0.5]), 3.0)
-    >>> bool(few[0] > 10), bool(half[0] > 100), bool(scattered[0] < 0)
+    >>> def e(inside, touching, mixed, share):
+    ...     given = [np.array([float(v)]) for v in (inside, touching, 0.1, mixed, share)]
+    ...     return float(events_log10_e(*given, 3.0)[0])
+    >>> e(20, 200, 0.1, 0.01) > 10, e(900, 905, 250, 0.5) > 100, e(300, 900, 250, 0.5) < 0
     (True, True, True)
     """
+    count = np.asarray(inside, float)
     odds = kappa * share / np.maximum(2.0 - 2.0 * share, 1e-12)
-    stayed = tilted_log10_e(np.asarray(inside, float), np.asarray(touching, float), odds / (1.0 + odds))
-    out: np.ndarray = np.minimum(poisson_log10_e(np.asarray(inside, float), kappa * honest + 1e-12), stayed)
+    stayed = tilted_log10_e(count, np.asarray(touching, float), odds / (1.0 + odds))
+    fallen = poisson_log10_e(count, kappa * mixed + 1e-12)
+    chance = log10_mean(np.stack(np.broadcast_arrays(stayed, fallen)))
+    out: np.ndarray = np.minimum(poisson_log10_e(count, kappa * honest + 1e-12), chance)
     return out
 
 

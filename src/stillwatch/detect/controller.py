@@ -4,9 +4,9 @@ For every hub and every channel that does not define it, an e-value: betting on 
 on hand-offs between units, universal inference on how work is dealt out. A hub's e-value is their average,
 which is valid under any dependence. Hubs are selected on one half of the evidence and tested again on the
 other: units are halved by a keyed hash in hubs of `SPLIT_SIZE` or more; smaller hubs are split by channel
-block, and events by time. Events are compared with the honest rate and with chance: of the event pairs
-that touch a hub holding a share s of all units, or of all opportunities, s / (2 - s) stay inside if the other end
-is anybody.
+block, and events by time. Events are compared with the honest rate and with chance: a hub that holds a
+share s of all units holds s squared of all event pairs if these fall anywhere, and of the pairs that touch it
+s / (2 - s) stay inside.
 
 A hub stands only with sources: one control channel, or two independent ones of payment, identity, egress and
 device. Shared software and shared content name hubs and never count.
@@ -168,9 +168,14 @@ def test_hubs(
             exposed = np.add.reduceat(p.exposure[hubs.units], hubs.ptr[:-1]).astype(float)
             rate = p.rate * exposed
             share = np.maximum(size / traffic.n_units, exposed / max(float(p.exposure.sum()), 1.0))
-            log10[0, :, c] = events_log10_e(counts.sum(1), touching.sum(1), rate, share, kappa)
+            mixed = (size / traffic.n_units) ** 2
+            log10[0, :, c] = events_log10_e(
+                counts.sum(1), touching.sum(1), rate, mixed * len(p.giver), share, kappa
+            )
             for h in (0, 1):
-                log10[h + 1, :, c] = events_log10_e(counts[:, h], touching[:, h], rate / 2, share, kappa)
+                log10[h + 1, :, c] = events_log10_e(
+                    counts[:, h], touching[:, h], rate / 2, mixed * int((p.half == h).sum()), share, kappa
+                )
     for c, (_, found) in enumerate(queues, start=len(bets) + len(pairs)):
         for hub, judged in found.items():
             log10[:, hub, c] = judged

@@ -86,7 +86,9 @@ def _pairs_across(a: np.ndarray, b: np.ndarray, attributor: Attributor) -> float
         across = np.array([float((side[p.giver] * side[p.taker] == 2).sum())])
         touching = np.array([float(((side[p.giver] == small) | (side[p.taker] == small)).sum())])
         honest = np.array([p.rate * float(p.exposure[np.concatenate([a, b])].sum())])
-        best = max(best, float(events_log10_e(across, touching, honest, share, attributor.kappa)[0]))
+        mixed = np.array([2.0 * len(a) * len(b) / attributor.traffic.n_units**2 * len(p.giver)])
+        found = events_log10_e(across, touching, honest, mixed, share, attributor.kappa)
+        best = max(best, float(found[0]))
     return best
 
 

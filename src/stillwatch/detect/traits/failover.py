@@ -47,7 +47,7 @@ TRAIT = EventTrait(
     what="A prompt refused with 401, 403, 429 or 5xx under one account that succeeds under another within 15 min.",
     null="Poisson at 1e-4 per refusal or the rate outside the hub, times kappa; payloads known to more than "
     "eight units are left out. Of the "
-    "pairs that touch a hub, more must stay inside than if the other end were anybody.",
+    "pairs that touch a hub, more must stay inside, or more of all pairs fall into it, than chance gives.",
     looks_alike=(
         "a reseller's own fail-over",
         "a user with two accounts",

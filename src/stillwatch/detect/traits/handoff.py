@@ -17,7 +17,7 @@ TRAIT = EventTrait(
     "the same conversation (a chain of digests; system messages are left out because relays rewrite them).",
     null="Poisson, at most kappa times the larger of 1e-5 per presented history and the rate outside the hub; "
     "each pair of accounts counts once in each half of the time. Of the "
-    "pairs that touch a hub, more must stay inside than if the other end were anybody.",
+    "pairs that touch a hub, more must stay inside, or more of all pairs fall into it, than chance gives.",
     looks_alike=(
         "key rotation",
         "a merger of organisations",

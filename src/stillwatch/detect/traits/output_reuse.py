@@ -13,7 +13,7 @@ TRAIT = EventTrait(
     "prompt of another, as when one account generates and the next one grades or rewrites.",
     null="Poisson, at most kappa times the larger of 1e-5 per long prompt and the rate among trusted units; each "
     "pair of accounts counts once in each half of the time, passages known to more than eight units are public "
-    "text. Of the pairs that touch a hub, more must stay inside than if the other end were anybody.",
+    "text. Of the pairs that touch a hub, more must stay inside, or more of all pairs fall into it, than chance gives.",
     looks_alike=(
         "colleagues who pass answers on without having declared an organisation",
         "published model output that others paste",

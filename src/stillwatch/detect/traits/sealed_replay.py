@@ -11,7 +11,7 @@ TRAIT = EventTrait(
     needs=frozenset({"sealed_in", "sealed_out"}),
     what="A digest of an encrypted reasoning or compaction block issued to one account and presented by another.",
     null="Poisson at 1e-6 per presented block or the rate outside the hub, times kappa. Of the "
-    "pairs that touch a hub, more must stay inside than if the other end were anybody.",
+    "pairs that touch a hub, more must stay inside, or more of all pairs fall into it, than chance gives.",
     looks_alike=(
         "key rotation inside an undeclared organisation",
         "a client that syncs history between accounts",
