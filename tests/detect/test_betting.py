@@ -252,8 +252,9 @@ def test_shares_at_the_null_odds_win_nothing(trials: int, null: float) -> None:
 def events(inside: Any, touching: Any, honest: float, mixed: float, share: float, kappa: float) -> np.ndarray:
     """log10 e of as many sets as ``inside`` has, all alike otherwise."""
     count = np.atleast_1d(np.asarray(inside, float))
-    same = [np.full(len(count), v) for v in (honest, mixed, share)]
-    return events_log10_e(count, np.broadcast_to(np.asarray(touching, float), count.shape), *same, kappa)
+    touched = np.broadcast_to(np.asarray(touching, float), count.shape)
+    rate, all_, held = (np.full(len(count), v) for v in (honest, mixed, share))
+    return events_log10_e(count, touched, rate, all_, held, kappa)
 
 
 def test_a_network_that_is_half_of_the_traffic_does_not_hide_in_it() -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from stillwatch import __version__
 from stillwatch.detect.traits import builtin_traits
 from stillwatch.errors import ConfigError
-from stillwatch.settings import Settings, parse_settings
+from stillwatch.settings import Settings, parse_settings, settings_digest
 from stillwatch.wiring.features import ingest
 from stillwatch.wiring.progress import Progress, writable, write_whole
 from stillwatch.wiring.scanning import scan
@@ -187,7 +187,7 @@ def lab_fit(world: Path, traces: Path, out: Path) -> list[dict[str, Any]]:
 class LabRunner:
     """Our own scan, as the laboratory runs it: in this process, silently, under a key that is no secret."""
 
-    version = __version__
+    version = f"{__version__}, settings {settings_digest(Settings())[:8]}"
 
     def check(self, settings: Mapping[str, Any], drop_traits: tuple[str, ...]) -> None:
         """Raise `ConfigError` when there is no such setting or trait."""

@@ -2,7 +2,7 @@
 
 A cell depends on three programs: the generator made its world, a detector judged it, the scorer formed the figures.
 Each digest covers the files that may change its part, so that a new detector leaves the cells of every baseline as
-they are.
+they are. Settings are not among the files of a scan: their digest is part of our own detector's version.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from pathlib import Path
 import stillwatch
 
 ROOT = Path(stillwatch.__file__).parent
+NOUNS = ("records/exchange", "records/finding")
 PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "generator": (
-        ("lab", "records"),
+        ("lab", *NOUNS),
         ("lab/baselines", "lab/discipline", "lab/evasion", "lab/fit", "lab/framing", "lab/leaderboard",
          "lab/scoring", "lab/suite"),
     ),
@@ -25,8 +26,12 @@ PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
          "lab/suite/world.py"),
         (),
     ),
-    "own": (("",), ("cli", "lab", "protect")),
-    "baselines": (("lab/baselines", "records"), ()),
+    "own": (
+        ("detect", "errors.py", "ingest", *NOUNS, "report", "store/engine", "wiring/features", "wiring/intake",
+         "wiring/lab", "wiring/scanning"),
+        (),
+    ),
+    "baselines": (("lab/baselines", *NOUNS), ()),
     "all": (("",), ()),
 }  # fmt: skip
 """Beginnings of the paths of files that belong to a part, and of those that do not."""
