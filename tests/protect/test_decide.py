@@ -55,12 +55,23 @@ def test_a_decision_carries_what_it_must() -> None:
     assert set(told) == {
         "decision_id",
         "action",
+        "actions",
         "reason",
         "message",
         "policy_version",
         "expires_at",
         "appeal",
     }
+
+
+def test_what_goes_along_is_told_too() -> None:
+    """An action that goes with another is no secret: nothing is covert unless the policy says so."""
+    answer = decide(
+        policy(rule(when='hint = ["act"]', action="harden", more='also = ["summarise"]\nharden = { strip = ["logprobs"] }')),
+        facts(standing=MEMBER), NOW,
+    )  # fmt: skip
+    told = answer.for_customer()
+    assert told is not None and told["actions"] == ["harden", "summarise"]
 
 
 def test_the_customer_is_not_told_the_evidence() -> None:
