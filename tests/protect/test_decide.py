@@ -66,10 +66,10 @@ def test_a_decision_carries_what_it_must() -> None:
 
 def test_what_goes_along_is_told_too() -> None:
     """An action that goes with another is no secret: nothing is covert unless the policy says so."""
+    more = 'also = ["summarise"]\nharden = { strip = ["logprobs"] }'
     answer = decide(
-        policy(rule(when='hint = ["act"]', action="harden", more='also = ["summarise"]\nharden = { strip = ["logprobs"] }')),
-        facts(standing=MEMBER), NOW,
-    )  # fmt: skip
+        policy(rule(when='hint = ["act"]', action="harden", more=more)), facts(standing=MEMBER), NOW
+    )
     told = answer.for_customer()
     assert told is not None and told["actions"] == ["harden", "summarise"]
 
