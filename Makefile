@@ -11,7 +11,7 @@ SEED ?= 7
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium lock clean
+.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx lock clean
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | sed -E 's/:.*## */\t/' | expand -t 16
@@ -30,7 +30,7 @@ $(STAMP): requirements/dev.txt requirements/docs.txt pyproject.toml
 demo: $(STAMP)  ## one synthetic day: make it, scan it, show the report's path
 	@$(BIN)/python -m scripts.demo --seed $(SEED)
 
-test: $(STAMP) chromium lint unit  ## everything that must pass
+test: $(STAMP) chromium redis lint unit  ## everything that must pass
 
 lint: $(STAMP)  ## style, types, import contracts
 	$(BIN)/ruff check .
@@ -72,15 +72,23 @@ baseline: $(STAMP)  ## fit the shipped baseline again on development seeds (abou
 screenshot: $(STAMP) chromium demo  ## a picture of the demo report, for the README
 	$(BIN)/python scripts/screenshot.py demo/report/report.html docs/assets/report.png --height 1800
 
-chromium:
-	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
+# Programs of the system that tests start. Where one cannot be installed its tests are skipped, with the reason.
+chromium: PROGRAMS := chromium chromium-browser google-chrome
+chromium: PACKAGES := chromium fonts-dejavu-core
+redis: PROGRAMS := valkey-server redis-server
+redis: PACKAGES := redis-server
+nginx: PROGRAMS := nginx
+nginx: PACKAGES := nginx-light
+
+chromium redis nginx:
+	@PATH="$$PATH:/usr/sbin"; for name in $(PROGRAMS); do command -v $$name >/dev/null && exit 0; done; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  echo "installing chromium"; \
-	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
-	    apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core; } >/dev/null \
-	  || echo "note: chromium could not be installed; tests that need a browser are skipped"; \
+	  echo "installing $@"; \
+	  { apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
+	    apt-get install -y -qq --no-install-recommends $(PACKAGES); } >/dev/null \
+	  || echo "note: $@ could not be installed; tests that need it are skipped"; \
 	else \
-	  echo "note: no chromium; tests that need a browser are skipped (apt-get install chromium)"; \
+	  echo "note: no $@; tests that need it are skipped (apt-get install $(PACKAGES))"; \
 	fi
 
 lock: $(STAMP)  ## resolve requirements/ again from pyproject.toml
