@@ -34,9 +34,8 @@ def gates(rows: list[Row]) -> list[str]:
 
 WHY = {
     "L4: recall": "**Why L4 hangs on the world.** Accounts of one campaign stand or fall together, and a world holds two campaigns"
-    " of a hundred accounts or more: one of 350 that is missed costs a third. Ten worlds of the generator before this one gave"
-    " 0.775. On this rung every prompt is worded anew, so a fail-over is seen by its seconds alone. Next: the ten seeds, and"
-    " fail-over told by the answer that the second account got.",
+    " of a hundred accounts or more: one of 350 that is missed costs a third. On this rung every prompt is worded anew, so a"
+    " fail-over is seen by its seconds alone. Next: fail-over told by the answer that the second account got.",
     "L5": "**Why L5 is not reached.** On that rung every account has its own card, address block, client and age, work is"
     " neither handed on nor failed over, and every prompt is worded anew. What is left in common are the questions and a"
     " few answers sent again by chance, which honest users of one product share as well; no evidence of one controller"
