@@ -11,7 +11,7 @@ SEED ?= 7
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium lock clean
+.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium lock clean nginx
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | sed -E 's/:.*## */\t/' | expand -t 16
@@ -30,7 +30,7 @@ $(STAMP): requirements/dev.txt requirements/docs.txt pyproject.toml
 demo: $(STAMP)  ## one synthetic day: make it, scan it, show the report's path
 	@$(BIN)/python -m scripts.demo --seed $(SEED)
 
-test: $(STAMP) chromium lint unit  ## everything that must pass
+test: $(STAMP) chromium nginx lint unit  ## everything that must pass
 
 lint: $(STAMP)  ## style, types, import contracts
 	$(BIN)/ruff check .
@@ -81,6 +81,17 @@ chromium:
 	  || echo "note: chromium could not be installed; tests that need a browser are skipped"; \
 	else \
 	  echo "note: no chromium; tests that need a browser are skipped (apt-get install chromium)"; \
+	fi
+
+nginx:
+	@PATH="$$PATH:/usr/sbin"; command -v nginx >/dev/null && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "installing nginx"; \
+	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	    apt-get install -y -qq --no-install-recommends nginx-light; } >/dev/null \
+	  || echo "note: nginx could not be installed; tests that need it are skipped"; \
+	else \
+	  echo "note: no nginx; tests that need it are skipped (apt-get install nginx-light)"; \
 	fi
 
 lock: $(STAMP)  ## resolve requirements/ again from pyproject.toml

@@ -223,7 +223,8 @@ class Decision:
     def for_customer(self) -> dict[str, object] | None:
         """What the customer is told; None when there is nothing to tell or the policy is covert here.
 
-        Every action that is in effect is named, those that go along as well. It names neither rule, campaign, family nor signal: they would teach how to evade.
+        Every action that is in effect is named, those that go along as well. It names neither rule, campaign, family
+        nor signal: they would teach how to evade.
         """
         if self.covert or self.actions == (Action.OBSERVE,):
             return None
