@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TypeVar
 
 from stillwatch.errors import StillwatchError
@@ -30,6 +31,11 @@ class Desk:
     async def run(self, job: Callable[[], T]) -> T:
         """Do something in a thread."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, job)
+
+    def later(self, job: Callable[[], None]) -> None:
+        """Do something in a thread, and wait for nothing."""
+        with suppress(RuntimeError):  # closed already
+            self._threads.submit(job)
 
     def judge(self, request: Request) -> Decision:
         """The decision on a request. One of nobody is decided by the rules for everyone, or refused as settings say."""
