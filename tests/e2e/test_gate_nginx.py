@@ -110,6 +110,21 @@ def test_a_denied_account_reads_why(front: int, behind: Model) -> None:
     assert behind.seen == []
 
 
+@pytest.mark.parametrize("path", [
+    b"/v1/\xff\xfe", b"/%00/%0d%0aX-Account-Id:%20a", b'/"{}\'<>', b"/" + b"a" * 7_000, b"//..//v1/./x",
+    b"/a?" + b"&" * 3_000,
+])  # fmt: skip
+def test_no_odd_path_leads_past_the_gate(front: int, behind: Model, path: bytes) -> None:
+    """A question that breaks would be taken for a gate that is gone, and the request be served."""
+    behind.seen.clear()
+    with socket.create_connection(("127.0.0.1", front), timeout=30) as line:
+        head = b" HTTP/1.1\r\nhost: x\r\nauthorization: Bearer key-of-acct-2\r\nconnection: close\r\n\r\n"
+        line.sendall(b"GET " + path + head)
+        first = line.makefile("rb").readline()
+    assert first.split()[1] in (b"403", b"400")
+    assert behind.seen == []
+
+
 def test_who_is_not_known_is_not_asked_about(front: int, folder: Path) -> None:
     """401 is nginx's own answer."""
     before = len(log_of(folder / "g"))

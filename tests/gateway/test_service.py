@@ -113,6 +113,15 @@ def test_a_denied_request_is_403_in_the_customers_words(app: Apps) -> None:
     assert b"secret-rule" not in got.body + str(got.headers).encode()
 
 
+def test_a_long_sentence_does_not_break_the_proxys_headers(app: Apps) -> None:
+    """nginx holds four kilobytes of them, and would take the gate for gone; the body says all of it."""
+    at = app(rule(action="deny", more=f'say = "{"说" * 500}"\n'))
+    got = ask(at, "GET", "/check", b"", {"x-account-id": "a"})
+    assert "说" * 500 in got.json["error"]["message"]
+    assert sum(len(name) + len(value) for name, value in got.headers.items()) < 3_500
+    assert json.loads(got.headers["x-stillwatch-told"])["error"]["type"] == "permission_error"
+
+
 def test_a_covert_decision_says_no_more_than_no(app: Apps) -> None:
     """No id, no reason, no sentence."""
     at = app(rule(action="deny", more="covert = true\n"))

@@ -38,6 +38,9 @@ log = logging.getLogger("stillwatch.gateway")
 CHECK, GUARDRAIL, LOG = "/check", "/beta/litellm_basic_guardrail_api", "/litellm"
 _ORIGINAL = (b"x-original-uri", b"x-forwarded-uri", b"x-envoy-original-path")
 """Headers in which proxies say what was asked for, when the path does not."""
+_MOST_SHOWN = 2_500
+"""Bytes of the customer's answer in a header: a proxy that cannot hold the headers would take the gate for gone."""
+_TOO_LONG = "This request cannot be served."
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _LEFT = (Action.SUMMARISE, Action.HARDEN, Action.MARK)
 """Actions that need the body or the answer, which this service does not see."""
@@ -66,7 +69,8 @@ class Service:
         if decision.allowed:
             return _response(Told(200, for_gateway(decision)))
         told = refusal(decision)
-        shown = {"x-stillwatch-told": told.body.decode(), "x-stillwatch-status": str(told.status)}
+        short = told.body if len(told.body) <= _MOST_SHOWN else error(told.status, _TOO_LONG).body
+        shown = {"x-stillwatch-told": short.decode(), "x-stillwatch-status": str(told.status)}
         return _response(Told(told.status, told.headers | shown, told.body))
 
     async def guardrail(self, request: Asked) -> Response:
