@@ -12,6 +12,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 RESOLVER = "uv==0.13.9"
+PROXY = "litellm[proxy]==1.106.2"
+"""Run by a test as a process of its own, from an environment of its own."""
 OPTIONS = (
     "--quiet", "--generate-hashes", "--universal", "--python-version", "3.11", "--no-emit-index-url",
     "--no-header", "--no-annotate",
@@ -28,11 +30,14 @@ def resolver() -> Path:
 
 
 def main() -> None:
-    """Write core, dev (core, the extras and the tools) and docs (the site builder), each agreeing with the last."""
+    """Write core, dev (core, the extras and the tools) and docs (the site builder), each agreeing with the last; and
+    litellm, the proxy that a test runs, which agrees with none."""
     uv = resolver()
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
     docs = ROOT / ".cache" / "docs.in"
     docs.write_text("\n".join(extras["docs"]) + "\n", encoding="utf-8")
+    proxy = ROOT / ".cache" / "litellm.in"
+    proxy.write_text(f"{PROXY}\n", encoding="utf-8")
     for arguments in (
         ("pyproject.toml", "-o", "requirements/core.txt"),
         (
@@ -51,6 +56,7 @@ def main() -> None:
             "requirements/dev.txt",
         ),
         (docs, "-c", "requirements/dev.txt", "-o", "requirements/docs.txt"),
+        (proxy, "-o", "requirements/litellm.txt"),
     ):
         subprocess.run([uv, "pip", "compile", *OPTIONS, *arguments], check=True, cwd=ROOT)
 

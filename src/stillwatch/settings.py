@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import ipaddress
 import json
 import os
 import stat
@@ -37,6 +38,7 @@ DEFAULT_FILE = "stillwatch.toml"
 """Read from the working directory when ``--settings`` is not given and the file exists."""
 
 MIN_KEY_BYTES = 32
+_HEADER_NAME = r"^[A-Za-z0-9-]{1,64}$"
 KEY_HINT = (
     "make one with `stillwatch key new --out stillwatch.key` and pass `--key-file stillwatch.key`, "
     "or put its content into the environment variable {env}"
@@ -320,8 +322,78 @@ class ReceiveSettings(_Section):
         return self
 
 
+def _networks(given: tuple[str, ...]) -> tuple[str, ...]:
+    for text in given:
+        try:
+            ipaddress.ip_network(text)
+        except ValueError:
+            raise ValueError(f"{text!r} is no network: write it as 10.0.0.0/8 or ::1/128") from None
+    return given
+
+
+class GatewaySettings(_Section):
+    """Live requests over HTTP: whom to believe, and how much to take. None of it changes a scan."""
+
+    trusted_proxies: Annotated[tuple[str, ...], Field(strict=False), AfterValidator(_networks)] = _setting(
+        ("127.0.0.0/8", "::1/128"),
+        "Networks of the gateways that say whose a request is. Told by the address of the connection alone; "
+        "`X-Forwarded-For` makes nobody trusted.",
+        "networks",
+        shapes_result=False,
+    )
+    account_header: str = _setting(
+        "x-account-id",
+        "Header in which a trusted gateway names the account. It must replace what the client sent under this name.",
+        "header",
+        shapes_result=False,
+        pattern=_HEADER_NAME,
+    )
+    org_header: str = _setting(
+        "x-org-id",
+        "Header in which it names the organisation that the customer declared, if any.",
+        "header",
+        shapes_result=False,
+        pattern=_HEADER_NAME,
+    )
+    account_from: Literal["header", "credential"] = _setting(
+        "header",
+        "`credential`: an account is a keyed digest of the API key that the request carries, for servers without a "
+        "gateway in front; needs the digest key.",
+        "choice",
+        shapes_result=False,
+    )
+    policy: str | None = _setting(
+        None,
+        "Policy file of the middleware; unset: the policy that ships, which records.",
+        "path",
+        shapes_result=False,
+    )
+    folder: str = _setting(
+        "gate", "Folder of the middleware's gate.", "path", shapes_result=False, min_length=1
+    )
+    max_body_bytes: int = _setting(
+        20 * 2**20, "A longer request body is refused (413).", "bytes", shapes_result=False, ge=1024
+    )
+    max_waiting_bytes: int = _setting(
+        256 * 2**20,
+        "Bytes of bodies that may be read or wait for a decision at one time; what comes beyond is asked to come again "
+        "(429).",
+        "bytes",
+        shapes_result=False,
+        ge=2**20,
+    )
+    read_timeout_s: float = _setting(
+        60.0, "A request that has not arrived whole after this time is ended (408).", "seconds", shapes_result=False,
+        gt=0.0, le=3600.0,
+    )  # fmt: skip
+    max_connections: int = _setting(
+        1024, "Connections of `stillwatch gate` at one time; one more is closed at once.", "connections",
+        shapes_result=False, ge=1,
+    )  # fmt: skip
+
+
 class Settings(_Section):
-    """Everything that can be set, in seven sections."""
+    """Everything that can be set, in eight sections."""
 
     privacy: PrivacySettings = PrivacySettings()
     detect: DetectSettings = DetectSettings()
@@ -330,6 +402,7 @@ class Settings(_Section):
     run: RunSettings = RunSettings()
     receive: ReceiveSettings = ReceiveSettings()
     protect: ProtectSettings = ProtectSettings()
+    gateway: GatewaySettings = GatewaySettings()
 
     def with_key_file(self, path: str) -> Settings:
         """The same settings with another key file.

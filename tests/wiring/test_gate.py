@@ -75,6 +75,20 @@ def in_force_is(one: Gate, text: str) -> bool:
     return one.in_force.policy.text == text
 
 
+@pytest.mark.parametrize("fail", ["open", "closed"])
+def test_a_gateway_that_cannot_say_what_is_asked_gets_a_decision(
+    gate: Callable[..., Gate], place: Path, fail: str
+) -> None:
+    """Served or not as settings say; counted, logged, and told once."""
+    settings = Settings(protect=ProtectSettings.model_validate({"poll_s": 0.02, "fail": fail}))
+    one = gate(settings=settings)
+    made = [one.undecided(a_request(n), "whose it is cannot be told") for n in range(2)]
+    assert [d.allowed for d in made] == [fail == "open"] * 2
+    assert one.counts.faults == 2
+    assert [line["decision"]["reason"] for line in lines(place)] == [f"fail_{fail}"] * 2
+    assert len(one.said) == 1  # type: ignore[attr-defined]
+
+
 def lines(place: Path) -> list[dict[str, Any]]:
     """The decision log."""
     return [json.loads(line) for line in (place / LOG).read_text().splitlines()]

@@ -145,9 +145,20 @@ class Gate:
             self._fault(error)
             if (usable := _request_or_none(request)) is not request:
                 facts = Facts(usable)
-            decision = fault(usable, moment, closed=self._settings.protect.fail == "closed", policy=live.policy,
-                             settings_digest=self._digest, run_digest=live.table.run_digest)  # fmt: skip
+            decision = self._fail(live, usable, moment)
         self._written(decision, facts, live.off)
+        return decision
+
+    def undecided(self, request: Request, why: str, now: datetime | None = None) -> Decision:
+        """The decision where a gateway cannot say what is asked or by whom: ``fail_open`` or ``fail_closed``.
+
+        ``why`` is told to the operator, once while it lasts; it must quote nothing. Never raises; logged.
+        """
+        live, moment = self._now, now or datetime.now(UTC)
+        self._fault(StillwatchError(why))
+        usable = _request_or_none(request)
+        decision = self._fail(live, usable, moment)
+        self._written(decision, Facts(usable), live.off)
         return decision
 
     def record(self, request: Request, answer: Answer, now: datetime | None = None) -> None:
@@ -292,6 +303,10 @@ class Gate:
             if wait > 0.0:
                 decision = replace(decision, retry_after_s=wait)
         return decision, facts
+
+    def _fail(self, live: InForce, request: Request, moment: datetime) -> Decision:
+        return fault(request, moment, closed=self._settings.protect.fail == "closed", policy=live.policy,
+                     settings_digest=self._digest, run_digest=live.table.run_digest)  # fmt: skip
 
     def _pure(self, live: InForce, facts: Facts, moment: datetime) -> Decision:
         return decide(live.policy, facts, moment, off=live.off, settings_digest=self._digest,

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-import socket
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from stillwatch.settings import Settings
 from stillwatch.store import Segments
 from stillwatch.wiring.intake import EARLIEST, key_of
 from stillwatch.wiring.joining import joined
+from stillwatch.wiring.listening import address_of, listening
 from stillwatch.wiring.progress import writable
 
 EXTRA_HINT = "install them: pip install 'stillwatch[gateway]'"
@@ -51,7 +50,7 @@ def receive(
         try:
             serve(
                 make_app(door), sock, read_timeout_s=bounds.read_timeout_s, max_connections=bounds.max_connections,
-                ready=lambda: ready(_address(sock)),
+                ready=lambda: ready(address_of(sock)),
             )  # fmt: skip
         finally:
             receiver.stop()
@@ -95,34 +94,3 @@ def _same_key(folder: Path, key_id: str) -> None:
                 f"{folder.name} was made with digest key {made_with or 'unknown'}, this run uses {key_id}",
                 hint="use the key it was made with, or name another folder",
             )
-
-
-@contextmanager
-def listening(listen: str) -> Iterator[socket.socket]:
-    """A socket that listens on ``HOST:PORT`` or ``[HOST]:PORT``; port 0 takes any free one.
-
-    Raises:
-        ConfigError: when the address makes no sense or cannot be had.
-    """
-    host, colon, port = listen.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not colon or not host or not port.isdecimal() or int(port) > 65_535:
-        raise ConfigError(
-            f"{listen!r} is not an address with a port",
-            hint="for example --listen 127.0.0.1:4318 or --listen [::1]:4318; port 0 takes any free one",
-        )
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        sock = socket.create_server((host, int(port)), family=family, backlog=2048)
-    except OSError as error:
-        reason = (error.strerror or "it cannot be had").lower()
-        raise ConfigError(
-            f"cannot listen on {listen}: {reason}", hint="choose another port, or stop what listens there"
-        ) from error
-    with sock:
-        yield sock
-
-
-def _address(sock: socket.socket) -> str:
-    host, port = sock.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,0 +1,35 @@
+"""What a request's path says: the operation, and the model where the path names it.
+
+>>> operation_of("/v1/chat/completions"), operation_of("/api/v1beta/models/m:streamGenerateContent?alt=sse")
+('chat', 'chat')
+>>> operation_of("/v1/completions"), operation_of("/metrics"), model_of("/v1beta/models/m-1:generateContent?x=/y:z")
+('completion', 'other', 'm-1')
+"""
+
+from __future__ import annotations
+
+import re
+
+_OPERATIONS = (
+    ("/chat/completions", "chat"), ("/messages", "chat"), (":generatecontent", "chat"),
+    (":streamgeneratecontent", "chat"), ("/converse", "chat"), ("/converse-stream", "chat"), ("/chat", "chat"),
+    ("/completions", "completion"), ("/complete", "completion"), ("/generate", "completion"),
+    ("/responses", "responses"), ("/embeddings", "embedding"), ("/embed", "embedding"), (":embedcontent", "embedding"),
+)  # fmt: skip
+_MODEL = re.compile(r"/models?/([^/:?]{1,256})[:/]")
+
+
+def operation_of(path: str) -> str:
+    """The contract's word for what a path does; ``other`` when it is not known."""
+    plain = _plain(path).lower()
+    return next((word for ending, word in _OPERATIONS if plain.endswith(ending)), "other")
+
+
+def model_of(path: str) -> str:
+    """The model that a path names; empty when it names none."""
+    found = _MODEL.search(_plain(path))
+    return found.group(1) if found else ""
+
+
+def _plain(path: str) -> str:
+    return path.partition("?")[0][:2048].rstrip("/")
