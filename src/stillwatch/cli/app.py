@@ -20,6 +20,7 @@ from stillwatch.cli import (
     decision,
     explain,
     formats,
+    gate_envoy,
     ingest,
     interrupts,
     key,
@@ -41,7 +42,7 @@ FAILURE_HINT = "run again with --debug for the traceback; it may quote input, so
 
 SECTIONS: tuple[tuple[str, tuple[click.Command, ...]], ...] = (
     ("Detect", (scan.scan, explain.explain, ingest.ingest, receive.receive)),
-    ("Protect", (policy.policy, decision.decision)),
+    ("Protect", (policy.policy, decision.decision, gate_envoy.gate_envoy)),
     ("Prepare", (key.key, baseline.baseline, settings.settings)),
     ("Look up", (traits.traits, formats.formats)),
     ("Try out", (lab.lab,)),
