@@ -58,7 +58,7 @@ class Line:
         chosen = EnvoySettings(**settings)
         self.budget = Budget(chosen.max_waiting_bytes)
         self.metrics = Metrics()
-        self.call = Call(Desk(clerk, chosen, self.metrics, self.budget, closed, self.told.append))
+        self.call = Call(Desk(clerk, chosen, self.metrics, self.budget, False, closed, self.told.append))
         self._modes: tuple[int, int] | None = (mode, answers)
 
     def send(self, kind: str, **fields: Any) -> list[Any]:

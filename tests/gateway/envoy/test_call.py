@@ -193,6 +193,7 @@ def test_a_compressed_body_and_an_unfinished_one_are_refused() -> None:
     assert line.call.until is not None
     assert error([line.call.late()])[0] == 408
     assert line.call.over
+    assert line.send("request_body", body=ASKED, end_of_stream=True) == []
 
 
 def test_bodies_that_do_not_fit_are_asked_to_come_again() -> None:

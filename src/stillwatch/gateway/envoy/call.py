@@ -46,6 +46,7 @@ _OPERATIONS = (
     ("/chat/completions", "chat"), ("/completions", "completion"), ("/responses", "responses"),
     ("/embeddings", "embedding"), ("/messages", "chat"), ("/audio/", "audio"), ("/images/", "image"),
 )  # fmt: skip
+_LONG = 65_536
 _NO_ACCOUNT = "Envoy names no account for some requests: check envoy.account, and what sets its header"
 
 
@@ -67,6 +68,8 @@ class Desk:
     settings: EnvoySettings
     metrics: Metrics
     budget: Budget
+    remote: bool
+    """Whether the judge may have to ask a server."""
     closed: bool
     """What a fault in here means: the request is not served."""
     tell: Callable[[str], None]
@@ -96,15 +99,16 @@ class Call:
         self.over = False
         """The customer was answered in the model's place: nothing more comes."""
 
-    def decides(self, message: Any) -> bool:
-        """Whether this message brings the end of the request, and with it some work."""
-        kind = message.WhichOneof("request")
-        return kind in ("request_body", "request_trailers") and self.until is not None
+    def keeps_others_waiting(self, message: Any) -> bool:
+        """Whether this message may take a while: it ends a long body, or its decision may wait for a server."""
+        if self.until is None or message.WhichOneof("request") not in ("request_body", "request_trailers"):
+            return False
+        return self._desk.remote or self._held + len(message.request_body.body) > _LONG
 
     def take(self, message: Any) -> list[Any]:
         """The replies to one message. Never raises."""
         kind = message.WhichOneof("request")
-        if kind is None:
+        if kind is None or self.over:
             return []
         if self._first:
             self._first = False

@@ -55,7 +55,8 @@ async def _serve(
     bounds = settings.envoy
     budget = Budget(bounds.max_waiting_bytes)
     counted.waiting.set_function(lambda: float(budget.held))
-    desk = Desk(judge, bounds, counted, budget, settings.protect.fail == "closed", _once(tell))
+    remote, closed = settings.protect.store is not None, settings.protect.fail == "closed"
+    desk = Desk(judge, bounds, counted, budget, remote, closed, _once(tell))
     most = bounds.max_body_bytes + _SLACK
     server = grpc.aio.server(
         maximum_concurrent_rpcs=bounds.max_calls,
@@ -106,27 +107,42 @@ def _handler(desk: Desk, pool: ThreadPoolExecutor) -> Any:
 
 
 async def _converse(call: Call, context: Any, pool: ThreadPoolExecutor) -> None:
-    """Read and answer until Envoy ends the stream, or the customer is answered from here."""
+    """Read and answer until Envoy ends the stream, which it also does once the customer is answered from here."""
     loop = asyncio.get_running_loop()
-    while not call.over:
-        reading = asyncio.ensure_future(context.read())
-        try:
-            wait_s = None if call.until is None else max(0.0, call.until - loop.time())
-            done, _ = await asyncio.wait((reading,), timeout=wait_s)
-            if not done:
-                await context.write(call.late())
-                return
-            message = reading.result()
-        finally:
-            reading.cancel()
-        if message is grpc.aio.EOF:
-            return
-        if call.decides(message):
-            replies = await loop.run_in_executor(pool, call.take, message)
-        else:
-            replies = call.take(message)
-        for reply in replies:
-            await context.write(reply)
+    timer: asyncio.TimerHandle | None = None
+    try:
+        while not call.over and (message := await context.read()) is not grpc.aio.EOF:
+            if call.keeps_others_waiting(message):
+                replies = await loop.run_in_executor(pool, call.take, message)
+            else:
+                replies = call.take(message)
+            for reply in replies:
+                await context.write(reply)
+            if call.until is None and timer is not None:
+                timer.cancel()
+            elif call.until is not None and timer is None:
+                timer = loop.call_at(call.until, _too_late, call, context)
+    finally:
+        if timer is not None:
+            timer.cancel()
+
+
+def _too_late(call: Call, context: Any) -> None:
+    """The body did not come in time: say so, unless it is being decided on just now."""
+    if call.until is not None:
+        _LATE.add(task := asyncio.ensure_future(context.write(call.late())))
+        task.add_done_callback(_said)
+
+
+def _said(task: asyncio.Future[None]) -> None:
+    """Done, or the call was gone by then, which does no harm."""
+    _LATE.discard(task)
+    if not task.cancelled():
+        task.exception()
+
+
+_LATE: set[asyncio.Future[None]] = set()
+"""Held until they are done: the loop itself holds on to no task."""
 
 
 async def _asked_to_end() -> None:
