@@ -15,7 +15,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +85,7 @@ def model_server() -> Iterator[int]:
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    with ThreadingHTTPServer(("127.0.0.1", 0), module.Model) as server:
+    with module.Server(("127.0.0.1", 0), module.Model) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:

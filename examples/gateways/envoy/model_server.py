@@ -34,7 +34,7 @@ class Model(BaseHTTPRequestHandler):
         if self.headers.get("transfer-encoding", "").lower() != "chunked":
             return self.rfile.read(int(self.headers.get("content-length", 0)))
         pieces = []
-        while size := int(self.rfile.readline(), 16):
+        while size := int(self.rfile.readline() or b"0", 16):
             pieces.append(self.rfile.read(size))
             self.rfile.readline()
         self.rfile.readline()
@@ -70,6 +70,13 @@ class Model(BaseHTTPRequestHandler):
         """Says nothing: prompts stay out of logs."""
 
 
+class Server(ThreadingHTTPServer):
+    """Clients may go away at any time."""
+
+    def handle_error(self, *_: object) -> None:
+        """Says nothing either."""
+
+
 if __name__ == "__main__":
-    with ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Model) as server:
+    with Server(("127.0.0.1", int(sys.argv[1])), Model) as server:
         server.serve_forever()

@@ -22,8 +22,8 @@ from stillwatch.settings import Settings
 
 GRACE_S = 10.0
 """What calls in progress get to finish in when the end is asked for."""
-_SLACK = 2**20
-"""What a message may be longer than the body in it."""
+_ANY = -1
+"""A message may have any length: Envoy bounds its bodies, and one that gRPC refused would be one of no decision."""
 _WORKERS = 4
 
 
@@ -57,12 +57,10 @@ async def _serve(
     counted.waiting.set_function(lambda: float(budget.held))
     remote, closed = settings.protect.store is not None, settings.protect.fail == "closed"
     desk = Desk(judge, bounds, counted, budget, remote, closed, _once(tell))
-    most = bounds.max_body_bytes + _SLACK
     server = grpc.aio.server(
         maximum_concurrent_rpcs=bounds.max_calls,
         options=[
-            ("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", most),
-            ("grpc.max_send_message_length", most),
+            ("grpc.so_reuseport", 0), *((f"grpc.max_{way}_message_length", _ANY) for way in ("receive", "send")),
         ],
     )  # fmt: skip
     state = health.aio.HealthServicer()
