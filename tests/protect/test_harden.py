@@ -52,3 +52,12 @@ def test_nothing_stripped_is_left_and_nothing_else_is_lost(body: dict[str, Any])
     }
     assert hardened(done, ALL) == (done, ())
     assert bool(changed) is (done != body)
+
+
+def test_log_probabilities_asked_for_by_include_are_taken_out() -> None:
+    """A list of things to include loses what asks for log-probabilities, and nothing else."""
+    body = {"model": "m", "include": ["message.output_text.logprobs", "file_search_call.results"]}
+    out, changed = hardened(body, Terms(strip=("logprobs",)))
+    assert out == {"model": "m", "include": ["file_search_call.results"]} and changed == ("include",)
+    assert hardened(body, Terms(strip=("seed",))) == (body, ())
+    assert hardened({"include": "logprobs"}, Terms(strip=("logprobs",)))[0] == {"include": "logprobs"}

@@ -34,12 +34,20 @@ NESTED = ("extra_body", "sampling_params", "generation_config", "generationConfi
 def hardened(body: Mapping[str, Any], terms: Terms) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The body without what the terms strip, and the names of what was changed.
 
-    The body given is left as it is. A clamped field that is no number is taken out: it cannot be compared.
+    The body given is left as it is. A clamped field that is no number is taken out: it cannot be compared. Where
+    log-probabilities are stripped, so is what asks for them in ``include`` (OpenAI's Responses).
     """
     strip = {name for field in terms.strip for name in FIELDS.get(field, (field,))}
     clamp = {name: most for field, most in terms.clamp for name in FIELDS.get(field, (field,))}
     changed: list[str] = []
-    return _part(body, strip, clamp, "", changed), tuple(changed)
+    out = _part(body, strip, clamp, "", changed)
+    asked = out.get("include")
+    if "logprobs" in strip and isinstance(asked, list):
+        kept = [part for part in asked if not (isinstance(part, str) and part.endswith("logprobs"))]
+        if len(kept) < len(asked):
+            out["include"] = kept
+            changed.append("include")
+    return out, tuple(changed)
 
 
 def _part(
