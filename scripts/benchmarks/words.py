@@ -86,7 +86,7 @@ def states(rows: list[dict[str, Any]]) -> list[str]:
 
 
 DIFFERENCE = (
-    "The newest compares events between accounts with chance in two ways (decision 0004) and reads and scores faster, with the same bytes as result."
+    "Of the ladder, rungs L0 to L4 are of the newest state and L5 to L8 of the one before. The newest compares events between accounts with chance in two ways (decision 0004) and reads and scores faster, with the same bytes as result."
     " The state before it asked only the second of the two, which sees less of a small part of a campaign; the two oldest, `97003286f9ff8269` and `c9b43d494501dd66`,"
     " only the first, and differ from each other in the last condition on `act` (decision 0007). `make study` runs again what is not of the present state."
 )
