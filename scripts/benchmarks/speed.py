@@ -35,8 +35,7 @@ def speed(rows: list[dict[str, Any]], machine: str) -> list[str]:
 
 
 APART = (
-    "Single runs. Machines of one description differ: on a slower one, later, `stillwatch scan` of `speed` (seed 101, scale 0.25,"
-    " 612,290 exchanges) took, in turn, 55.0 s with the state of the program before this one and 35.0 s with this one, then 36.7 and"
-    " 36.3 s; the first run read cold files. That is 17,000 exchanges a second for either, so the program is as fast as it was, and a"
-    " figure per second is that of one machine. The target of 25,000 a second was met on the machine of the table alone."
+    "Single runs, one after the other on an otherwise idle machine. Machines of one description differ: the state of the program before reading and"
+    " scoring were compiled took 36.7 s for scale 0.25 on a slow one (17,000 exchanges a second) and 79 s for scale 1 on a fast one"
+    " (28,000 a second), so a figure per second is that of one machine."
 )
