@@ -169,7 +169,7 @@ def observed(rows: list[dict[str, Any]]) -> list[str]:
         return []
     out = [
         "", "## Campaigns as they were reported", "",
-        f"One world each (seeds {seeds(mine)}; scales in brackets), and the sealed week, which was opened once, for this table."
+        f"One world each (seeds {seeds(mine)}; scales in brackets), and the sealed week, opened once with this seed, for this table (with seed 491 for the table before it)."
         " Seen: the first look, at 1 or 5 % of the campaign's exchanges or at the end, at which one of its accounts is member.", "",
         "| world | campaign | accounts | exchanges | member | called campaign | at review or act | groups | seen |",
         "|---|---|---|---|---|---|---|---|---|",

@@ -76,11 +76,17 @@ def _tied(a: np.ndarray, b: np.ndarray, attributor: Attributor, controlled: bool
 
 
 def _pairs_across(a: np.ndarray, b: np.ndarray, attributor: Attributor) -> float:
-    """log10 e-value of control events between the two sides, the strongest event trait."""
+    """log10 e-value of control events between the two sides, the strongest event trait.
+
+    Of pairs that fall anywhere and touch the smaller side, with a share s of all units, 2 t / (2 - s) have their other
+    end on the larger one, with a share t.
+    """
     side = np.zeros(attributor.traffic.n_units, np.int8)
     side[a], side[b] = 1, 2
     small, other = (1, b) if len(a) <= len(b) else (2, a)
-    share = np.array([len(other) / attributor.traffic.n_units])
+    everybody, few = attributor.traffic.n_units, min(len(a), len(b))
+    chance = 2.0 * len(other) / (2.0 * everybody - few)
+    share = np.array([2.0 * chance / (1.0 + chance)])
     best = 0.0
     for p in attributor.pairs:
         across = np.array([float((side[p.giver] * side[p.taker] == 2).sum())])
