@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 from stillwatch.lab.scoring.rates import rate_of
+
+CARRIED = Path("docs/data/carried.json")
 
 
 def wilson(hit: int, total: int) -> str:
@@ -68,14 +72,26 @@ def _brief(share: float | None) -> str:
     return {"0.000": "0", "1.000": "1"}.get(text, text.removeprefix("0"))
 
 
+def carried() -> dict[str, str]:
+    """State of the program to a later one that was shown to find the same (``scripts.carry``)."""
+    if not CARRIED.exists():
+        return {}
+    told = json.loads(CARRIED.read_text("utf-8"))
+    steps = [(r["from"].partition("-")[0], r["to"].partition("-")[0]) for r in told]
+    return {old: new for old, new in steps if old != new}
+
+
 def states(rows: list[dict[str, Any]]) -> list[str]:
     """Which states of our own program made the figures, when it was more than one."""
     made: dict[str, set[str]] = {}
+    same = carried()
     for r in rows:
-        if r.get("detector", {}).get("kind") == "own":
-            made.setdefault(r["detector"]["code"], set()).add(r["suite"])
-        elif r.get("stamp"):
-            made.setdefault(r["stamp"].partition("-")[0], set()).add(r["suite"])
+        own = r.get("detector", {}).get("kind") == "own"
+        code = r["detector"]["code"] if own else str(r.get("stamp", "")).partition("-")[0]
+        for _ in same:
+            code = same.get(code, code)
+        if code:
+            made.setdefault(code, set()).add(r["suite"])
     if len(made) < 2:
         return []
     told = "; ".join(f"`{code}`: {', '.join(sorted(suites))}" for code, suites in sorted(made.items()))
