@@ -15,6 +15,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -163,17 +164,22 @@ def parts(given: argparse.Namespace, before: list[Row]) -> Iterator[list[Row]]:
             yield cells_of(suite, filed, folder)
         else:
             yield of(before, suite)
-    others: dict[str, tuple[tuple[str, ...], Callable[[], list[Row]]]] = {
-        "null": (("null",), lambda: null_check(given.work, before)),
-        "successors": (("successors",), lambda: linked(given.work, before)),
-        "stability": (stability.SUITES, lambda: stable(given.work, given.jobs, before)),
+    asked = given.suite or ("null", "successors", "stability")
+    # Each of the first two keeps one core busy and no more, so they share the machine.
+    alone: dict[str, Callable[[], list[Row]]] = {
+        "null": lambda: null_check(given.work, before),
+        "successors": lambda: linked(given.work, before),
     }
-    for name, (suites, make) in others.items():
-        if given.suite is None or name in given.suite:
-            sys.stderr.write(f"{name}\n")
-            yield make()
-        else:
-            yield of(before, *suites)
+    sys.stderr.write("".join(f"{name}\n" for name in alone if name in asked))
+    with ThreadPoolExecutor(max(1, min(given.jobs, len(alone)))) as pool:
+        made = {name: pool.submit(make) for name, make in alone.items() if name in asked}
+        for name in alone:
+            yield made[name].result() if name in made else of(before, name)
+    if "stability" in asked:
+        sys.stderr.write("stability\n")
+        yield stable(given.work, given.jobs, before)
+    else:
+        yield of(before, *stability.SUITES)
 
 
 def of(rows: list[Row], *suites: str) -> list[Row]:
