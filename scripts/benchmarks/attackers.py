@@ -91,7 +91,7 @@ def baselines(rows: list[dict[str, Any]]) -> list[str]:
         f"The same worlds (seeds {seeds(mine)}). {RANKED} Wilson intervals in brackets."
         " The lab's grammars give some two hundred ordinary accounts of a world (247 at most on ladder_L0, seed 12) the same opening"
         " words, perhaps more than real people have in common; `shared_template` ranks most campaigns behind those.", "",
-        *table(mine, interval=True),
+        *table(mine, interval=True), *called_honest([r for r in mine if r["detector"]["id"] == "stillwatch"]),
     ]  # fmt: skip
 
 
@@ -103,7 +103,23 @@ def ablations(rows: list[dict[str, Any]]) -> list[str]:
     return [
         "", "## Beside itself with parts taken away", "",
         f"Worlds of each rung with seed {seeds(mine)}, scale {mine[0]['scale']:g}. {RANKED}", "",
-        *table(mine, interval=False),
+        *table(mine, interval=False), *called_honest([r for r in mine if r["detector"]["id"] == "stillwatch"]),
+    ]  # fmt: skip
+
+
+def called_honest(mine: list[dict[str, Any]]) -> list[str]:
+    """Honest classes with an organisation inside a claimed campaign: rungs, and that a seed has one population."""
+    hit: dict[str, list[str]] = defaultdict(list)
+    for r in mine:
+        for name, c in r.get("score", {}).get("classes", {}).items():
+            if c.get("orgs_claimed") and name != "campaign":
+                hit[name].append(r["scenario"].removeprefix("ladder_"))
+    if not hit:
+        return []
+    told = "; ".join(f"{name} on {', '.join(rungs)}" for name, rungs in sorted(hit.items()))
+    return [
+        "", f"Honest organisations inside a group that the whole method calls a campaign: {told}. The honest population of a seed is the same on every rung: one group"
+        " that is wrongly called one counts once for each.",
     ]  # fmt: skip
 
 
