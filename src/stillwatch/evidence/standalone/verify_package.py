@@ -105,6 +105,13 @@ def verify(folder: Path, trust: Trust) -> Report:
     Raises:
         Refused: with the first reason why it does not hold.
     """
+    try:
+        return _verify(folder, trust)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        refuse(f"something is missing or malformed ({type(error).__name__})")
+
+
+def _verify(folder: Path, trust: Trust) -> Report:
     if not trust.keys and not trust.accept_any_signer:
         refuse(
             "no trusted key was given: name the signers' public keys, which you got from them and not from here"
@@ -204,27 +211,33 @@ def parsed(data: bytes, what: str) -> Any:
 
 def manifests(folder: Path, files: dict[str, int], report: Report) -> None:
     """Every file is listed and has its digests; nothing else is there."""
-    need(read(folder, "bagit.txt") == BAGIT, "bagit.txt is not that of BagIt 1.0")
-    payload = {name for name in files if name.startswith("data/")}
-    lists = {kind: manifest(folder, f"manifest-{kind}.txt") for kind in ("sha256", "sha512")}
+    need(TAGS in files, f"{TAGS} is missing: the package is not sealed yet, or was cut")
+    count = bag(folder, files)
     tags = manifest(folder, TAGS)
-    for kind, listed in lists.items():
-        same_set(set(listed), payload, f"manifest-{kind}.txt")
-    same_set(set(tags), set(files) - payload - {TAGS}, TAGS)
-    for name in sorted(payload):
-        for kind, listed in lists.items():
-            need(
-                digest(folder / name, kind) == listed[name],
-                f"{name} was changed: its {kind} is not the listed one",
-            )
+    same_set(set(tags), {f for f in files if not f.startswith("data/")} - {TAGS}, TAGS)
     for name, expected in sorted(tags.items()):
         need(
             digest(folder / name, "sha256") == expected,
             f"{name} was changed: its sha256 is not the listed one",
         )
     report.lines.append(
-        f"bag: {len(payload)} files, each with the sha256 and sha512 that is listed; nothing else there"
+        f"bag: {count} files, each with the sha256 and sha512 that is listed; nothing else there"
     )
+
+
+def bag(folder: Path, files: dict[str, int]) -> int:
+    """The payload is what both manifests list; returns the number of its files."""
+    need(read(folder, "bagit.txt") == BAGIT, "bagit.txt is not that of BagIt 1.0")
+    payload = {name for name in files if name.startswith("data/")}
+    for kind in ("sha256", "sha512"):
+        listed = manifest(folder, f"manifest-{kind}.txt")
+        same_set(set(listed), payload, f"manifest-{kind}.txt")
+        for name in sorted(payload):
+            need(
+                digest(folder / name, kind) == listed[name],
+                f"{name} was changed: its {kind} is not the listed one",
+            )
+    return len(payload)
 
 
 def manifest(folder: Path, name: str) -> dict[str, str]:
@@ -477,7 +490,11 @@ def timestamp(reply: bytes, envelope: bytes, roots: Iterable[x509.Certificate]) 
     """
     try:
         return _timestamp(reply, envelope, tuple(roots))
-    except (IndexError, ValueError, KeyError, TypeError, InvalidSignature, x509.ExtensionNotFound) as error:
+    except Refused:
+        raise
+    except (
+        Exception
+    ) as error:  # hostile bytes may fail in any of a certificate's many parts: all of it is refusal
         refuse(f"a timestamp is malformed or its signature is wrong ({type(error).__name__})")
 
 
@@ -718,6 +735,7 @@ def commitment(salt: bytes, where: str, value: str) -> str:
 def opened(folder: Path, trust: Trust, report: Report) -> None:
     """Values that were opened are those that were withheld."""
     withheld = load(folder, "data/redactions.json")
+    need(isinstance(withheld, list), "the list of what is withheld is malformed")
     by_where = {row["where"]: row["commitment"] for row in withheld}
     if withheld:
         report.notes.append(f"{len(withheld)} values are withheld; each can be opened later and checked")
