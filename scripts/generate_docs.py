@@ -29,12 +29,14 @@ def between_marks(text: str, content: str) -> str:
 def commands() -> Iterator[tuple[str, click.Command]]:
     """Every verb and sub-verb with its full name, as the help lists them."""
     assert isinstance(main, click.Group)  # noqa: S101
-    yield "stillwatch", main
-    for name, verb in main.commands.items():
-        yield f"stillwatch {name}", verb
-        if isinstance(verb, click.Group):
-            for sub, command in verb.commands.items():
-                yield f"stillwatch {name} {sub}", command
+    yield from _within("stillwatch", main)
+
+
+def _within(path: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    yield path, command
+    if isinstance(command, click.Group):
+        for name, inner in command.commands.items():
+            yield from _within(f"{path} {name}", inner)
 
 
 def cli_help() -> str:

@@ -458,8 +458,79 @@ class EnvoySettings(_Section):
     )
 
 
+class EvidenceSettings(_Section):
+    """How evidence is sealed: keys, log, timestamps. None of it changes a scan."""
+
+    keys: str = _setting(
+        "evidence/keys",
+        "Folder with the key list and the private keys of this machine. There is no default key: "
+        "`stillwatch evidence key new` makes one.",
+        "folder",
+        shapes_result=False,
+    )
+    log: str = _setting(
+        "evidence/log", "Folder of the append-only log; in use once there is a key with role `log`.", "folder",
+        shapes_result=False,
+    )  # fmt: skip
+    origin: str = _setting(
+        "stillwatch.invalid/evidence",
+        "Name of the log, in its checkpoints: a domain of yours and a path. Choose it before the first leaf.",
+        "name",
+        shapes_result=False,
+        pattern=r"^[^\s+]{1,200}$",
+    )
+    witnesses: Annotated[tuple[str, ...], Field(strict=False)] = _setting(
+        (),
+        "Witnesses that sign checkpoints after they have seen that the log only grew: `URL KEY`, the key as one line.",
+        "list",
+        shapes_result=False,
+    )
+    witnesses_needed: int = _setting(
+        0,
+        "How many of them must have signed before a package is sealed.",
+        "witnesses",
+        shapes_result=False,
+        ge=0,
+        le=20,
+    )
+    timestamp_authorities: Annotated[tuple[str, ...], Field(strict=False)] = _setting(
+        (),
+        "RFC 3161 authorities that are asked for a timestamp, all of them; `http://` or `https://`. Two are better "
+        "than one. The only connections that stillwatch ever opens for evidence go here and to witnesses.",
+        "list",
+        shapes_result=False,
+    )
+    two_signatures: Annotated[
+        tuple[Literal["court", "government", "cloud", "lab", "public"], ...], Field(strict=False)
+    ] = _setting(
+        ("court", "government"),
+        "Profiles whose packages a second person, a reviewer, has to sign.",
+        "list",
+        shapes_result=False,
+    )
+    passphrase_env: str = _setting(
+        "STILLWATCH_SIGNING_PASSPHRASE",
+        "Environment variable with the passphrase under which private keys are sealed; unset: they are not.",
+        "name",
+        shapes_result=False,
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> EvidenceSettings:
+        if self.witnesses_needed > len(self.witnesses):
+            raise ValueError(
+                "evidence.witnesses_needed asks for more witnesses than evidence.witnesses names"
+            )
+        for url in (*self.timestamp_authorities, *(w.split(" ")[0] for w in self.witnesses)):
+            if not url.startswith(("http://", "https://")):
+                raise ValueError("give addresses with http:// or https://")
+        if any(w.count(" ") != 1 for w in self.witnesses):
+            raise ValueError("a witness is written `URL KEY`")
+        return self
+
+
 class Settings(_Section):
-    """Everything that can be set, in nine sections."""
+    """Everything that can be set, in ten sections."""
 
     privacy: PrivacySettings = PrivacySettings()
     detect: DetectSettings = DetectSettings()
@@ -470,6 +541,7 @@ class Settings(_Section):
     protect: ProtectSettings = ProtectSettings()
     gateway: GatewaySettings = GatewaySettings()
     envoy: EnvoySettings = EnvoySettings()
+    evidence: EvidenceSettings = EvidenceSettings()
 
     def with_key_file(self, path: str) -> Settings:
         """The same settings with another key file.

@@ -14,6 +14,10 @@ from stillwatch.errors import StillwatchError
 
 if TYPE_CHECKING:
     from stillwatch.wiring.baseline import fit_baseline, show_baseline
+    from stillwatch.wiring.evidence_build import build_evidence, sign_evidence
+    from stillwatch.wiring.evidence_check import open_evidence, recompute_evidence, verify_evidence
+    from stillwatch.wiring.evidence_keys import add_key, list_keys, new_key, revoke_key
+    from stillwatch.wiring.evidence_log import check_log, log_files
     from stillwatch.wiring.features import ingest
     from stillwatch.wiring.lab import (
         generate,
@@ -43,6 +47,10 @@ if TYPE_CHECKING:
 
 _JOBS = {
     "baseline": ("fit_baseline", "show_baseline"),
+    "evidence_build": ("build_evidence", "sign_evidence"),
+    "evidence_check": ("open_evidence", "recompute_evidence", "verify_evidence"),
+    "evidence_keys": ("add_key", "list_keys", "new_key", "revoke_key"),
+    "evidence_log": ("check_log", "log_files"),
     "features": ("ingest",),
     "lab": (
         "generate", "lab_detect_time", "lab_fit", "lab_open", "lab_run", "lab_score", "lab_search", "list_scenarios",
@@ -64,6 +72,9 @@ __all__ = [
     "Gate",
     "Progress",
     "StillwatchError",
+    "add_key",
+    "build_evidence",
+    "check_log",
     "check_policy",
     "explain",
     "explain_policy",
@@ -78,17 +89,25 @@ __all__ = [
     "lab_search",
     "list_formats",
     "list_groups",
+    "list_keys",
     "list_scenarios",
     "list_suites",
     "list_traits",
+    "log_files",
+    "new_key",
+    "open_evidence",
     "publish_risk",
     "receive",
+    "recompute_evidence",
     "replay_decision",
+    "revoke_key",
     "scan",
     "show_baseline",
     "show_policy",
+    "sign_evidence",
     "simulate_policy",
     "switch_rule",
+    "verify_evidence",
 ]
 
 

@@ -1,0 +1,61 @@
+"""Written steps by which anybody checks a package, with the verifier or with OpenSSL and shell tools alone."""
+
+from __future__ import annotations
+
+STEPS = """# How to check this package
+
+You need nothing from us but our public keys, which you should have got from us in person or from our web site, not
+from this package, and, for timestamps, the root certificate of the authority.
+
+## With Python
+
+    python3 -m pip install cryptography
+    python3 data/verify_package.py . --key acquirer.pem {reviewer}--tsa-root tsa-root.pem
+
+It prints what holds, or the first thing that does not. Read it first: it is one file. If you do not trust the copy in
+this package, take it from a release of stillwatch.
+
+## With OpenSSL and shell tools alone
+
+Run these in the folder of the package. `$` is your prompt.
+
+1. The files are those that are listed, and none is missing:
+
+       $ sha256sum --check --strict manifest-sha256.txt
+       $ sha256sum --check --strict tagmanifest-sha256.txt
+       $ find data -type f | LC_ALL=C sort | diff - <(cut -c67- manifest-sha256.txt | LC_ALL=C sort)
+
+2. The statement is about these lists. Print it and compare the four digests:
+
+       $ jq -r .payload seal/statement.dsse.json | base64 -d > /tmp/statement.json
+       $ jq -r '.subject[] | .digest.sha256 + "  " + .name' /tmp/statement.json | sha256sum --check
+
+3. Whoever signed it is whom you trust. A DSSE signature is made over a prefix, the lengths and the statement:
+
+       $ n=$(wc -c < /tmp/statement.json)
+       $ {{ printf 'DSSEv1 28 application/vnd.in-toto+json %s ' $n; cat /tmp/statement.json; }} > /tmp/pae
+       $ jq -r '.signatures[0].sig' seal/statement.dsse.json | base64 -d > /tmp/sig
+       $ openssl pkeyutl -verify -pubin -inkey acquirer.pem -rawin -in /tmp/pae -sigfile /tmp/sig
+
+   Do the same with `.signatures[1].sig` and the reviewer's key when `signatures_needed` in the statement is 2.
+
+4. It existed at the time of the timestamps. The statement says under `timestamps_needed` how many there are:
+
+       $ openssl ts -verify -data seal/statement.dsse.json -in seal/timestamp-1.tsr -CAfile tsa-root.pem
+       $ openssl ts -reply -in seal/timestamp-1.tsr -text | grep 'Time stamp'
+
+5. It is in the log. `seal/log.json` holds the leaf, its place, the proof and the checkpoint that the log signed. The
+   arithmetic is that of RFC 9162, section 2.1.3.2; `openssl dgst -sha256 -binary` does each of its steps.
+
+## What a check says, and what it does not
+
+That nothing was changed since these people signed, that it existed then, and that they cannot have shown somebody else
+another version under the same log without being found out. It does not say that what is claimed is true. For that, the
+claims name their exhibits, the method names its error rates and assumptions, and where the inputs were preserved
+`stillwatch evidence recompute` runs the detection again and compares.
+"""
+
+
+def steps(signatures: int) -> str:
+    """The steps, for a package with so many signatures."""
+    return STEPS.format(reviewer="--key reviewer.pem " if signatures > 1 else "")

@@ -1,0 +1,128 @@
+"""A folder of small files, each written whole and durably: what an append-only log lies in."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+from stillwatch.errors import ConfigError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+LOCK = ".lock"
+_PART = ".part"
+
+
+class TileFolder:
+    """The one writer of a folder; names are relative paths of ours, never of an input.
+
+    Raises:
+        ConfigError: another process writes there.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._known: set[Path] = set()
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock = _locked(folder)
+        (folder / _PART).unlink(missing_ok=True)
+
+    def __enter__(self) -> TileFolder:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._lock)
+
+    def read(self, name: str) -> bytes | None:
+        """The content of a file; None when there is none."""
+        try:
+            return (self.folder / name).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def has(self, name: str) -> bool:
+        """Whether there is such a file."""
+        return (self.folder / name).is_file()
+
+    def put(self, name: str, data: bytes) -> None:
+        """Write a file; it is there whole, or not at all."""
+        path = self.folder / name
+        self._parents(path.parent)
+        part = self.folder / _PART
+        _write(part, data, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.replace(part, path)
+        _sync(path.parent)
+
+    def append(self, name: str, data: bytes) -> None:
+        """Write at the end of a file."""
+        path = self.folder / name
+        self._parents(path.parent)
+        fresh = not path.exists()
+        _write(path, data, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        if fresh:
+            _sync(path.parent)
+
+    def cut(self, name: str, length: int) -> None:
+        """Keep the first bytes of a file."""
+        handle = os.open(self.folder / name, os.O_WRONLY)
+        try:
+            os.ftruncate(handle, length)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def remove(self, name: str) -> None:
+        """Remove a file if it is there."""
+        with suppress(FileNotFoundError):
+            (self.folder / name).unlink()
+
+    def _parents(self, folder: Path) -> None:
+        if folder in self._known:
+            return
+        if not folder.is_dir():
+            self._parents(folder.parent)
+            folder.mkdir(mode=0o700, exist_ok=True)
+            _sync(folder.parent)
+        self._known.add(folder)
+
+
+def _write(path: Path, data: bytes, flags: int) -> None:
+    handle = os.open(path, flags, 0o600)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(handle, view) :]
+        os.fdatasync(handle)
+    finally:
+        os.close(handle)
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _locked(folder: Path) -> int:
+    if fcntl is None:  # type: ignore[unreachable,unused-ignore]
+        raise ConfigError(  # type: ignore[unreachable,unused-ignore]
+            "a log needs a system with file locks", hint="run it on Linux or macOS"
+        )
+    handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        raise ConfigError(
+            f"another process is writing into {folder.name}", hint="wait for it: a log has one writer"
+        ) from error
+    return handle

@@ -1,0 +1,365 @@
+"""From the folder of a run to a sealed package.
+
+A package is made in two steps. *Build* writes everything that it says and one person's signature; where its profile
+asks for a second person, it waits. *Seal* adds, once all signatures are there, what rests on them: timestamps over the
+envelope, its leaf in the log with the proof, and the list of the seal's own files. Until then it does not verify.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from stillwatch import __version__
+from stillwatch.errors import ConfigError, StillwatchError, UpstreamError, VerificationError
+from stillwatch.records.evidence import CaseFile, Exhibit, LeafKind
+from stillwatch.report.swap import new_folder, put_in_place
+from stillwatch.settings import Settings
+from stillwatch.wiring import evidence_log
+from stillwatch.wiring.evidence_case import HINTS, case_from_run, read_toml
+from stillwatch.wiring.evidence_http import post
+from stillwatch.wiring.evidence_inputs import preserve
+from stillwatch.wiring.evidence_keys import needs_extra, read_list, signing_key
+from stillwatch.wiring.progress import Progress, writable
+
+VERIFIER = Path(__file__).parent.parent / "evidence" / "standalone" / "verify_package.py"
+OPENINGS = ".openings.json"
+
+
+def build_evidence(
+    run: Path, out: Path, *, profile: str, settings: Settings, signer: str | None = None,
+    campaigns: Sequence[str] = (), accounts: Sequence[str] = (), case: Path | None = None, prices: Path | None = None,
+    inputs: Sequence[str] = (), tables: Mapping[str, str | None] | None = None, format: str | None = None,
+    mapping: Path | None = None, with_inputs: bool = False, progress: Progress, env: Mapping[str, str] = os.environ,
+) -> dict[str, Any]:  # fmt: skip
+    """Build a package from a run; see the module for what happens when.
+
+    Raises:
+        StillwatchError: nothing is written then.
+    """
+    needs_extra()
+    from stillwatch.evidence.attribution import checked
+    from stillwatch.evidence.exposure import checked_prices
+    from stillwatch.evidence.keys import Role
+    from stillwatch.evidence.profiles import profile as named
+
+    audience = named(profile)
+    now = datetime.now(UTC)
+    row, key = signing_key(settings, signer, Role.ACQUIRER, now=now, env=env)
+    if out.exists() or out.with_name(out.name + OPENINGS).exists():
+        raise ConfigError(
+            f"{out.name} or its openings exist already", hint="name a folder that does not exist yet"
+        )
+    two = profile in settings.evidence.two_signatures
+    if two and not any(k.role is Role.REVIEWER and k.revoked_at is None for k in read_list(settings)):
+        raise ConfigError(
+            f"profile {profile} needs a second person, and no reviewer's key is on the list",
+            hint="stillwatch evidence key new NAME --role reviewer, or key add with a public key from their machine",
+        )
+    if inputs and not (audience.inputs or with_inputs):
+        raise ConfigError(
+            f"profile {profile} takes no inputs: they hold everybody who was scanned",
+            hint="use --profile court, or say --with-inputs if you mean it",
+        )
+    progress.step("reading the run")
+    file = case_from_run(run, campaigns=campaigns, accounts=accounts, case=case)
+    if file.attribution is not None:
+        checked(file.attribution)
+    known_prices = checked_prices(read_toml(prices)) if prices else {}
+    with writable(out), new_folder(out.resolve()) as folder:
+        made = _Package(folder, file, row.person, now, 2 if two else 1)
+        if inputs:
+            progress.step("keeping the inputs")
+            (folder / "data" / "inputs").mkdir(parents=True)
+            preserve(
+                inputs, folder / "data" / "inputs", run=file.run, settings=settings, accounts=accounts,
+                tables=tables or {}, format=format, mapping=mapping, env=env, progress=progress,
+            )  # fmt: skip
+        progress.step("writing what it says")
+        openings = made.write(audience, known_prices, read_list(settings))
+        predicate = made.predicate(
+            profile=profile, settings_digest=str(file.run.get("settings_digest")),
+            log=evidence_log.log_name(settings, env),
+            timestamps=len(settings.evidence.timestamp_authorities),
+        )  # fmt: skip
+        made.sign(predicate, key)
+        if predicate["signatures_needed"] == 1:
+            progress.step("sealing")
+            _seal(folder, settings, file.run_files, env)
+        if openings:
+            _private(
+                out.with_name(out.name + OPENINGS),
+                {"package_id": made.package_id, "openings": [asdict(o) for o in openings]},
+            )
+        put_in_place(folder, out.resolve())
+    return {
+        "package": str(out), "package_id": made.package_id, "campaigns": [c.campaign_id for c in file.campaigns],
+        "signed_by": row.person, "key_id": row.key_id, "withheld": len(openings),
+        "openings": str(out.with_name(out.name + OPENINGS)) if openings else None,
+        "sealed": predicate["signatures_needed"] == 1, "in_log": predicate["log"] is not None,
+        "timestamps": predicate["timestamps_needed"], "inputs": bool(inputs),
+    }  # fmt: skip
+
+
+def sign_evidence(
+    folder: Path, *, settings: Settings, signer: str | None, env: Mapping[str, str] = os.environ
+) -> dict[str, Any]:
+    """Add a reviewer's signature and seal; or seal again where a timestamp or the log could not be reached.
+
+    Raises:
+        VerificationError: the package was changed since it was built.
+        ConfigError: the reviewer is the one who built it.
+    """
+    needs_extra()
+    from stillwatch.evidence.dsse import PAYLOAD_TYPE, pae
+    from stillwatch.evidence.keys import Role
+    from stillwatch.evidence.standalone import verify_package as check
+
+    place = folder / check.ENVELOPE
+    try:
+        outer = check.parsed(place.read_bytes(), "the envelope")
+        body = check.unbase64(outer["payload"], "the payload")
+        keys = check.key_list(check.load(folder, "data/keys.json"))
+        statement, signers = check.signed_statement(place.read_bytes(), keys)
+        predicate = check.about_this_bag(folder, statement)
+        check.bag(folder, check.walk(folder))
+    except (check.Refused, OSError, KeyError) as error:
+        raise VerificationError(
+            f"{folder.name}: {error}", hint="build the package again: it is not as it was built"
+        ) from error
+    people = {str(keys[k]["person"]) for k in signers}
+    if (folder / check.TAGS).exists():
+        raise StillwatchError(
+            "the package is sealed already", hint="stillwatch evidence verify says what holds"
+        )
+    if len(people) < predicate["signatures_needed"]:
+        row, key = signing_key(settings, signer, Role.REVIEWER, now=datetime.now(UTC), env=env)
+        if row.person in people:
+            raise ConfigError(
+                f"{row.person} has signed this package already",
+                hint="a second person has to: that is the point",
+            )
+        if row.key_id not in keys:
+            raise ConfigError(
+                f"the package does not know the key of {row.person}",
+                hint="the acquirer's key list must hold the reviewer's public key when the package is built",
+            )
+        import base64
+
+        outer["signatures"].append(
+            {"keyid": row.key_id, "sig": base64.b64encode(key.sign(pae(PAYLOAD_TYPE, body))).decode()}
+        )
+        from stillwatch.evidence.canonical import canonical
+
+        _write(place, canonical(outer))
+        people.add(row.person)
+    _seal(folder, settings, {}, env)
+    return {"package_id": predicate["package_id"], "signed_by": sorted(people), "sealed": True}
+
+
+class _Package:
+    """A package that is being written."""
+
+    def __init__(self, folder: Path, case: CaseFile, person: str, now: datetime, signatures: int) -> None:
+        self.signatures = signatures
+        self.folder, self.case, self.person, self.now = folder, case, person, now
+        self.package_id = f"P-{now:%Y%m%d}-{secrets.token_hex(6)}"
+        self.exhibits: list[Exhibit] = []
+        self.head = ""
+
+    def write(self, audience: Any, prices: Mapping[str, Any], keys: Sequence[Any]) -> list[Any]:
+        """Everything under ``data/``; returns what opens the withheld fields."""
+        from stillwatch.evidence.canonical import sha256
+        from stillwatch.evidence.certificate import certificate
+        from stillwatch.evidence.documents import documents, exhibits
+        from stillwatch.evidence.keys import rows_of
+        from stillwatch.evidence.redact import withhold
+        from stillwatch.evidence.report import html, pdf
+        from stillwatch.evidence.steps import steps
+
+        openings: list[Any] = []
+        shown: dict[str, Any] = {}
+
+        def put(name: str, value: Any) -> bytes:
+            clean, more = withhold(value, name, audience.withholds, os.urandom)
+            openings.extend(more)
+            shown[name] = clean
+            return self._put(name, _readable(clean))
+
+        for name, (value, what) in exhibits(self.case).items():
+            data = put(f"data/exhibits/{name}.json", value)
+            self._exhibit(f"data/exhibits/{name}.json", sha256(data), len(data), what, "folder of the run")
+        for path in sorted((self.folder / "data").glob("inputs/**/*")):
+            if path.is_file():
+                name = path.relative_to(self.folder).as_posix()
+                self._exhibit(
+                    name, _file_digest(path), path.stat().st_size, "input of the run", "operator's logs"
+                )
+        for name, value in documents(self.case, prices, HINTS).items():
+            if name not in audience.leaves_out:
+                put(f"data/{name}.json", value)
+        self._put("data/exhibits.json", _readable([asdict(e) for e in self.exhibits]))
+        self._put("data/keys.json", _readable(rows_of(keys)))
+        self._put("data/redactions.json",
+                  _readable([{"where": o.where, "commitment": o.commitment} for o in openings]))  # fmt: skip
+        settings_digest = str(self.case.run.get("settings_digest"))
+        facts = {
+            "package_id": self.package_id, "case_id": _one_line(self.case.case_id), "created_at": self.now.isoformat(),
+            "program": f"stillwatch {__version__}", "settings_digest": settings_digest,
+        }  # fmt: skip
+        self._put("data/certificate_902.md", certificate(facts).encode())
+        self._put("data/VERIFY.md", steps(self.signatures).encode())
+        self._put("data/verify_package.py", VERIFIER.read_bytes())
+        page = {
+            **facts, "title": self.case.title, "profile": audience.name, "audience": audience.audience,
+            "person": self.person, "withheld": len(openings),
+            **{name.removeprefix("data/").removesuffix(".json"): value for name, value in shown.items()},
+        }  # fmt: skip
+        self._put("data/report.html", html(page).encode("utf-8", "replace"))
+        self._put("data/report.pdf", pdf(page))
+        self.head = self._custody(audience.name, len(openings))
+        return openings
+
+    def predicate(
+        self, *, profile: str, settings_digest: str, log: dict[str, Any] | None, timestamps: int
+    ) -> dict[str, Any]:
+        """What the statement says: what this package is, and what it must hold."""
+        return {
+            "package_id": self.package_id, "case_id": self.case.case_id, "profile": profile,
+            "created_at": self.now.isoformat(), "program": f"stillwatch {__version__}",
+            "settings_digest": settings_digest, "signatures_needed": self.signatures, "timestamps_needed": timestamps,
+            "log": log, "custody_head": self.head,
+        }  # fmt: skip
+
+    def sign(self, predicate: Mapping[str, Any], key: Any) -> None:
+        """The lists of the bag, and the statement about them."""
+        from stillwatch.evidence.bag import tag_files
+        from stillwatch.evidence.canonical import sha256
+        from stillwatch.evidence.dsse import envelope, statement
+
+        about = {
+            "Source-Organization": self.person, "External-Identifier": self.package_id,
+            "Bagging-Date": f"{self.now:%Y-%m-%d}", "Bag-Software-Agent": f"stillwatch {__version__}",
+        }  # fmt: skip
+        tags = tag_files(self.folder, about)
+        for name, data in tags.items():
+            self._put(name, data)
+        subjects = {name: sha256(data) for name, data in tags.items()}
+        self._put("seal/statement.dsse.json", envelope(statement(subjects, predicate), [key]))
+
+    def _custody(self, profile: str, withheld: int) -> str:
+        from stillwatch.evidence.custody import Event, chain
+
+        run = self.case.run_files
+        events = [
+            Event(
+                self.now,
+                self.person,
+                "acquired",
+                f"run file {name}",
+                digest,
+                "read from the folder of the run",
+            )
+            for name, digest in sorted(run.items())
+        ]
+        events += [Event(self.now, self.person, "sealed", e.path, e.sha256, e.what) for e in self.exhibits]
+        note = f"profile {profile}; {withheld} values withheld under salted commitments"
+        events.append(Event(self.now, self.person, "redacted", "package", None, note))
+        lines, head = chain(events)
+        self._put("data/custody.jsonl", lines)
+        return head
+
+    def _exhibit(self, name: str, digest: str, size: int, what: str, source: str) -> None:
+        self.exhibits.append(
+            Exhibit(name, digest, size, what, source, self.person, f"stillwatch {__version__}",
+                    str(self.case.run.get("settings_digest")), self.now.isoformat())
+        )  # fmt: skip
+
+    def _put(self, name: str, data: bytes) -> bytes:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write(path, data)
+        return data
+
+
+def _seal(folder: Path, settings: Settings, run_files: Mapping[str, str], env: Mapping[str, str]) -> None:
+    """Timestamps, the leaf and its proof, and the list of everything that is not payload."""
+    from stillwatch.evidence.bag import manifest
+    from stillwatch.evidence.canonical import canonical, sha256
+    from stillwatch.evidence.leaf import leaf
+    from stillwatch.evidence.standalone import verify_package as check
+
+    data = (folder / check.ENVELOPE).read_bytes()
+    predicate = json.loads(check.unbase64(json.loads(data)["payload"], "the payload"))["predicate"]
+    authorities = settings.evidence.timestamp_authorities
+    if len(authorities) < predicate["timestamps_needed"]:
+        raise ConfigError(
+            f"{predicate['timestamps_needed']} timestamps are needed, {len(authorities)} authorities are named",
+            hint="seal it with the settings it was built with",
+        )
+    for number in range(predicate["timestamps_needed"]):
+        path = folder / f"seal/timestamp-{number + 1}.tsr"
+        if not path.exists():
+            _write(path, _stamped(authorities[number], data))
+    if predicate["log"]:
+        now = datetime.now(UTC)
+        leaves = [leaf(LeafKind.PACKAGE, sha256(data), now)]
+        if run_files:
+            leaves.insert(0, leaf(LeafKind.RUN, sha256(canonical(run_files)), now))
+        _write(folder / check.LOG, canonical(evidence_log.append(settings, leaves, env)))
+    rest = sorted(p for p in folder.rglob("*") if p.is_file() and not p.is_relative_to(folder / "data"))
+    _write(folder / check.TAGS, manifest(folder, [p for p in rest if p.name != check.TAGS], "sha256"))
+
+
+def _stamped(url: str, data: bytes) -> bytes:
+    """An authority's answer, after it was checked as a reader will."""
+    from stillwatch.evidence.standalone import verify_package as check
+    from stillwatch.evidence.timestamp import CONTENT_TYPE, request
+
+    status, answer = post(url, request(data, secrets.randbits(63)), CONTENT_TYPE)
+    if status != 200:
+        raise UpstreamError(f"{url} answered {status}", hint="is this a timestamping authority?")
+    try:
+        check.timestamp(answer, data, ())
+    except check.Refused as error:
+        raise UpstreamError(f"{url}: {error}", hint="name another timestamping authority") from error
+    return answer
+
+
+def _readable(value: Any) -> bytes:
+    from stillwatch.evidence.canonical import plain
+
+    return (json.dumps(plain(value), indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
+def _file_digest(path: Path) -> str:
+    from stillwatch.evidence.bag import digest
+
+    return digest(path, "sha256")
+
+
+def _one_line(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text)[:200]
+
+
+def _write(path: Path, data: bytes) -> None:
+    part = path.with_name(f".{path.name}.part")
+    with part.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def _private(path: Path, value: Any) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(_readable(value))
+        file.flush()
+        os.fsync(file.fileno())

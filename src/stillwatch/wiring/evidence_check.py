@@ -1,0 +1,136 @@
+"""Checking a package, opening what it withholds, and running its detection again."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from stillwatch.errors import ConfigError, SourceError, VerificationError
+from stillwatch.records.evidence import LeafKind
+from stillwatch.settings import Settings
+from stillwatch.wiring import evidence_log
+from stillwatch.wiring.evidence_inputs import differences, kept_inputs, recompute
+from stillwatch.wiring.evidence_keys import needs_extra
+from stillwatch.wiring.progress import Progress, write_whole
+
+
+def verify_evidence(
+    folder: Path, *, keys: Sequence[Path] = (), accept_any_signer: bool = False, tsa_roots: Sequence[Path] = (),
+    log_keys: Sequence[str] = (), key_list: Path | None = None, openings: Sequence[Path] = (),
+) -> dict[str, Any]:  # fmt: skip
+    """What holds of a package, by the verifier that packages carry.
+
+    Raises:
+        VerificationError: it does not hold; the reason is said.
+    """
+    needs_extra()
+    from cryptography import x509
+
+    from stillwatch.evidence.standalone import verify_package as check
+
+    if not keys and not accept_any_signer:
+        raise ConfigError(
+            "no trusted key was given: anybody can make a package that only looks right",
+            hint="--key FILE with the signer's public key, got from them; or --accept-any-signer to check seals alone",
+        )
+    try:
+        trust = check.Trust(
+            frozenset(map(check.key_id_of, keys)), accept_any_signer,
+            tuple(c for p in tsa_roots for c in x509.load_pem_x509_certificates(p.read_bytes())),
+            frozenset(log_keys), tuple(check.parsed(key_list.read_bytes(), "the key list")) if key_list else (),
+            tuple(openings),
+        )  # fmt: skip
+    except (OSError, ValueError, check.Refused) as error:
+        raise ConfigError(f"what you trust cannot be read: {error}", hint="give PEM files") from error
+    try:
+        report = check.verify(folder, trust)
+    except check.Refused as error:
+        raise VerificationError(
+            str(error), hint="do not rely on this package; ask its maker for it again"
+        ) from error
+    return {
+        "package_id": report.package,
+        "holds": report.lines,
+        "notes": report.notes,
+        "opened": report.opened,
+    }
+
+
+def recompute_evidence(
+    folder: Path, *, key_file: str | None, progress: Progress, env: Mapping[str, str] = os.environ
+) -> dict[str, Any]:
+    """Run the detection again from the preserved inputs and compare with the exhibits.
+
+    Raises:
+        VerificationError: it comes to another result; what differs is said.
+    """
+    needs_extra()
+    kept_inputs(folder / "data" / "inputs")
+    campaigns, members = (_exhibit(folder, name) for name in ("campaigns", "members"))
+    withheld = any(isinstance(row.get("account_id"), dict) for row in members)
+    if withheld:
+        raise VerificationError(
+            "accounts are withheld in this package, so that they cannot be compared",
+            hint="recompute a package of profile court",
+        )
+    with tempfile.TemporaryDirectory(prefix="stillwatch-") as work:
+        result = recompute(
+            folder / "data" / "inputs", Path(work) / "run", key_file=key_file, env=env, progress=progress
+        )
+        found = differences(result, campaigns, members)
+    if found:
+        raise VerificationError(
+            f"the detection comes to another result: {'; '.join(found[:5])}",
+            hint="is this the version that the package names, and the digest key of the run?",
+        )
+    return {"campaigns": len(campaigns), "accounts": len(members), "reproduced": True}
+
+
+def open_evidence(
+    openings: Path, *, fields: Sequence[str], audience: str, out: Path, settings: Settings
+) -> dict[str, Any]:
+    """Reveal withheld fields to somebody: a file that the verifier checks against the package.
+
+    The opening becomes a leaf of the log when one is kept.
+    """
+    needs_extra()
+    from stillwatch.evidence.canonical import canonical, sha256
+    from stillwatch.evidence.leaf import leaf
+    from stillwatch.evidence.redact import Opening, chosen
+
+    try:
+        kept = json.loads(openings.read_bytes())
+        rows = [Opening(**row) for row in kept["openings"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SourceError(
+            str(openings), "no file of openings", hint="it lies beside the package: PACKAGE.openings.json"
+        ) from error
+    if not audience.strip():
+        raise ConfigError("an opening is for somebody", hint="say for whom: --to")
+    if out.exists():
+        raise ConfigError(f"{out.name} exists and is not replaced", hint="name another file")
+    picked = chosen(rows, fields)
+    now = datetime.now(UTC)
+    shown = {
+        "package_id": kept["package_id"], "opened_for": audience, "opened_at": now.isoformat(),
+        "openings": [{"where": o.where, "salt": o.salt, "value": o.value} for o in picked],
+    }  # fmt: skip
+    write_whole(out, json.dumps(shown, indent=1) + "\n")
+    out.chmod(0o600)
+    logged = evidence_log.in_use(settings)
+    if logged:
+        evidence_log.append(settings, [leaf(LeafKind.OPENING, sha256(canonical(shown)), now)])
+    return {"opened": len(picked), "of": len(rows), "for": audience, "file": str(out), "in_log": logged}
+
+
+def _exhibit(folder: Path, name: str) -> list[dict[str, Any]]:
+    try:
+        found = json.loads((folder / "data" / "exhibits" / f"{name}.json").read_bytes())
+    except (OSError, ValueError) as error:
+        raise SourceError(str(folder), "not a readable package", hint="verify it first") from error
+    return list(found)

@@ -1,0 +1,195 @@
+"""The log on disk: leaves in, checkpoints out, witnesses asked."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stillwatch.errors import ConfigError, UpstreamError, VerificationError
+from stillwatch.settings import Settings
+from stillwatch.wiring.evidence_http import post
+from stillwatch.wiring.evidence_keys import needs_extra, read_list, signing_key
+
+if TYPE_CHECKING:
+    from stillwatch.evidence.log import Log
+    from stillwatch.evidence.note import Verifier
+
+WITNESSED = "witnessed"
+"""Size that the witnesses have seen, by the mark of their key."""
+
+
+def in_use(settings: Settings) -> bool:
+    """Whether there is a key with which the log signs its checkpoints."""
+    from stillwatch.evidence.keys import Role
+
+    return any(row.role is Role.LOG and row.revoked_at is None for row in read_list(settings))
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Log]:
+    """The log, as its one writer."""
+    from stillwatch.evidence.log import Log
+    from stillwatch.store.tiles import TileFolder
+
+    with TileFolder(Path(settings.evidence.log)) as files:
+        yield Log(files, origin=settings.evidence.origin)
+
+
+def log_name(settings: Settings, env: Mapping[str, str] = os.environ) -> dict[str, Any] | None:
+    """What a statement says of the log; None when no log is kept."""
+    from stillwatch.evidence.keys import Role
+    from stillwatch.evidence.note import Verifier
+
+    if not in_use(settings):
+        return None
+    _, key = signing_key(settings, None, Role.LOG, now=datetime.now(UTC), env=env)
+    return {
+        "origin": settings.evidence.origin, "vkey": Verifier(settings.evidence.origin, key.public).vkey,
+        "witnesses": [w.split(" ")[1] for w in settings.evidence.witnesses],
+        "witnesses_needed": settings.evidence.witnesses_needed,
+    }  # fmt: skip
+
+
+def append(
+    settings: Settings, leaves: Sequence[bytes], env: Mapping[str, str] = os.environ
+) -> dict[str, Any]:
+    """Append leaves, publish a checkpoint, have it witnessed; returns the proof of the last leaf."""
+    from stillwatch.evidence.keys import Role
+    from stillwatch.evidence.note import note, sign
+
+    _, key = signing_key(settings, None, Role.LOG, now=datetime.now(UTC), env=env)
+    origin = settings.evidence.origin
+    with opened(settings) as log:
+        index = log.append(leaves) + len(leaves) - 1
+        signed = log.publish(lambda text: note(text, [sign(text, key, origin)]))
+        signed = _witnessed(settings, log, signed)
+        return {
+            "leaf": base64.b64encode(leaves[-1]).decode(), "index": index, "checkpoint": signed,
+            "path": [base64.b64encode(step).decode() for step in log.inclusion(index)],
+        }  # fmt: skip
+
+
+def _witnessed(settings: Settings, log: Log, signed: str) -> str:
+    """The checkpoint with the lines of witnesses (C2SP tlog-witness, ``add-checkpoint``)."""
+    from stillwatch.evidence.note import Verifier, opened, split
+
+    wanted = settings.evidence.witnesses_needed
+    lines: list[str] = []
+    failed: list[str] = []
+    seen: dict[str, int] = json.loads(log.files.read(WITNESSED) or b"{}")
+    for entry in settings.evidence.witnesses:
+        url, vkey = entry.split(" ")
+        verifier = Verifier.parse(vkey)
+        try:
+            line = _ask(url, log, signed, seen.get(vkey, 0))
+            text = split(signed)[0]
+            opened(f"{text}\n{line}", [verifier])
+        except (UpstreamError, VerificationError) as error:
+            failed.append(str(error))
+            continue
+        seen[vkey] = log.size
+        lines.append(line)
+    if settings.evidence.witnesses:
+        log.files.put(WITNESSED, json.dumps(seen).encode())
+    if len(lines) < wanted:
+        raise UpstreamError(
+            f"{wanted} witnesses must sign the checkpoint, and {len(lines)} did: {'; '.join(failed)}",
+            hint="the leaf is in the log; seal the package again when they answer: stillwatch evidence sign",
+        )
+    return signed + "".join(lines)
+
+
+def _ask(url: str, log: Log, signed: str, old: int) -> str:
+    for _ in range(2):
+        steps = log.consistency(old) if 0 < old < log.size else []
+        proof = "".join(base64.b64encode(step).decode() + "\n" for step in steps)
+        status, answer = post(
+            f"{url.rstrip('/')}/add-checkpoint", f"old {old}\n{proof}\n{signed}".encode(), "text/plain"
+        )
+        if status == 200:
+            return answer.decode("utf-8", "replace")
+        if status != 409 or not answer.strip().isdigit() or int(answer) > log.size:
+            break
+        old = int(answer)
+    raise UpstreamError(f"witness {url} answered {status}", hint="ask its keeper why")
+
+
+def log_files(settings: Settings, kind: str, paths: Sequence[Path]) -> list[dict[str, Any]]:
+    """Log the digests of files or of run folders, under a kind of leaf."""
+    needs_extra()
+    from stillwatch.evidence.leaf import leaf
+    from stillwatch.records.evidence import LeafKind
+
+    if not in_use(settings):
+        raise ConfigError("no log is kept: it has no key", hint="stillwatch evidence key new NAME --role log")
+    rows = [(path, tree_digest(path)) for path in paths]
+    now = datetime.now(UTC)
+    proof = append(settings, [leaf(LeafKind(kind), digest, now) for _, digest in rows])
+    first = proof["index"] - len(rows) + 1
+    return [
+        {"index": first + n, "kind": kind, "sha256": digest, "name": path.name}
+        for n, (path, digest) in enumerate(rows)
+    ]
+
+
+def check_log(settings: Settings, against: Path | None) -> dict[str, Any]:
+    """Read the whole log, and hold it against a checkpoint that was kept elsewhere.
+
+    Raises:
+        VerificationError: it does not fit together, or is not the log that was seen.
+    """
+    needs_extra()
+    from stillwatch.evidence.merkle import check_consistency
+    from stillwatch.evidence.note import Checkpoint
+    from stillwatch.evidence.note import opened as opened_note
+
+    named = log_name(settings)
+    if named is None:
+        raise ConfigError("no log is kept: it has no key", hint="stillwatch evidence key new NAME --role log")
+    with opened(settings) as log:
+        result = {
+            "origin": log.origin,
+            "leaves": log.audit(),
+            "root": log.root().hex(),
+            "vkey": named["vkey"],
+        }
+        if against is None:
+            return result
+        text, _ = opened_note(against.read_text("utf-8"), [_verifier(named["vkey"])])
+        seen = Checkpoint.parse(text)
+        if seen.size > log.size:
+            raise VerificationError(
+                f"the log was truncated: {log.size} leaves, and the checkpoint has {seen.size}",
+                hint="restore the log from a backup, and find out who shortened it",
+            )
+        proof = log.consistency(seen.size) if seen.size else []
+        check_consistency(seen.size, log.size, proof, seen.root, log.root())
+        return {**result, "grew_from": seen.size}
+
+
+def tree_digest(path: Path) -> str:
+    """Digest of a file, or of a folder's files by name."""
+    if path.is_file():
+        return _digest(path)
+    rows = "".join(
+        f"{_digest(p)}  {p.relative_to(path).as_posix()}\n" for p in sorted(path.rglob("*")) if p.is_file()
+    )
+    return hashlib.sha256(rows.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _verifier(vkey: str) -> Verifier:
+    from stillwatch.evidence.note import Verifier
+
+    return Verifier.parse(vkey)

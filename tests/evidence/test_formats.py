@@ -1,0 +1,139 @@
+"""What we write is read by others' programs, and what they write by ours."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from stillwatch.evidence.dsse import PAYLOAD_TYPE, envelope, pae, statement
+from stillwatch.evidence.keys import public_pem
+from stillwatch.evidence.standalone import verify_package as check
+from stillwatch.evidence.timestamp import request
+from tests.evidence import authority
+from tests.evidence.packing import ACQUIRER, REVIEWER, small
+
+
+def test_the_encoding_that_is_signed() -> None:
+    """The vector of the DSSE specification; ours and the verifier's agree on any bytes."""
+    vector = b"DSSEv1 29 http://example.com/HelloWorld 11 hello world"
+    assert pae("http://example.com/HelloWorld", b"hello world") == vector
+    for body in (b"", b"\x00", "é".encode()):
+        assert pae(PAYLOAD_TYPE, body) == check.pae(PAYLOAD_TYPE, body)
+
+
+def test_securesystemslib_verifies_our_envelope() -> None:
+    """Both signatures, and not when a byte of the payload changes."""
+    dsse = pytest.importorskip("securesystemslib.dsse", reason="securesystemslib is not installed")
+    signer = pytest.importorskip("securesystemslib.signer")
+    data = json.loads(envelope(statement({"a": "00"}, {"x": 1}), [ACQUIRER, REVIEWER]))
+    keys = [
+        signer.SSlibKey(k.key_id, "ed25519", "ed25519", {"public": k.public.hex()})
+        for k in (ACQUIRER, REVIEWER)
+    ]
+    theirs = dsse.Envelope.from_dict(json.loads(json.dumps(data)))
+    assert set(theirs.verify(keys, 2)) == {ACQUIRER.key_id, REVIEWER.key_id}
+    body = base64.b64decode(data["payload"]).replace(b'"x":1', b'"x":2')
+    data["payload"] = base64.b64encode(body).decode()
+    with pytest.raises(Exception, match=r"(?i)signature|threshold"):
+        dsse.Envelope.from_dict(data).verify(keys, 2)
+
+
+def test_we_verify_an_envelope_of_securesystemslib() -> None:
+    """Signed by their code with the same kind of key."""
+    dsse = pytest.importorskip("securesystemslib.dsse", reason="securesystemslib is not installed")
+    signer = pytest.importorskip("securesystemslib.signer")
+    private = Ed25519PrivateKey.generate()
+    raw = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    which = hashlib.sha256(raw).hexdigest()
+    public = signer.SSlibKey(which, "ed25519", "ed25519", {"public": raw.hex()})
+    theirs = dsse.Envelope(statement({"a": "00"}, {}), PAYLOAD_TYPE, {})
+    theirs.sign(signer.CryptoSigner(private, public))
+    made = theirs.to_dict()
+    data = json.dumps({k: made[k] for k in ("payload", "payloadType", "signatures")}).encode()
+    body, signers = check.signed_statement(
+        data, check.key_list([{"key_id": which, "public": public_pem(raw)}])
+    )
+    assert (body["predicate"], signers) == ({}, [which])
+
+
+def test_openssl_alone_follows_the_written_steps(tmp_path: Path) -> None:
+    """Lists, statement, signature and timestamp, without Python."""
+    tsa = authority.make(tmp_path / "tsa")
+    folder = tmp_path / "p"
+    small(folder, stamp=[lambda data: tsa.reply(request(data, 3))])
+    (tmp_path / "acquirer.pem").write_text(public_pem(ACQUIRER.public))
+    for name in ("manifest-sha256.txt", "manifest-sha512.txt", "tagmanifest-sha256.txt"):
+        tool = "sha512sum" if "512" in name else "sha256sum"
+        subprocess.run([tool, "--check", "--strict", "--quiet", name], cwd=folder, check=True)
+    data = (folder / "seal/statement.dsse.json").read_bytes()
+    outer = json.loads(data)
+    (tmp_path / "pae").write_bytes(pae(PAYLOAD_TYPE, base64.b64decode(outer["payload"])))
+    (tmp_path / "sig").write_bytes(base64.b64decode(outer["signatures"][0]["sig"]))
+    told = authority.openssl(
+        "pkeyutl", "-verify", "-pubin", "-inkey", tmp_path / "acquirer.pem", "-rawin", "-in", tmp_path / "pae",
+        "-sigfile", tmp_path / "sig",
+    )  # fmt: skip
+    assert "Verified Successfully" in told
+    told = authority.openssl(
+        "ts", "-verify", "-data", folder / "seal/statement.dsse.json", "-in", folder / "seal/timestamp-1.tsr",
+        "-CAfile", tsa.root,
+    )  # fmt: skip
+    assert "Verification: OK" in told
+
+
+def test_rfc3161_client_agrees_on_a_timestamp(tmp_path: Path) -> None:
+    """Their request and ours ask for the same; their verifier accepts what ours does, and refuses other data."""
+    theirs = pytest.importorskip("rfc3161_client", reason="rfc3161-client is not installed")
+    tsa = authority.make(tmp_path / "tsa")
+    answer = tsa.reply(request(b"data", 12345))
+    root = x509.load_pem_x509_certificate(tsa.root.read_bytes())
+    response = theirs.decode_timestamp_response(answer)
+    verifier = theirs.VerifierBuilder().add_root_certificate(root).nonce(12345).build()
+    assert verifier.verify_message(response, b"data")
+    when, _, chained = check.timestamp(answer, b"data", (root,))
+    assert (response.tst_info.gen_time.replace(microsecond=0), True) == (when, chained)
+    with pytest.raises(theirs.VerificationError):
+        verifier.verify_message(response, b"other")
+    with pytest.raises(check.Refused, match="not about this envelope"):
+        check.timestamp(answer, b"other", (root,))
+
+
+def test_a_token_whose_certificates_are_in_no_order(tmp_path: Path) -> None:
+    """Strict DER wants a set sorted; some authorities do not, OpenSSL reads them, and so does the verifier."""
+    tsa = authority.make(tmp_path / "tsa", chain=True)
+    answer = tsa.reply(request(b"data", 5))
+    (tmp_path / "data").write_bytes(b"data")
+    (tmp_path / "t.tsr").write_bytes(answer)
+    told = authority.openssl(
+        "ts", "-verify", "-data", tmp_path / "data", "-in", tmp_path / "t.tsr", "-CAfile", tsa.root
+    )
+    assert "Verification: OK" in told
+    roots = tuple(x509.load_pem_x509_certificates(tsa.root.read_bytes()))
+    assert check.timestamp(answer, b"data", roots)[2]
+
+
+def test_bagit_validates_our_bag(tmp_path: Path) -> None:
+    """Complete and valid by the Library of Congress's own program, whose header is that of version 1.0."""
+    bagit = pytest.importorskip("bagit", reason="bagit is not installed")
+    small(tmp_path / "p")
+    bag = bagit.Bag(str(tmp_path / "p"))
+    bag.validate()
+    assert bag.version_info == (1, 0)
+    (tmp_path / "p/data/exhibits/a.json").write_bytes(b"{}")
+    with pytest.raises(bagit.BagError):
+        bagit.Bag(str(tmp_path / "p")).validate()
+
+
+def test_a_private_key_opens_with_openssl(tmp_path: Path) -> None:
+    """PKCS 8, sealed with a passphrase."""
+    (tmp_path / "k.pem").write_bytes(ACQUIRER.pem(b"secret"))
+    told = authority.openssl("pkey", "-in", tmp_path / "k.pem", "-passin", "pass:secret", "-pubout")
+    assert public_pem(ACQUIRER.public).strip() in told

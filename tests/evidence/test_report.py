@@ -1,0 +1,125 @@
+"""What a person reads: pages that are drawn, text that cannot steer, nothing that the audience does not get."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stillwatch.evidence import report
+from stillwatch.evidence.canonical import plain
+from stillwatch.evidence.documents import documents, exhibits
+from stillwatch.evidence.profiles import PROFILES
+from stillwatch.evidence.redact import withhold
+from stillwatch.records import Kind
+from stillwatch.records.evidence import Acceptance, CaseFile, Circumvention, Evasion, Notice
+from tests.evidence.packing import bytes_in_turn
+from tests.report.factory import HOSTILE, SUMMARY, make_campaign, make_finding, make_members, make_result
+
+DAY = datetime(2026, 3, 10, tzinfo=UTC)
+HINTS = dict.fromkeys(Evasion, "what it would take")
+
+
+def a_case(hostile: bool = False) -> CaseFile:
+    """A case with everything filled in."""
+    if hostile:
+        result = make_result()
+        campaigns = tuple(c for c in result.campaigns if c.kind is Kind.CAMPAIGN)
+        members, findings = result.members, result.findings
+    else:
+        campaigns = (make_campaign("C-1", 30),)
+        members, findings = make_members(campaigns[0]), (make_finding("C-1"),)
+    account = members[0].account_id
+    return CaseFile(
+        "case 1", HOSTILE[0] if hostile else "Suspected extraction", campaigns, members, findings, SUMMARY, {"a": "00"},
+        (Acceptance(account, "2026-01", DAY, "card"),),
+        (Circumvention(Evasion.JAILBREAK, None, account, HOSTILE[2] if hostile else "fact", "source"),),
+        (Notice(DAY, account, "reason", "e-mail"),), verdict="true_positive", verdict_by="C",
+    )  # fmt: skip
+
+
+def a_page(case: CaseFile, profile: str = "court") -> dict[str, Any]:
+    """The page of a case, as a package of that profile has it."""
+    audience = PROFILES[profile]
+    made: dict[str, Any] = {
+        "package_id": "P-1", "case_id": case.case_id, "created_at": DAY.isoformat(), "program": "stillwatch",
+        "person": "A",
+        "settings_digest": "00", "title": case.title, "profile": profile, "audience": audience.audience, "withheld": 0,
+    }  # fmt: skip
+    for name, (value, _) in exhibits(case).items():
+        made[f"exhibits/{name}"] = withhold(value, name, audience.withholds, bytes_in_turn())[0]
+    for name, value in documents(case, {}, HINTS).items():
+        if name not in audience.leaves_out:
+            made[name] = withhold(value, name, audience.withholds, bytes_in_turn())[0]
+    return made
+
+
+def test_the_pages_are_drawn(tmp_path: Path) -> None:
+    """Rendered to PNG, each page has ink from edge to edge of its text and none outside the margins."""
+    image = pytest.importorskip("PIL.Image", reason="pillow is not installed")
+    pytest.importorskip("typst", reason="typst is not installed")
+    pages = report.pages(a_page(a_case()), ppi=40)
+    assert 4 <= len(pages) <= 20
+    for number, data in enumerate(pages):
+        path = tmp_path / f"{number}.png"
+        path.write_bytes(data)
+        grey = image.open(path).convert("L")
+        box = grey.point(lambda v: 255 if v < 200 else 0).getbbox()
+        assert box is not None, f"page {number} is empty"
+        assert box[0] >= grey.width * 0.09, f"page {number} runs out to the left"
+        assert box[2] <= grey.width * 0.91, f"page {number} runs out to the right"
+
+
+def test_the_pdf_is_an_archive_format_and_repeats() -> None:
+    """PDF/A, the same bytes for the same page."""
+    pytest.importorskip("typst", reason="typst is not installed")
+    one, other = (report.pdf(a_page(a_case())) for _ in range(2))
+    assert one == other
+    assert one.startswith(b"%PDF")
+    assert b"pdfaid" in one
+
+
+def test_hostile_text_stays_text() -> None:
+    """Markup, scripts, escapes and reversed letters are shown as what they are, in both twins; nothing is loaded."""
+    pytest.importorskip("typst", reason="typst is not installed")
+    page = a_page(a_case(hostile=True))
+    text = report.html(page)
+    assert "<script" not in text
+    assert "javascript:" not in re.sub(r">[^<]*<", "><", text)
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f\u202e\u200b\u2028]", text)
+    assert not re.search(r"<(img|link|iframe|object)", text)
+    assert "default-src 'none'" in text
+    assert report.pdf(page).startswith(b"%PDF")
+
+
+@pytest.mark.parametrize("profile", sorted(PROFILES))
+def test_each_audience_reads_what_it_gets(profile: str) -> None:
+    """The model holds account ids and shared values only where the profile does; what is left out has no section."""
+    model = report.model(a_page(a_case(), profile))
+    text = json.dumps(model)
+    case = a_case()
+    assert (case.members[0].account_id in text) == (profile in ("court", "cloud"))
+    assert (case.campaigns[0].evidence[0].value in text) == (profile in ("court", "government"))
+    assert (model["groups"][0]["exposure"] is None) == (profile in ("cloud", "lab", "public"))
+    assert (model["circumvention"] is None) == (profile == "public")
+    assert "exemplars" not in json.dumps(plain(exhibits(case)["campaigns"][0]))
+
+
+def test_counts_stay_apart_until_a_person_confirms() -> None:
+    """Attempts are there; confirmed is empty with its reason while the case is open."""
+    from dataclasses import replace
+
+    case = a_case()
+    closed = documents(case, {}, HINTS)["counts"][0]
+    still = documents(replace(case, verdict=None, verdict_by=None), {}, HINTS)["counts"][0]
+    assert still["attempts"] == closed["attempts"]
+    assert still["confirmed"]["accounts"] is None
+    assert "no person has closed" in still["confirmed"]["why"]
+    assert closed["confirmed"]["accounts"] == closed["attempts"]["accounts that belong firmly"]
+    assert "none: no person has closed" in json.dumps(
+        report.model(a_page(replace(case, verdict=None, verdict_by=None)))
+    )
