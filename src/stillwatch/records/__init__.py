@@ -1,5 +1,14 @@
 """The nouns: frozen records and Arrow schemas. No I/O. Everyone may import it."""
 
+from stillwatch.records.claim import (
+    Claim,
+    EvidenceClass,
+    KeyResult,
+    NullCheck,
+    Placebo,
+    Power,
+    Verdict,
+)
 from stillwatch.records.decision import (
     GIVEN_BY_RULES,
     NO_TERMS,
@@ -55,16 +64,22 @@ __all__ = [
     "Action",
     "Answer",
     "Campaign",
+    "Claim",
     "Confidence",
     "Decision",
     "Disposition",
     "Evidence",
+    "EvidenceClass",
     "Facts",
     "Family",
     "Finding",
+    "KeyResult",
     "Kind",
     "Member",
     "Mode",
+    "NullCheck",
+    "Placebo",
+    "Power",
     "Reason",
     "Rejected",
     "Request",
@@ -74,5 +89,6 @@ __all__ = [
     "Standing",
     "Terms",
     "Tier",
+    "Verdict",
     "Would",
 ]
