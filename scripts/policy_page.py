@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stillwatch.gateway.abilities import CARRIED, DOORS
 from stillwatch.protect.conditions import CONDITIONS, Condition
 from stillwatch.protect.harden import FIELDS
 from stillwatch.protect.keys import FILE_KEYS, RULE_KEYS, Key
@@ -12,6 +13,12 @@ _SHAPES = {
     "choice": "list, any of", "text": "list, any of", "pattern": "list, any of", "every": "list, all of",
     "at_least": "number", "at_most": "number", "flag": "`true`",
 }  # fmt: skip
+
+
+_CARRIED = (
+    "What a gateway cannot carry out by itself it counts (`..._unapplied_total`), and names it in headers to the server"
+    " behind where it can. No gateway sees inside WebSockets, batches and uploaded files: these are decided by account."
+)
 
 
 def _rows(*rows: tuple[str, ...]) -> list[str]:
@@ -46,6 +53,11 @@ def reference() -> str:
     lines += ["### Actions", ""]
     served = {a: "yes" if a in SERVED else "no" for a in Action} | {Action.THROTTLE: "while there is room"}
     lines += _rows(("action", "served", "meaning"), *((f"`{a.value}`", served[a], a.meaning) for a in Action))
+    lines += ["### What each gateway carries out", "", _CARRIED, ""]
+    lines += _rows(
+        ("action", *DOORS.values()),
+        *((f"`{a.value}`", *(CARRIED[a][door] for door in DOORS)) for a in Action),
+    )
     lines += ["### Modes", "", *_rows(("mode", "meaning"), *((f"`{m.value}`", m.meaning) for m in Mode))]
     lines += ["### Reason codes", ""]
     lines += _rows(

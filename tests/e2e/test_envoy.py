@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import socket
 import threading
@@ -90,6 +91,20 @@ def test_a_stream_passes_unchanged(at: Proxied) -> None:
     assert 'stillwatch_envoy_answers_total{read="yes"}' in at.counted()
 
 
+def test_reasoning_is_withheld_from_whom_the_policy_says(at: Proxied) -> None:
+    """In a whole answer and in a stream; others see it. The key's name goes to the model server, not to the customer."""
+    thinks = CHAT | {"think": True}
+    for stream in (False, True):
+        _, headers, body = at.ask(thinks | {"stream": stream}, account="r0")
+        assert b"First" not in body
+        assert b"".join(re.findall(rb'"content": ?"(\w+\.?)"', body)) == b"Hello."
+        assert headers["x-stillwatch-action"] == "summarise,mark"
+        assert "x-stillwatch-mark" not in headers
+        told = seen(body)["headers"].get("x-stillwatch-mark")
+        assert told == (None if at.mode == "STREAMED" else "dye-7")  # type: ignore[attr-defined]
+        assert b"First" in at.ask(thinks | {"stream": stream})[2]
+
+
 def test_a_throttled_account_is_told_when_to_come_again(at: Proxied) -> None:
     """429 with Retry-After and JSON; the model server is not asked."""
     answers = [at.ask(CHAT, account="o0") for _ in range(3)]
@@ -97,7 +112,7 @@ def test_a_throttled_account_is_told_when_to_come_again(at: Proxied) -> None:
     assert [a[0] for a in answers] == [200, 200, 429]
     assert 1 <= int(headers["retry-after"]) <= 10
     told = json.loads(body)
-    assert (told["error"]["type"], told["decision"]["action"]) == ("rate_limit_error", "throttle")
+    assert (told["error"]["type"], told["error"]["decision"]["action"]) == ("rate_limit_error", "throttle")
     assert headers["content-type"] == "application/json"
 
 

@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stillwatch.errors import ConfigError
 from stillwatch.gateway.asgi import Guard
+from stillwatch.ingest.formats.openai import rows
 from stillwatch.records import Request
 from stillwatch.settings import ProtectSettings, Settings
 from stillwatch.wiring.gate_folder import LOG
 from stillwatch.wiring.policy import Gate
 from tests.gateway.asgi import Got, ask
-from tests.gateway.conftest import SECRET, gateway
+from tests.gateway.conftest import gateway
 from tests.protect.making import HEAD, rule
 
 CANARY = "zebra-quartz-41"
@@ -344,28 +344,73 @@ def test_a_client_does_not_choose_its_account(guard: Guards, tmp_path: Path) -> 
 
 
 def test_an_account_may_be_the_digest_of_its_key(gate: Callable[..., Gate], tmp_path: Path) -> None:
-    """However the key is sent; the key itself is nowhere; two keys in one request name nobody."""
-    (tmp_path / "k").write_text(SECRET.hex())
-    (tmp_path / "k").chmod(0o600)
-    held = Settings.model_validate({"gateway": {"account_from": "credential"}}).with_key_file(
-        str(tmp_path / "k")
-    )
+    """However the key is sent, by the name that a scan of the logs finds; two keys in one request name nobody."""
+    held = Settings.model_validate({"gateway": {"account_from": "credential"}})
     at = Guard(Server(), gate=gate(), settings=held)
-    for headers in ({"authorization": "Bearer sk-1"}, {"x-api-key": "sk-1"}, {"x-api-key": "sk-2", **WHO},
-                    {"authorization": "Bearer sk-1", "x-api-key": "sk-3"}, WHO):  # fmt: skip
+    one, two = "sk-one-0123456789", "sk-two-0123456789"
+    for headers in ({"authorization": f"Bearer {one}"}, {"x-api-key": one}, {"x-api-key": two, **WHO},
+                    {"authorization": f"Bearer {one}", "x-api-key": two}, WHO):  # fmt: skip
         chat(at, {"model": "m"}, headers, peer="203.0.113.7")
     at.close()
     names = [line["request"]["account_id"] for line in lines(tmp_path)]
-    assert names[0] == names[1] != names[2]
-    assert names[0].startswith("key:")
-    assert names[3:] == ["", ""]
-    assert "sk-1" not in (tmp_path / "gate" / LOG).read_text()
-    with pytest.raises(ConfigError, match="digest key"):
-        Guard(
-            Server(),
-            gate=at._gate,
-            settings=Settings.model_validate({"gateway": {"account_from": "credential"}}),
-        )
+    assert names == [scanned(one), scanned(one), scanned(two), "", ""]
+    assert one not in (tmp_path / "gate" / LOG).read_text()
+
+
+def scanned(key: str) -> str:
+    """The account that a scan of a server's log finds for a key."""
+    [row] = rows({"id": "r", "timestamp": 1795493462, "headers": {"Authorization": f"Bearer {key}"},
+                  "request": {"model": "m", "messages": []}})  # fmt: skip
+    assert isinstance(row, dict)
+    return str(row["account_id"])
+
+
+REASONED = {"choices": [{"index": 0, "message": {"reasoning_content": CANARY, "content": "42"}}]}
+SUMMARISED = rule(when='account = ["a"]', action="summarise")
+
+
+def test_visible_reasoning_is_withheld_from_a_whole_answer(guard: Guards) -> None:
+    """Its length is right again, and no compressed answer is asked for; who is not concerned gets all of it."""
+    raw = json.dumps(REASONED).encode()
+    at: Any = guard(SUMMARISED, server=Server((raw[:30], raw[30:])))
+    got = chat(at, {"model": "m"}, {**WHO, "accept-encoding": "gzip"})
+    assert got.json["choices"][0]["message"] == {"reasoning_content": "", "content": "42"}
+    assert int(got.headers["content-length"]) == len(got.body)
+    assert b"accept-encoding" not in at.server.headers
+    assert chat(at, {"model": "m"}, {"x-account-id": "other"}).body == raw
+
+
+def test_visible_reasoning_is_withheld_from_a_stream_as_it_passes(guard: Guards) -> None:
+    """Event by event, wherever it is cut; everything else goes by unchanged."""
+    events = [{"choices": [{"index": 0, "delta": {"reasoning_content": word}}]} for word in CANARY.split("-")]
+    events += [{"choices": [{"index": 0, "delta": {"content": "42"}}]}]
+    whole = b"".join(b"data: " + json.dumps(e).encode() + b"\n\n" for e in events) + b"data: [DONE]\n\n"
+    at: Any = guard(SUMMARISED, server=Server((whole[:50], whole[50:120], whole[120:]), "text/event-stream"))
+    got = chat(at, {"model": "m", "stream": True})
+    shown = [json.loads(line[6:]) for line in got.body.split(b"\n\n") if line.startswith(b"data: {")]
+    assert [e["choices"][0]["delta"] for e in shown] == [{"reasoning_content": ""}] * 3 + [{"content": "42"}]
+    assert got.body.endswith(b"data: [DONE]\n\n")
+
+
+@pytest.mark.parametrize("fail", ["open", "closed"])
+def test_an_answer_that_cannot_be_read_passes_or_not_as_settings_say(guard: Guards, fail: str) -> None:
+    """The operator is told, and nothing is quoted."""
+    raw = b'{"reasoning_content": "' + CANARY.encode()
+    at: Any = guard(SUMMARISED, fail=fail, server=Server((raw,)))
+    got = chat(at, {"model": "m"})
+    assert (got.status, CANARY in got.body.decode()) == ((200, True) if fail == "open" else (503, False))
+    assert any("withheld" in text for text in at.gate.said)
+    assert CANARY not in "".join(at.gate.said)
+
+
+def test_the_name_of_a_marking_key_goes_on_to_the_server(guard: Guards) -> None:
+    """Under a header that nobody outside can set; the customer does not see it."""
+    more = 'throttle = { rate_per_min = 6000, burst = 1000 }\nalso = ["mark"]\nmark = { key = "dye-7" }\n'
+    at: Any = guard(rule(action="throttle", more=more))
+    got = chat(at, {"model": "m"}, {**WHO, "x-stillwatch-mark": "mine"})
+    assert at.server.headers[b"x-stillwatch-mark"] == b"dye-7"
+    assert at.server.seen[0][0]["state"]["stillwatch"].terms.key == "dye-7"
+    assert "x-stillwatch-mark" not in got.headers
 
 
 def test_reading_requests_pass_and_sockets_are_decided(guard: Guards) -> None:

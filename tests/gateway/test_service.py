@@ -41,7 +41,7 @@ def app(gate: Callable[..., Gate]) -> Iterator[Apps]:
         desk = Desk(one, fail=fail)
         desks.append(desk)
         made = make_app(
-            Service(desk, Identity(bounds, None), bounds, Budget(bounds.max_waiting_bytes), Metrics(one))
+            Service(desk, Identity(bounds), bounds, Budget(bounds.max_waiting_bytes), Metrics(one))
         )
         made.state.gate = one
         return made
@@ -127,7 +127,7 @@ def test_a_covert_decision_says_no_more_than_no(app: Apps) -> None:
     at = app(rule(action="deny", more="covert = true\n"))
     got = ask(at, "GET", "/check", b"", {"x-account-id": "a"})
     assert (got.status, got.json) == (403, {"type": "error", "error": {
-        "type": "permission_error", "message": "This request cannot be served."}})  # fmt: skip
+        "type": "permission_error", "message": "This request cannot be served.", "code": "not_served"}})  # fmt: skip
     assert not {name for name in got.headers if name.startswith("x-stillwatch")} - {
         "x-stillwatch-told", "x-stillwatch-status"}  # fmt: skip
 
@@ -308,7 +308,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Starlette]:
     (folder / "p.toml").write_text(HEAD + rule(when='account = ["bad"]', action="deny"))
     with Gate.open(folder / "p.toml", folder / "gate", settings=Settings(protect=ProtectSettings())) as one:
         desk, bounds = Desk(one, fail="open"), gateway(max_body_bytes=2_000)
-        yield make_app(Service(desk, Identity(bounds, None), bounds, Budget(1 << 20), Metrics(one)))
+        yield make_app(Service(desk, Identity(bounds), bounds, Budget(1 << 20), Metrics(one)))
         desk.close()
 
 

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-NAMES = ("valkey-server", "redis-server")
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAMS = {"valkey": ".cache/valkey/bin/valkey-server", "redis": "redis-server"}
+"""What is run: Valkey as `make valkey` installs it, or as the system has it, and Redis."""
 
 
 class Running:
@@ -60,10 +62,16 @@ class Running:
             self._process = None
 
 
-def a_server(folder: Path) -> Running:
-    """A running server; skips the test with the reason where the system has none."""
+def program_of(kind: str) -> str | None:
+    """Where a server's program is; None where there is none."""
+    return shutil.which(ROOT / PROGRAMS[kind]) or shutil.which(f"{kind}-server")
+
+
+def a_server(folder: Path, kind: str | None = None) -> Running:
+    """A running server, of one kind or of whichever there is; skips the test with the reason where there is none."""
     pytest.importorskip("valkey", reason="the client is not installed: pip install 'stillwatch[valkey]'")
-    program = next((found for name in NAMES if (found := shutil.which(name))), None)
+    kinds = [kind] if kind else list(PROGRAMS)
+    program = next((found for each in kinds if (found := program_of(each))), None)
     if program is None:
-        pytest.skip(f"none of {', '.join(NAMES)} is installed: apt-get install redis-server")
+        pytest.skip(f"no {' or '.join(kinds)} server here: make valkey, or apt-get install redis-server")
     return Running(program, folder)

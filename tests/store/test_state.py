@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,24 +11,37 @@ import pytest
 from stillwatch.errors import ConfigError, UpstreamError
 from stillwatch.protect.state import MOST_DISTINCT, State
 from stillwatch.store.state import MOST_MEMBERS, MemoryState
-from stillwatch.store.valkey import Server, ValkeyBoard, ValkeyState
-from tests.store.servers import Running, a_server
+from stillwatch.store.valkey import PIECE_BYTES, Server, ValkeyBoard, ValkeyState
+from tests.store.servers import PROGRAMS, Running, a_server
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """One server for the module."""
-    running = a_server(tmp_path_factory.mktemp("server"))
-    yield running
-    running.stop()
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Running]]:
+    """One server of each kind for the module, started when it is asked for."""
+    started: dict[str, Running] = {}
+
+    def of(kind: str) -> Running:
+        if kind not in started:
+            started[kind] = a_server(tmp_path_factory.mktemp(kind), kind)
+        return started[kind]
+
+    yield of
+    for each in started.values():
+        each.stop()
 
 
-@pytest.fixture(params=["memory", "file", "server"])
+@pytest.fixture(params=list(PROGRAMS))
+def server(request: pytest.FixtureRequest, servers: Callable[[str], Running]) -> Running:
+    """Each kind of server."""
+    return servers(request.param)
+
+
+@pytest.fixture(params=["memory", "file", "valkey", "redis"])
 def state(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[State]:
     """One of the stores, empty."""
     store: State
-    if request.param == "server":
-        url = request.getfixturevalue("server").url
+    if request.param in PROGRAMS:
+        url = request.getfixturevalue("servers")(request.param).url
         store = ValkeyState(Server(url, prefix=f"test-{tmp_path.name}", timeout_s=5.0))
     else:
         store = MemoryState(tmp_path / "state.sqlite" if request.param == "file" else None)
@@ -119,9 +132,13 @@ def test_a_board_numbers_every_change(server: Running) -> None:
     board = ValkeyBoard(Server(server.url, prefix="board", timeout_s=5.0))
     assert board.numbers(("a", "b")) == {}
     board.put("a", b"\x00one")
-    assert (board.numbers(("a", "b")), board.get("a"), board.get("b")) == ({"a": 1}, b"\x00one", None)
+    assert (board.numbers(("a", "b")), list(board.pieces("a")), list(board.pieces("b"))) == (
+        {"a": 1}, [b"\x00one"], [],
+    )  # fmt: skip
     board.put("a", b"two")
-    assert (board.numbers(("a",)), board.get("a")) == ({"a": 2}, b"two")
+    assert (board.numbers(("a",)), list(board.pieces("a"))) == ({"a": 2}, [b"two"])
+    board.put("a", b"x" * (PIECE_BYTES + 1))
+    assert [len(piece) for piece in board.pieces("a")] == [PIECE_BYTES, 1]
     board.close()
 
 

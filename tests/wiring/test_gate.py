@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import threading
 import time
@@ -19,7 +20,9 @@ from stillwatch.protect.risk_build import write_table
 from stillwatch.records import Action, Answer, Reason, Request
 from stillwatch.settings import ProtectSettings, Settings
 from stillwatch.store.state import MemoryState
+from stillwatch.wiring.garbage import uncollected
 from stillwatch.wiring.gate_folder import LOG, RISK, find_decision, write_switches
+from stillwatch.wiring.gate_watch import Mirror
 from stillwatch.wiring.policies import publish_risk, replay_decision, switch_rule
 from stillwatch.wiring.policy import Gate
 from stillwatch.wiring.runs import compile_run
@@ -480,3 +483,60 @@ def test_reloading_under_load_gives_no_mixture(gate: Any, tmp_path: Path) -> Non
         assert d.rule == f"r{d.policy_version}" and d.sentence == d.policy_version
     assert one.counts.faults == 0
     assert replace(made[0]) == made[0]
+
+
+def test_a_file_that_is_published_anew_while_it_is_copied_is_not_taken(tmp_path: Path) -> None:
+    """Halves of two tables are no table; the next look copies the newer one."""
+
+    class Changing:
+        """A board on which something new is put while the old is read, once."""
+
+        number = 1
+
+        def numbers(self, names: tuple[str, ...]) -> dict[str, int]:
+            return {RISK: self.number} if RISK in names else {}
+
+        def pieces(self, name: str) -> Iterator[bytes]:
+            yield b"first half, "
+            self.number = 2
+            yield b"second half"
+
+        def close(self) -> None:
+            """Nothing to let go of."""
+
+    mirror = Mirror(Changing(), tmp_path)
+    mirror.look()
+    assert list(tmp_path.iterdir()) == []
+    mirror.look()
+    assert (tmp_path / RISK).read_bytes() == b"first half, second half"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_no_decision_waits_while_the_log_goes_to_the_disk(
+    gate: Callable[..., Gate], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slow disk holds up the flush alone."""
+    one = gate(rule(), settings=Settings(protect=ProtectSettings(poll_s=0.4)))
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(handle: int) -> None:
+        begun.set()
+        assert go_on.wait(20)
+
+    monkeypatch.setattr("stillwatch.wiring.gate_folder.os.fsync", slow)
+    flushing = threading.Thread(target=one.flush)
+    flushing.start()
+    assert begun.wait(20)
+    assert one.decide(a_request()).allowed
+    assert not go_on.is_set()
+    go_on.set()
+    flushing.join()
+
+
+def test_nobody_looks_for_garbage_while_something_loads() -> None:
+    """And afterwards everything is as it was, whatever happened."""
+    assert gc.isenabled()
+    with pytest.raises(ValueError, match="x"), uncollected():
+        assert not gc.isenabled()
+        raise ValueError("x")
+    assert gc.isenabled()

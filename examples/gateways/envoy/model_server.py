@@ -10,7 +10,12 @@ import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+_REASONING = {"reasoning_content": "First of all"}
 USAGE = {"prompt_tokens": 3, "completion_tokens": 7, "total_tokens": 10}
+
+
+def _thinks(seen: dict[str, Any]) -> bool:
+    return isinstance(seen["asked"], dict) and bool(seen["asked"].get("think"))
 
 
 class Model(BaseHTTPRequestHandler):
@@ -41,7 +46,7 @@ class Model(BaseHTTPRequestHandler):
         return b"".join(pieces)
 
     def _whole(self, seen: dict[str, Any]) -> None:
-        message = {"role": "assistant", "content": "Hello."}
+        message = {"role": "assistant", "content": "Hello."} | (_REASONING if _thinks(seen) else {})
         answer = {"model": "m", "choices": [{"message": message}], "usage": USAGE, "seen": seen}
         body = json.dumps(answer).encode()
         self.send_response(200)
@@ -55,6 +60,8 @@ class Model(BaseHTTPRequestHandler):
         self.send_header("content-type", "text/event-stream")
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()
+        if _thinks(seen):
+            self._event(json.dumps({"choices": [{"index": 0, "delta": _REASONING}]}))
         for word in ("Hel", "lo."):
             self._event(json.dumps({"choices": [{"index": 0, "delta": {"content": word}}]}))
         self._event(json.dumps({"choices": [], "usage": USAGE, "seen": seen}))

@@ -80,6 +80,7 @@ def gate_envoy(
     """
     from stillwatch.errors import ConfigError
     from stillwatch.settings import load_key
+    from stillwatch.wiring.garbage import settled
     from stillwatch.wiring.policy import Gate
 
     try:
@@ -98,4 +99,5 @@ def gate_envoy(
             click.echo(f"listening on {safe(address)}; decisions are logged in {safe(folder)}", err=True)
 
     with Gate.open(policy, folder, settings=settings, secret=secret) as gate:
+        settled()
         serve(gate, settings, listen=listen, metrics=metrics, ready=ready)

@@ -5,7 +5,7 @@ stream are counted, one token each.
 
 Examples
 --------
->>> reader = AnswerReader([(b"content-type", b"text/event-stream")])
+>>> reader = AnswerReader("text/event-stream")
 >>> for piece in (b'data: {"choices": [{}]}\\n\\nda', b'ta: {"usage": {"completion_tokens": 9}}\\n', b"data: [DONE]"):
 ...     reader.feed(piece)
 >>> reader.answer()
@@ -14,7 +14,6 @@ Answer(output_tokens=9, sealed_out=())
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -26,25 +25,32 @@ from stillwatch.wiring.gate_request import sealed_digests
 
 MOST_BYTES = 8 * 2**20
 """Of a whole answer, or of one event of a stream; a longer one is not read."""
-_WORTH = tuple(word.encode() for word in ('"usage', *MARKERS))
+_MOST_DIGESTS = 4_096
+_WORTH = tuple(word.encode() for word in ('"usage', "oken", *MARKERS))
 """An event that holds none of these says neither tokens nor blocks."""
+_INSIDE = ("message", "response", "metadata")
 
 
 class AnswerReader:
     """Fed with the pieces of one answer. Keeps counts and digests, and of a stream no more than one event."""
 
-    def __init__(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
-        kinds = [value.lower() for name, value in headers if name.lower() == b"content-type"]
-        kind = kinds[0] if kinds else b""
-        self._stream = kind.startswith(b"text/event-stream")
-        self._json = b"json" in kind
+    def __init__(self, media: str, *, encoding: str = "", most: int = MOST_BYTES) -> None:
+        media = media.strip().lower()
+        self._stream = media.startswith("text/event-stream")
+        self._json = "json" in media or not media
+        self._most = most
         self._rest = bytearray()
         self._skip = False
         self._events = self._tokens = 0
         self._sealed: dict[str, None] = {}
+        self._encoded = encoding.strip().lower() not in ("", "identity")
+        self.unread = self._encoded
+        """Some of it could not be read: it is compressed, longer than the bound, or no JSON."""
 
     def feed(self, piece: bytes) -> None:
         """The next bytes."""
+        if self._encoded:
+            return
         if self._stream:
             *lines, last = piece.split(b"\n")
             for line in lines:
@@ -58,7 +64,7 @@ class AnswerReader:
             self._add(piece)
 
     def answer(self) -> Answer:
-        """What was served; after the last piece."""
+        """What was served; after the last piece, or once the connection is gone."""
         if self._rest and not self._skip:
             if self._stream:
                 self._line(bytes(self._rest))
@@ -68,8 +74,8 @@ class AnswerReader:
         return Answer(self._tokens or self._events, tuple(self._sealed))
 
     def _add(self, piece: bytes) -> None:
-        if self._skip or len(self._rest) + len(piece) > MOST_BYTES:
-            self._skip = True
+        if self._skip or len(self._rest) + len(piece) > self._most:
+            self._skip = self.unread = True
             self._rest.clear()
         else:
             self._rest += piece
@@ -84,15 +90,20 @@ class AnswerReader:
 
     def _read(self, data: bytes) -> None:
         try:
-            body = orjson.loads(data)
+            found = orjson.loads(data)
         except ValueError:
+            self.unread = True
             return
-        if not isinstance(body, dict):
-            return
-        for part in (body, body.get("message"), body.get("response")):
+        for body in found if isinstance(found, list) else [found]:
+            if isinstance(body, dict):
+                self._take(body)
+
+    def _take(self, body: dict[str, Any]) -> None:
+        for part in (body, *(body.get(name) for name in _INSIDE)):
             if isinstance(part, dict):
                 self._tokens = max(self._tokens, _tokens(part))
-        self._sealed.update(dict.fromkeys(sealed_digests(body)))
+        if len(self._sealed) < _MOST_DIGESTS:
+            self._sealed.update(dict.fromkeys(sealed_digests(body)))
 
 
 def _tokens(part: dict[str, Any]) -> int:

@@ -23,6 +23,7 @@ from typing import Any
 
 import orjson
 
+from stillwatch.gateway.told import Told, error
 from stillwatch.receive.budget import Budget
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -35,9 +36,14 @@ _OVERHEAD = 1024
 class Refused(Exception):
     """A request that goes no further: status and words for whoever sent it."""
 
-    def __init__(self, status: int, message: str, *, retry_after_s: int = 0) -> None:
+    def __init__(self, status: int, message: str, *, retry_after_s: int = 0, code: str = "") -> None:
         super().__init__(message)
-        self.status, self.message, self.retry_after_s = status, message, retry_after_s
+        self.status, self.message, self.retry_after_s, self.code = status, message, retry_after_s, code
+
+    def told(self) -> Told:
+        """The answer."""
+        wait = {"retry-after": str(self.retry_after_s)} if self.retry_after_s else {}
+        return error(self.status, self.message, wait, code=self.code)
 
 
 class Gone(Exception):
@@ -118,6 +124,31 @@ def parsed(raw: bytes) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise Refused(400, "the body is not a JSON object that can be read")
     return found
+
+
+def understood(raw: bytes, media: str, *, call: bool) -> dict[str, Any] | None:
+    """The JSON object of a request; None for a body that is none and need not be.
+
+    What a client calls its body is its own claim, and some servers do not look at it: so whatever is JSON is read. The
+    body of a ``call`` of a model API must be an object; another must be JSON where it says so.
+
+    >>> understood(b"--x", "multipart/form-data; boundary=x", call=False)
+    >>> understood(b'{"n": 4}', "text/plain", call=False)
+    {'n': 4}
+
+    Raises `Refused`, as `parsed` does.
+    """
+    if not raw and not call:
+        return None
+    try:
+        return parsed(raw)
+    except Refused as refused:
+        if call or refused.status != 400:
+            raise
+        media = media.partition(";")[0].strip().lower()
+        if media == "application/json" or media.endswith("+json"):
+            raise
+        return None
 
 
 def dumped(body: Mapping[str, Any]) -> bytes:

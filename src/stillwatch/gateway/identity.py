@@ -1,37 +1,41 @@
-"""Whose a request is: only a gateway that is trusted by the address of its connection may say so.
+"""Whose a request is: only what the client cannot set alone may say so.
+
+A gateway that is trusted by the address of its connection names the account in a header; or the account is the digest
+of the API key, by the same name as in a scan of the logs; or, for a service without accounts, the client's address.
 
 Examples
 --------
->>> from stillwatch.settings import GatewaySettings
->>> who = Identity(GatewaySettings(), None)
+>>> from stillwatch.settings import EnvoySettings, GatewaySettings
+>>> who = Identity(GatewaySettings())
 >>> who.caller(("127.0.0.1", 4711), [(b"x-account-id", b"acct-1"), (b"x-org-id", b"org-1")])
 Caller(account_id='acct-1', org_id='org-1')
 >>> who.caller(("203.0.113.9", 4711), [(b"x-account-id", b"acct-1"), (b"x-forwarded-for", b"127.0.0.1")])
 Caller(account_id='', org_id=None)
+>>> forwarded = [(b"x-forwarded-for", b"198.51.100.7, 203.0.113.9, 192.0.2.1")]
+>>> behind_envoy(forwarded, EnvoySettings(account="address", forwarded_hops=1)).account_id
+'203.0.113.9'
 """
 
 from __future__ import annotations
 
-import hmac
 import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from hashlib import blake2b
 from typing import Any
 
-from stillwatch.errors import ConfigError
-from stillwatch.settings import GatewaySettings
+from stillwatch.ingest.client import key_digest
+from stillwatch.settings import EnvoySettings, GatewaySettings
 
 Headers = Sequence[tuple[bytes, bytes]]
 MOST_NAME = 256
 """Bytes of an account's or organisation's name; a longer one names nobody."""
-_CREDENTIALS = (b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key")
+_CREDENTIALS = frozenset({b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"})
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whose a request is. An empty account is nobody's: the gateway did not name one."""
+    """Whose a request is. An empty account is nobody's: nothing that counts named one."""
 
     account_id: str
     org_id: str | None = None
@@ -43,18 +47,11 @@ NAMELESS = Caller("")
 class Identity:
     """Reads who is billed from what a connection and its headers say."""
 
-    def __init__(self, settings: GatewaySettings, secret: bytes | None) -> None:
+    def __init__(self, settings: GatewaySettings) -> None:
         self._networks = tuple(ipaddress.ip_network(text) for text in settings.trusted_proxies)
         self._account = settings.account_header.lower().encode()
         self._org = settings.org_header.lower().encode()
-        self._key: bytes | None = None
-        if settings.account_from == "credential":
-            if secret is None:
-                raise ConfigError(
-                    'gateway.account_from = "credential" needs the digest key',
-                    hint="make one with `stillwatch key new --out stillwatch.key` and name it as privacy.key_file",
-                )
-            self._key = blake2b(secret, digest_size=32, person=b"sw-credential-1").digest()
+        self._by_key = settings.account_from == "credential"
         self._trusted = lru_cache(maxsize=4096)(self._look_up)
 
     def trusted(self, peer: Any) -> bool:
@@ -63,22 +60,9 @@ class Identity:
 
     def caller(self, peer: Any, headers: Headers) -> Caller:
         """Whose a request is. A header given twice names nobody: one of the two may be the client's own."""
-        if self._key is not None:
-            return self._by_credential(headers)
-        if not self.trusted(peer):
-            return NAMELESS
-        account = only(headers, self._account)
-        return Caller(account, only(headers, self._org) or None) if account else NAMELESS
-
-    def _by_credential(self, headers: Headers) -> Caller:
-        given = [value for name, value in headers if name.lower() in _CREDENTIALS]
-        if len(given) != 1 or self._key is None:
-            return NAMELESS
-        word, _, rest = given[0].strip().partition(b" ")
-        credential = rest.strip() if word.lower() == b"bearer" else given[0].strip()
-        if not credential:
-            return NAMELESS
-        return Caller("key:" + hmac.new(self._key, credential, "sha256").hexdigest()[:32])
+        if self._by_key:
+            return by_credential(headers)
+        return by_header(headers, self._account, self._org) if self.trusted(peer) else NAMELESS
 
     def _look_up(self, peer: str) -> bool:
         try:
@@ -90,9 +74,63 @@ class Identity:
         return any(address in network for network in self._networks)
 
 
-def only(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> str:
-    """The value of a header that is there once; else nothing."""
+def behind_envoy(headers: Headers, settings: EnvoySettings) -> Caller:
+    """Whose a request is that Envoy sends on."""
+    if settings.account == "credential":
+        return by_credential(headers)
+    if settings.account == "address":
+        return by_address(headers, settings.forwarded_hops)
+    org = settings.org_header.lower().encode() if settings.org_header else None
+    return by_header(headers, settings.account_header.lower().encode(), org)
+
+
+def by_header(headers: Headers, account: bytes, org: bytes | None) -> Caller:
+    """As a trusted gateway names it."""
+    name = only(headers, account)
+    return Caller(name, (only(headers, org) or None) if org else None) if name else NAMELESS
+
+
+def by_credential(headers: Headers) -> Caller:
+    """The digest of the API key, the same as a scan makes; two different keys in one request name nobody.
+
+    >>> bearer, plain = [(b"authorization", b"Bearer sk-0123456789")], [(b"X-Api-Key", b"sk-0123456789")]
+    >>> by_credential(bearer) == by_credential(plain)
+    True
+    """
+    found = {
+        key_digest({name.lower().decode(): value.decode("utf-8", "replace")})
+        for name, value in headers
+        if name.lower() in _CREDENTIALS
+    } - {None}
+    return Caller(str(found.pop())) if len(found) == 1 else NAMELESS
+
+
+def by_address(headers: Headers, hops: int) -> Caller:
+    """The entry of ``X-Forwarded-For`` that the outermost trusted proxy wrote: so many from the right.
+
+    What stands left of it is the client's own claim. An IPv6 client owns a /64 and counts as one.
+    """
+    entries = [entry.strip() for entry in every(headers, b"x-forwarded-for").split(",")]
+    if len(entries) <= hops:
+        return NAMELESS
+    try:
+        found = ipaddress.ip_address(entries[-1 - hops].removeprefix("[").partition("]")[0])
+    except ValueError:
+        return NAMELESS
+    found = getattr(found, "ipv4_mapped", None) or found
+    if isinstance(found, ipaddress.IPv6Address):
+        return Caller(str(ipaddress.IPv6Network((int(found) >> 64 << 64, 64))))
+    return Caller(str(found))
+
+
+def only(headers: Iterable[tuple[bytes, bytes]], wanted: bytes, most: int = MOST_NAME) -> str:
+    """The value of a header that is there once and not longer than ``most``; else nothing."""
     found = [value for name, value in headers if name.lower() == wanted]
-    if len(found) != 1 or len(found[0]) > MOST_NAME:
+    if len(found) != 1 or len(found[0]) > most:
         return ""
     return found[0].strip().decode("utf-8", "replace")
+
+
+def every(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> str:
+    """All values of a header that is a list."""
+    return ",".join(value.decode("utf-8", "replace") for name, value in headers if name.lower() == wanted)

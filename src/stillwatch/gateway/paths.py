@@ -4,6 +4,8 @@
 ('chat', 'chat')
 >>> operation_of("/v1/completions"), operation_of("/metrics"), model_of("/v1beta/models/m-1:generateContent?x=/y:z")
 ('completion', 'other', 'm-1')
+>>> operation_of("/v1/audio/transcriptions")
+'audio'
 """
 
 from __future__ import annotations
@@ -16,13 +18,19 @@ _OPERATIONS = (
     ("/completions", "completion"), ("/complete", "completion"), ("/generate", "completion"),
     ("/responses", "responses"), ("/embeddings", "embedding"), ("/embed", "embedding"), (":embedcontent", "embedding"),
 )  # fmt: skip
+_FOLDERS = (("/audio/", "audio"), ("/images/", "image"))
+CALLS = frozenset(word for _, word in _OPERATIONS)
+"""Operations whose body is a JSON object; what cannot be read as one is no call that a server would answer."""
 _MODEL = re.compile(r"/models?/([^/:?]{1,256})[:/]")
 
 
 def operation_of(path: str) -> str:
     """The contract's word for what a path does; ``other`` when it is not known."""
     plain = _plain(path).lower()
-    return next((word for ending, word in _OPERATIONS if plain.endswith(ending)), "other")
+    for ending, word in _OPERATIONS:
+        if plain.endswith(ending):
+            return word
+    return next((word for folder, word in _FOLDERS if folder in plain), "other")
 
 
 def model_of(path: str) -> str:

@@ -21,6 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from stillwatch.errors import where_it_failed
+from stillwatch.gateway.abilities import left
 from stillwatch.gateway.body import Gone, Held, Refused, parsed, read
 from stillwatch.gateway.desk import Desk
 from stillwatch.gateway.identity import Identity, only
@@ -30,7 +31,7 @@ from stillwatch.gateway.openapi import description
 from stillwatch.gateway.paths import model_of, operation_of
 from stillwatch.gateway.told import JSON, Told, error, for_gateway, refusal
 from stillwatch.receive.budget import Budget
-from stillwatch.records import Action, Decision, Request
+from stillwatch.records import Decision, Request
 from stillwatch.settings import GatewaySettings
 
 T = TypeVar("T")
@@ -42,8 +43,6 @@ _MOST_SHOWN = 2_500
 """Bytes of the customer's answer in a header: a proxy that cannot hold the headers would take the gate for gone."""
 _TOO_LONG = "This request cannot be served."
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-_LEFT = (Action.SUMMARISE, Action.HARDEN, Action.MARK)
-"""Actions that need the body or the answer, which this service does not see."""
 
 
 @dataclass(slots=True)
@@ -95,7 +94,7 @@ class Service:
         began = time.perf_counter()
         decision = await self.desk.run(lambda: self.desk.judge(request))
         self.metrics.seconds.labels(door).observe(time.perf_counter() - began)
-        for action in _LEFT if decision.allowed else ():
+        for action in left(door) if decision.allowed else ():
             if action in decision.actions:
                 self.metrics.unapplied.labels(door, action.value).inc()
         return decision
@@ -127,8 +126,7 @@ class Service:
                         "this address is no trusted gateway: the operator can add it to gateway.trusted_proxies",
                     )
             except Refused as refused:
-                wait = {"retry-after": str(refused.retry_after_s)} if refused.retry_after_s else {}
-                response = _response(error(refused.status, refused.message, wait))
+                response = _response(refused.told())
             except (Gone, ClientDisconnect):
                 response = _error(400, "the connection ended before the body did")
             except Exception as failure:

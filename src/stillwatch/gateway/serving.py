@@ -8,6 +8,7 @@ from pathlib import Path
 
 from stillwatch.errors import ConfigError
 from stillwatch.settings import Settings, load_key
+from stillwatch.wiring.garbage import settled
 from stillwatch.wiring.listening import address_of, listening
 from stillwatch.wiring.policy import Gate
 
@@ -37,10 +38,11 @@ def serve_gate(
         raise ConfigError(f"the parts that serve HTTP are missing ({error.name})", hint=EXTRA_HINT) from error
     bounds = settings.gateway
     secret = secret_of(settings, env)
-    identity = Identity(bounds, secret)
+    identity = Identity(bounds)
     with listening(listen) as sock, Gate.open(
         policy, folder, settings=settings, secret=secret, notice=notice
     ) as gate:  # fmt: skip
+        settled()
         desk = Desk(gate, fail=settings.protect.fail)
         service = Service(desk, identity, bounds, Budget(bounds.max_waiting_bytes), Metrics(gate))
         try:

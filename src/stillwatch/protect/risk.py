@@ -46,6 +46,7 @@ SCHEMA = pa.schema([("digest", pa.uint64()), ("row", pa.binary(ROW.size)), ("cam
 _SETS = tuple(
     tuple(name for bit, name in enumerate(FAMILIES) if mask >> bit & 1) for mask in range(1 << len(FAMILIES))
 )
+_PAGE = 4096
 _HINT = "make it again: stillwatch policy publish RUN --into FOLDER"
 
 
@@ -82,7 +83,9 @@ class RiskTable:
         """
         try:
             with pa.memory_map(str(path)) as file:
-                return cls(pa.ipc.open_file(file).read_all())
+                made = cls(pa.ipc.open_file(file).read_all())
+                made.touch()
+                return made
         except FileNotFoundError as error:
             raise SourceError(path.name, "no such risk table", hint=_HINT) from error
         except (pa.ArrowException, OSError, KeyError, ValueError) as error:
@@ -96,6 +99,16 @@ class RiskTable:
         """Bytes of the table's arrays."""
         campaign = self._campaigns.nbytes if self._campaigns is not None else 0
         return int(self._digests.nbytes + self._rows.nbytes + campaign)
+
+    def touch(self) -> None:
+        """Read a byte of every page, so that no look-up waits for the disk. Other threads go on meanwhile."""
+        parts = [self._digests.view(np.uint8), np.frombuffer(self._rows, np.uint8)]
+        if self._campaigns is not None:
+            parts += [
+                np.frombuffer(buffer, np.uint8) for buffer in self._campaigns.buffers() if buffer is not None
+            ]
+        for part in parts:
+            part[::_PAGE].max(initial=0)
 
     def standing(self, account_id: str) -> Standing:
         """What the scan says of an account; NOBODY when it says nothing."""

@@ -135,7 +135,8 @@ def write_table(table: pa.Table, path: Path) -> None:
     partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
     try:
         with partial.open("wb") as raw:
-            raw.write(table_bytes(table))
+            with pa.ipc.new_file(raw, table.schema) as file:
+                file.write_table(table)
             raw.flush()
             os.fsync(raw.fileno())
         partial.replace(path)

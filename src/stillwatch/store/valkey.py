@@ -8,13 +8,15 @@ the server is gone every call raises `UpstreamError` at once for a second, so th
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from stillwatch.errors import ConfigError, UpstreamError
 
 MOST_MEMBERS = 1_024
 RETRY_S = 1.0
+PIECE_BYTES = 2**20
+"""Of a published file, at one time."""
 _HINT = "check the server that protect.store names; decisions say fail_open or fail_closed meanwhile"
 
 _TAKE = """
@@ -187,10 +189,18 @@ class ValkeyBoard:
         found = self._server.ask(lambda client: client.mget(keys))
         return {name: int(n) for name, n in zip(names, found, strict=True) if n is not None}
 
-    def get(self, name: str) -> bytes | None:
-        """A file; None when none was published."""
-        key = self._server.key("board", name)
-        found: bytes | None = self._server.ask(lambda client: client.get(key))
+    def pieces(self, name: str) -> Iterator[bytes]:
+        """A file in pieces, so that a long one holds up no decision while it comes; none when none was published.
+
+        Whoever reads it compares its number before and after: in between another may have been published.
+        """
+        key, start = self._server.key("board", name), 0
+        while piece := self._piece(key, start):
+            yield piece
+            start += len(piece)
+
+    def _piece(self, key: bytes, start: int) -> bytes:
+        found: bytes = self._server.ask(lambda client: client.getrange(key, start, start + PIECE_BYTES - 1))
         return found
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,22 @@ def put_file(path: Path, data: bytes) -> None:
     partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
     partial.write_bytes(data)
     partial.replace(path)
+
+
+def put_pieces(path: Path, pieces: Iterable[bytes], still: Callable[[], bool]) -> bool:
+    """The same from pieces; only if there are any, and if ``still`` says at the end that they belong together."""
+    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    try:
+        with partial.open("wb") as out:
+            for piece in pieces:
+                out.write(piece)
+            size = out.tell()
+        if not size or not still():
+            return False
+        partial.replace(path)
+        return True
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def switches(data: bytes) -> frozenset[str]:
@@ -132,9 +148,13 @@ class DecisionLog:
         return path
 
     def sync(self) -> None:
-        """Make what was written durable."""
+        """Make what was written durable; who writes meanwhile does not wait for the disk."""
         with self._lock:
-            os.fsync(self._handle)
+            handle = os.dup(self._handle)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
     def close(self) -> None:
         with self._lock:

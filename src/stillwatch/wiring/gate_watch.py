@@ -1,8 +1,9 @@
 """Follows what is published to a gate, in a thread beside the requests.
 
 What changed is loaded beside what is in force and takes its place by the swap of one reference. What cannot be
-used is refused aloud. While something loads, threads take shorter turns, so that a request that is being decided
-waits half a millisecond for the interpreter, not five.
+used is refused aloud. While something loads, threads take shorter turns and nobody looks for garbage, so that a
+request that is being decided waits half a millisecond for the interpreter, not five or forty. A table is touched
+whole before it takes its place: pages come from the disk here, not in a decision.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from stillwatch.protect.risk import RiskTable
-from stillwatch.wiring.gate_folder import RISK, SWITCHES, put_file, read_switches, stamp
+from stillwatch.wiring.garbage import uncollected
+from stillwatch.wiring.gate_folder import RISK, SWITCHES, put_pieces, read_switches, stamp
 from stillwatch.wiring.in_force import InForce, usable_policy
 
 if TYPE_CHECKING:
@@ -36,8 +39,8 @@ class Board(Protocol):
     def numbers(self, names: tuple[str, ...]) -> dict[str, int]:
         """Numbers of the files that were published; one rises with every change."""
 
-    def get(self, name: str) -> bytes | None:
-        """A file."""
+    def pieces(self, name: str) -> Iterator[bytes]:
+        """A file, in pieces."""
 
     def close(self) -> None:
         """Let go of it."""
@@ -53,9 +56,14 @@ class Mirror:
     def look(self) -> None:
         """Copy what changed. Raises `UpstreamError` while the board is gone."""
         for name, number in self._board.numbers(PUBLISHED).items():
-            if self._seen.get(name) != number and (data := self._board.get(name)) is not None:
-                put_file(self._folder / name, data)
+            if self._seen.get(name) == number:
+                continue
+            pieces = self._board.pieces(name)
+            if put_pieces(self._folder / name, pieces, partial(self._still, name, number)):
                 self._seen[name] = number
+
+    def _still(self, name: str, number: int) -> bool:
+        return self._board.numbers((name,)).get(name) == number
 
     def close(self) -> None:
         """Let go of the board."""
@@ -86,7 +94,10 @@ class Watch(threading.Thread):
 
     def run(self) -> None:
         while not self._end.wait(self._every):
-            self.look()
+            try:
+                self.look()
+            except Exception as error:  # whatever it is: a watch that ended would never hear of a kill switch
+                self._gate.told(error)
             if time.monotonic() - self._flushed >= FLUSH_S:
                 self._flushed = time.monotonic()
                 self._gate.flush()
@@ -106,7 +117,7 @@ class Watch(threading.Thread):
             changed.remove("policy")  # somebody is writing: look again before believing it
         self._last = now
         if changed:
-            with _short_turns():
+            with _short_turns(), uncollected():
                 for name in changed:
                     self._reload(name)
                     self._seen[name] = now[name]

@@ -115,7 +115,9 @@ def switch_rule(
         after = _switched(read_switches(into), rule, off)
         write_switches(into, after)
     if board is not None:
-        after = _switched(switches(board.get(SWITCHES) or switches_bytes(frozenset())), rule, off)
+        after = _switched(
+            switches(b"".join(board.pieces(SWITCHES)) or switches_bytes(frozenset())), rule, off
+        )
         board.put(SWITCHES, switches_bytes(after))
         board.close()
     return {"off": sorted(after)}

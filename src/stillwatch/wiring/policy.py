@@ -17,16 +17,14 @@ be used is refused aloud and what was in force stays. Nothing here writes or pri
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 
-from stillwatch.errors import ConfigError, StillwatchError, UpstreamError, VerificationError
-from stillwatch.protect import challenge, envelope
+from stillwatch.errors import ConfigError, StillwatchError, UpstreamError
 from stillwatch.protect.decide import RANK, decide, fault
 from stillwatch.protect.ledger import entry
 from stillwatch.protect.signals import PROMPT_SIGNALS, SIGNALS, View
@@ -37,27 +35,14 @@ from stillwatch.settings import Settings, protect_digest
 from stillwatch.store.state import MemoryState
 from stillwatch.store.valkey import ValkeyBoard, ValkeyState
 from stillwatch.wiring.gate_folder import STATE, DecisionLog
+from stillwatch.wiring.gate_keys import Keys
+from stillwatch.wiring.gate_operator import Counts, Notice, Operator, words
 from stillwatch.wiring.gate_store import store_server
 from stillwatch.wiring.gate_watch import Mirror, Watch, stamps
 from stillwatch.wiring.in_force import InForce
 
-Notice = Callable[[str], None]
 VERIFIED_S = 90 * 86400.0
 """How long an answered challenge is remembered; tell the gate the account's verification meanwhile."""
-
-
-@dataclass(slots=True)
-class Counts:
-    """What a gate has done, for metrics."""
-
-    decisions: dict[str, int] = field(default_factory=dict)
-    """By action."""
-    faults: int = 0
-    unlogged: int = 0
-    """Decisions that could not be written down."""
-    reloads: int = 0
-    refused: int = 0
-    """Policies, tables and switches that could not be used."""
 
 
 class Gate:
@@ -71,12 +56,9 @@ class Gate:
         self._now = in_force
         self._settings, self._digest = settings, protect_digest(settings)
         self._state, self._log, self._cues = state, log, cues
-        self._challenge_key = challenge.derive_key(secret) if secret else None
-        self._envelope_keys = {"k1": envelope.derive_key(secret)} if secret else {}
-        self._notice = notice or _to_stderr
+        self._keys, self._operator = Keys(secret), Operator(notice)
         self.counts = Counts()
         self._watch: Watch | None = None
-        self._faulty = ""
 
     @classmethod
     def open(
@@ -177,10 +159,7 @@ class Gate:
 
         Raises `ConfigError` without a secret.
         """
-        if not self._envelope_keys:
-            raise ConfigError("envelopes need the digest key", hint="open the gate with a secret")
-        at = (now or datetime.now(UTC)).timestamp()
-        return envelope.wrap(block, request, self._envelope_keys, "k1", at)
+        return self._keys.wrap(block, request, (now or datetime.now(UTC)).timestamp())
 
     def unwrap(self, blocks: list[str], request: Request) -> tuple[list[str | None], Request]:
         """Blocks as the model issued them, and the request with what their envelopes say. Never raises.
@@ -188,31 +167,15 @@ class Gate:
         A block that never was in an envelope comes back as it is. One whose seal does not hold comes back as
         None: leave it out of what goes to the model.
         """
-        out: list[str | None] = []
-        differing = set(request.sealed_differing)
-        for block in blocks:
-            if not envelope.is_wrapped(block):
-                out.append(block)
-                continue
-            try:
-                opened = envelope.unwrap(block, request, self._envelope_keys)
-            except (VerificationError, ValueError):
-                out.append(None)
-                differing.add("seal")
-            else:
-                out.append(opened.block)
-                differing.update(opened.differing)
-        return out, replace(request, sealed_differing=tuple(sorted(differing)))
+        return self._keys.unwrap(blocks, request)
 
     def answered(self, told: str, level: str | None = None, now: datetime | None = None) -> str:
         """Your verification flow hands a challenge back: the account has now the level asked for, or ``level``.
 
         Returns the account. Raises `VerificationError` for a challenge that is not ours or has expired.
         """
-        if self._challenge_key is None:
-            raise ConfigError("challenges need the digest key", hint="open the gate with a secret")
         at = (now or datetime.now(UTC)).timestamp()
-        account, asked = challenge.check(told, self._challenge_key, at)
+        account, asked = self._keys.answered(told, at)
         self._state.remember(f"verified:{account}", level or asked, VERIFIED_S, at)
         return account
 
@@ -231,17 +194,16 @@ class Gate:
         self._now = after
         self.counts.reloads += not first
         for text in after.policy.notices if new_policy else ():
-            self._notice(f"policy {after.policy.name} {after.policy.version}: {text}")
+            self._operator.tell(f"policy {after.policy.name} {after.policy.version}: {text}")
 
     def refuse(self, error: Exception) -> None:
         """Something that was published cannot be used."""
         self.counts.refused += 1
-        with suppress(Exception):
-            self._notice(f"{_words(error)}; what was in force stays in force")
+        self._operator.tell(f"{words(error)}; what was in force stays in force")
 
     def told(self, error: Exception) -> None:
         """Something that goes on is told once."""
-        self._say_once(_words(error))
+        self._operator.tell_once(words(error))
 
     def flush(self) -> None:
         """Write down what is only in memory, and make the log durable. Never raises."""
@@ -250,7 +212,7 @@ class Gate:
             if self._log is not None:
                 self._log.sync()
         except Exception as error:
-            self._say_once(f"memory cannot be written down: {_words(error)}")
+            self._operator.tell_once(f"memory cannot be written down: {words(error)}")
 
     def close(self) -> None:
         """Stop watching, write down what is in memory."""
@@ -295,7 +257,7 @@ class Gate:
                 facts = replace(facts, request=replace(facts.request, verification=level))
                 decision = self._pure(live, facts, moment)
             if decision.action is Action.VERIFY:
-                decision = self._challenged(decision, at)
+                decision = self._keys.challenged(decision, at)
         if decision.action is Action.THROTTLE:
             terms = decision.terms
             wait = self._state.take(f"{decision.rule}:{_shared(decision, facts)}", (terms.rate_per_min or 1.0) / 60.0,
@@ -312,13 +274,6 @@ class Gate:
         return decide(live.policy, facts, moment, off=live.off, settings_digest=self._digest,
                       run_digest=live.table.run_digest)  # fmt: skip
 
-    def _challenged(self, decision: Decision, at: float) -> Decision:
-        if self._challenge_key is None:
-            raise ConfigError("verify needs the digest key", hint="open the gate with a secret")
-        made = challenge.make(decision.account_id, decision.terms.level or "none", self._challenge_key, at)
-        url = (decision.terms.url or "").replace("{challenge}", made)
-        return replace(decision, challenge=made, terms=replace(decision.terms, url=url))
-
     def _written(self, decision: Decision, facts: Facts, off: frozenset[str]) -> None:
         done = self.counts.decisions
         done[decision.action.value] = done.get(decision.action.value, 0) + 1
@@ -328,18 +283,13 @@ class Gate:
             self._log.write(entry(decision, facts, off))
         except Exception as error:
             self.counts.unlogged += 1
-            self._say_once(f"decisions are not being logged: {type(error).__name__}")
+            self._operator.tell_once(f"decisions are not being logged: {type(error).__name__}")
 
     def _fault(self, error: Exception) -> None:
         self.counts.faults += 1
-        self._say_once(f"a decision could not be made (fail_{self._settings.protect.fail}): {_words(error)}")
-
-    def _say_once(self, text: str) -> None:
-        """A fault that lasts is told once, not once a request."""
-        if text != self._faulty:
-            self._faulty = text
-            with suppress(Exception):
-                self._notice(text)
+        self._operator.tell_once(
+            f"a decision could not be made (fail_{self._settings.protect.fail}): {words(error)}"
+        )
 
 
 def _request_or_none(given: object) -> Request:
@@ -354,11 +304,6 @@ def _shared(decision: Decision, facts: Facts) -> str:
     return f"{per}:{name}" if name else f"account:{decision.account_id}"
 
 
-def _words(error: Exception) -> str:
-    """An error for the operator: our own words, or its kind alone, for its words may quote a request."""
-    return str(error) if isinstance(error, StillwatchError) else type(error).__name__
-
-
 def _opened_log(folder: Path, settings: Settings) -> DecisionLog:
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -371,7 +316,3 @@ def _opened_log(folder: Path, settings: Settings) -> DecisionLog:
 def _state(folder: Path, settings: Settings) -> State:
     server = store_server(settings)
     return ValkeyState(server) if server is not None else MemoryState(folder / STATE)
-
-
-def _to_stderr(text: str) -> None:
-    sys.stderr.write(f"stillwatch: {text}\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from stillwatch.errors import ConfigError
 from stillwatch.ingest import REJECTED, Limits, PostBounds
 from stillwatch.settings import Settings
 from stillwatch.store import Segments
+from stillwatch.wiring.garbage import settled
 from stillwatch.wiring.intake import EARLIEST, key_of
 from stillwatch.wiring.joining import joined
 from stillwatch.wiring.listening import address_of, listening
@@ -46,7 +46,7 @@ def receive(
         budget = Budget(bounds.max_waiting_bytes)
         door = Door(receiver, budget, metrics, bounds.max_body_bytes, bounds.retry_after_s)
         receiver.start()
-        _collect_seldom()
+        settled()
         try:
             serve(
                 make_app(door), sock, read_timeout_s=bounds.read_timeout_s, max_connections=bounds.max_connections,
@@ -54,13 +54,6 @@ def receive(
             )  # fmt: skip
         finally:
             receiver.stop()
-
-
-def _collect_seldom() -> None:
-    """Rows come in thousands and hold no cycles: looking for garbage among them at every turn finds none."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 20, 50)
 
 
 def _folder(into: Path, settings: Settings) -> Segments:

@@ -11,7 +11,7 @@ from stillwatch.gateway.envoy.metrics import Metrics
 from stillwatch.protect.risk import empty_table
 from stillwatch.receive.budget import Budget
 from stillwatch.records import Answer, Decision, Request
-from stillwatch.settings import EnvoySettings, Settings
+from stillwatch.settings import EnvoySettings, ProtectSettings, Settings
 from stillwatch.store.state import MemoryState
 from stillwatch.wiring.in_force import InForce
 from stillwatch.wiring.policy import Gate
@@ -33,6 +33,7 @@ class Clerk:
 
     def __init__(self, *rules: str, broken: bool = False) -> None:
         self.gate = Gate(InForce.of(policy(*rules), empty_table()), settings=Settings(), state=MemoryState())
+        self.rules = rules
         self.asked: list[Request] = []
         self.recorded: list[Answer] = []
         self.broken = broken
@@ -43,6 +44,15 @@ class Clerk:
             raise RuntimeError("zebra-quartz-41")
         self.asked.append(request)
         return self.gate.decide(request)
+
+    def undecided(self, request: Request, why: str) -> Decision:
+        """As a closed gate does."""
+        self.asked.append(request)
+        closed = Settings(protect=ProtectSettings(fail="closed"))
+        live = InForce.of(policy(*self.rules), empty_table())
+        return Gate(live, settings=closed, state=MemoryState(), notice=lambda text: None).undecided(
+            request, why
+        )
 
     def record(self, request: Request, answer: Answer) -> None:
         """Keep it."""

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stillwatch.gateway.envoy.messages import BUFFERED, BUFFERED_PARTIAL, FULL_DUPLEX, STREAMED
+from stillwatch.gateway.envoy.messages import BUFFERED, BUFFERED_PARTIAL, FULL_DUPLEX, NONE, STREAMED
 from stillwatch.ingest.client import key_digest
 from stillwatch.ingest.sealed import digest
 from tests.gateway.envoy.talking import Clerk, Line, put
@@ -113,27 +113,28 @@ def test_a_throttled_customer_is_told_when_to_come_again() -> None:
     status, told, headers = error(Line(clerk).ask(ASKED))
     assert (status, headers["retry-after"], headers["content-type"]) == (429, "10", "application/json")
     assert told["error"]["type"] == "rate_limit_error"
-    assert told["decision"]["appeal"].startswith("https://example.com/appeal?d=D-")
+    assert told["error"]["decision"]["appeal"].startswith("https://example.com/appeal?d=D-")
 
 
 def test_a_denied_customer_is_told_why_and_a_covert_one_is_not() -> None:
     """403; a covert decision gives neither reason nor id."""
     status, told, headers = error(Line(Clerk(rule(action="deny"))).ask(ASKED))
     assert (status, told["error"]["code"]) == (403, "access_terms")
-    assert headers["x-stillwatch-decision"] == told["decision"]["decision_id"]
+    assert headers["x-stillwatch-decision"] == told["error"]["decision"]["decision_id"]
     status, told, headers = error(Line(Clerk(rule(action="deny", more="covert = true"))).ask(ASKED))
     assert (status, told["error"]["code"]) == (403, "not_served")
-    assert "decision" not in told and "x-stillwatch-decision" not in headers
+    assert "decision" not in told["error"] and "x-stillwatch-decision" not in headers
 
 
 @pytest.mark.parametrize(("body", "status"), [
-    (b'{"model": ', 400), (b"\xff\xfe\xfd", 400), (b"[" * 100_000, 400), (b"[" + b"1," * 2_100_000 + b"1]", 400),
+    (b'{"model": ', 400), (b"\xff\xfe\xfd", 400), (b"[" * 100_000, 400), (b"[" + b"1," * 2_100_000 + b"1]", 413),
+    (b"[1]", 400), (b"", 400),
 ])  # fmt: skip
 def test_what_cannot_be_read_is_refused_in_plain_words(body: bytes, status: int) -> None:
     """Broken, not UTF-8, nested too deeply, too many values."""
     clerk = Clerk(rule())
     got, told, _ = error(Line(clerk).ask(body))
-    assert (got, told["error"]["code"]) == (status, "unreadable")
+    assert (got, told["error"]["code"]) == (status, "too_long" if status == 413 else "unreadable")
     assert clerk.asked == []
 
 
@@ -152,13 +153,17 @@ def test_what_a_lenient_server_would_read_is_read_and_hardened(body: bytes) -> N
     "media", ["text/plain", "audio/wav", "application/jsonl", "multipart/form-data; boundary=x"]
 )
 def test_another_type_hides_no_json_and_excuses_what_is_none(media: str) -> None:
-    """Hardened if it is JSON; decided on by account alone, and passed on as it is, if not."""
-    clerk = Clerk(HARDEN)
+    """Hardened if it is JSON. If not: no call of a model API, elsewhere decided on by account, not for the hardened."""
+    clerk, other = Clerk(HARDEN), b'{"a":1}\n{"a":2}\n\xff'
     [reply] = Line(clerk).ask(ASKED, {"content-type": media})
     assert json.loads(reply.request_body.response.body_mutation.body) == THINNED
-    [reply] = Line(clerk).ask(b'{"a":1}\n{"a":2}\n\xff', {"content-type": media})
+    assert error(Line(clerk).ask(other, {"content-type": media}))[0] == 400
+    upload = {"content-type": media, ":path": "/v1/audio/transcriptions"}
+    assert error(Line(clerk).ask(other, upload))[0] == 415
+    clerk = Clerk(rule())
+    [reply] = Line(clerk).ask(other, upload)
     assert reply.request_body.response.body_mutation.WhichOneof("mutation") is None
-    assert [asked.model for asked in clerk.asked] == ["m", ""]
+    assert [(asked.model, asked.operation) for asked in clerk.asked] == [("", "audio")]
 
 
 def test_ten_thousand_turns_are_read() -> None:
@@ -219,6 +224,9 @@ def test_a_request_without_a_body_is_not_judged() -> None:
     ({"account_header": "X-Team"}, {"x-team": "t-1"}, "t-1"),
     ({"account": "credential"}, {"authorization": "Bearer key-of-m0"}, key_digest({"x-api-key": "key-of-m0"})),
     ({"account": "credential"}, {}, ""),
+    ({"account": "credential"}, {"authorization": "Bearer key-of-m0", "x-api-key": "key-of-m0"},
+     key_digest({"x-api-key": "key-of-m0"})),
+    ({"account": "credential"}, {"authorization": "Bearer key-of-m0", "x-api-key": "key-of-m1"}, ""),
     ({"account": "address"}, {"x-forwarded-for": "198.51.100.66, 192.0.2.7"}, "192.0.2.7"),
     ({"account": "address", "forwarded_hops": 1}, {"x-forwarded-for": "192.0.2.66, 192.0.2.7, 10.0.0.1"}, "192.0.2.7"),
     ({"account": "address", "forwarded_hops": 1}, {"x-forwarded-for": "10.0.0.1"}, ""),
@@ -339,6 +347,69 @@ def test_an_error_of_the_model_is_not_an_answer() -> None:
     line.send("response_body", body=b"{}", end_of_stream=True)
     line.call.end()
     assert clerk.recorded == []
+
+
+SUMMARISED = rule(action="summarise")
+SHOWN = {"choices": [{"message": {"reasoning": CANARY, "content": "42"}}], "usage": {"completion_tokens": 9}}
+
+
+@pytest.mark.parametrize("mode", [BUFFERED, STREAMED, FULL_DUPLEX])
+@pytest.mark.parametrize("declared", [True, False])
+def test_visible_reasoning_is_withheld_from_a_whole_answer(mode: int, declared: bool) -> None:
+    """In every mode in which answers are seen; its length is right, and it is recorded as it was."""
+    clerk, raw = Clerk(SUMMARISED), json.dumps(SHOWN).encode()
+    line = Line(clerk, answers=mode)
+    line.ask(ASKED)
+    length = [("content-length", str(len(raw)))] if declared else []
+    [head] = line.send(
+        "response_headers", headers=[(":status", "200"), ("content-type", "application/json"), *length]
+    )
+    removed = head.response_headers.response.header_mutation.remove_headers
+    assert ("content-length" in removed) is (mode != BUFFERED)
+    pieces = [raw] if mode == BUFFERED else [raw[:40], raw[40:], b""]
+    sent, put_length = b"", ""
+    for place, piece in enumerate(pieces):
+        for reply in line.send("response_body", body=piece, end_of_stream=place == len(pieces) - 1):
+            common = reply.response_body.response
+            put_length = put(common.header_mutation).get("content-length", put_length)
+            sent += common.body_mutation.body or common.body_mutation.streamed_response.body
+    assert json.loads(sent)["choices"][0]["message"] == {"reasoning": "", "content": "42"}
+    assert put_length == (str(len(sent)) if mode == BUFFERED else "")
+    assert [answer.output_tokens for answer in clerk.recorded] == [9]
+
+
+def test_visible_reasoning_is_withheld_from_a_stream() -> None:
+    """Event by event; half an event waits for its other half."""
+    line = Line(Clerk(SUMMARISED))
+    line.ask(ASKED)
+    line.send("response_headers", headers=[(":status", "200"), ("content-type", "text/event-stream")])
+    event = b"data: " + json.dumps({"delta": {"thinking": CANARY}}).encode() + b"\n\n"
+    [held] = line.send("response_body", body=event[:20])
+    assert held.response_body.response.body_mutation.clear_body
+    [rest] = line.send("response_body", body=event[20:])
+    assert rest.response_body.response.body_mutation.body == b'data: {"delta":{"thinking":""}}\n\n'
+    [end] = line.send("response_body", body=b"data: [DONE]\n\n", end_of_stream=True)
+    assert end.response_body.response.body_mutation.body == b"data: [DONE]\n\n"
+
+
+def test_reasoning_that_cannot_be_withheld_is_counted_or_kept_back() -> None:
+    """An answer that is compressed, or not shown to the processor at all."""
+    for closed in (False, True):
+        line = Line(Clerk(SUMMARISED), answers=BUFFERED, closed=closed)
+        line.ask(ASKED)
+        kind = [(":status", "200"), ("content-type", "application/json"), ("content-encoding", "gzip")]
+        line.send("response_headers", headers=kind)
+        replies = line.send("response_body", body=b"\x1f\x8b", end_of_stream=True)
+        if closed:
+            assert error(replies)[0] == 503
+        else:
+            assert replies[0].response_body.response.body_mutation.body == b"\x1f\x8b"
+        assert line.metrics.unapplied.labels("summarise")._value.get() == 1
+    line = Line(Clerk(SUMMARISED), answers=NONE)
+    line.ask(ASKED)
+    line.send("response_headers", headers=[(":status", "200"), ("content-type", "application/json")])
+    assert line.metrics.unapplied.labels("summarise")._value.get() == 1
+    assert any("withheld" in text for text in line.told)
 
 
 KINDS = [

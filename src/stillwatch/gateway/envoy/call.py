@@ -15,39 +15,33 @@ decision in them. In `FULL_DUPLEX_STREAMED` mode headers and body are held back.
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 from stillwatch.errors import where_it_failed
-from stillwatch.gateway.envoy.accounts import Headers, account_of, organisation_of
-from stillwatch.gateway.envoy.answer import AnswerReader
-from stillwatch.gateway.envoy.bodies import UnreadableError, read_body, write_body
-from stillwatch.gateway.envoy.messages import BUFFERED, BUFFERED_PARTIAL, FULL_DUPLEX, STREAMED
+from stillwatch.gateway.answered import AnswerReader
+from stillwatch.gateway.body import Refused, dumped, understood
+from stillwatch.gateway.desk import NAMELESS
+from stillwatch.gateway.envoy.messages import BUFFERED, BUFFERED_PARTIAL, FULL_DUPLEX, NONE, STREAMED
 from stillwatch.gateway.envoy.metrics import Metrics
-from stillwatch.gateway.envoy.replies import (
-    PREFIX,
-    RETRY_S,
-    for_customer,
-    for_model,
-    go_on,
-    not_served,
-    refusal,
-    streamed,
-)
+from stillwatch.gateway.envoy.replies import go_on, instead, streamed
+from stillwatch.gateway.identity import Headers, behind_envoy, every, only
+from stillwatch.gateway.paths import CALLS, model_of, operation_of
+from stillwatch.gateway.told import PREFIX, RETRY_S, for_customer, for_model, refusal
+from stillwatch.gateway.withheld import MISSED, Withholder
 from stillwatch.protect import hardened
 from stillwatch.receive.budget import Budget
 from stillwatch.records import Action, Answer, Decision, Reason, Request
 from stillwatch.settings import EnvoySettings
 from stillwatch.wiring.gate_request import request_of
 
-_OPERATIONS = (
-    ("/chat/completions", "chat"), ("/completions", "completion"), ("/responses", "responses"),
-    ("/embeddings", "embedding"), ("/messages", "chat"), ("/audio/", "audio"), ("/images/", "image"),
-)  # fmt: skip
 _LONG = 65_536
+_MOST_PATH = 8_192
 _NO_ACCOUNT = "Envoy names no account for some requests: check envoy.account, and what sets its header"
+_NOT_HARDENED = "this request cannot be served as it was sent: send a JSON object"
 
 
 class Judge(Protocol):
@@ -55,6 +49,9 @@ class Judge(Protocol):
 
     def decide(self, request: Request) -> Decision:
         """The decision. Never raises."""
+
+    def undecided(self, request: Request, why: str) -> Decision:
+        """The decision where nobody is named. Never raises."""
 
     def record(self, request: Request, answer: Answer) -> None:
         """What was served. Never raises."""
@@ -83,12 +80,15 @@ class Call:
         self._desk = desk
         self._modes = (BUFFERED, STREAMED)
         self._first = True
-        self._headers = Headers(())
+        self._headers: Headers = ()
         self._pieces: list[bytes] = []
         self._held = 0
         self._request: Request | None = None
         self._decision: Decision | None = None
         self._reader: AnswerReader | None = None
+        self._withholder: Withholder | None = None
+        self._left: int | None = None
+        """Bytes of the answer that are still to come, where it says how long it is."""
         self._recorded = False
         self._back = False
         """The request is held back here."""
@@ -125,7 +125,7 @@ class Call:
     def late(self) -> Any:
         """The answer to a body that does not come."""
         seconds = self._desk.settings.body_timeout_s
-        return self._refuse(408, "too_slow", f"The request did not arrive whole within {seconds:g} s.")
+        return self._refuse(Refused(408, f"the request did not arrive whole within {seconds:g} s"))
 
     def end(self) -> None:
         """The call is over, however it ended: record what was served, let go of what is held."""
@@ -134,16 +134,16 @@ class Call:
 
     def _request_headers(self, message: Any) -> list[Any]:
         self._headers = _headers(message.headers)
-        drop = [name for name in self._headers.names() if name.startswith(PREFIX)]
+        drop = self._ours()
         if message.end_of_stream:
             return [go_on("request_headers", drop=drop)]
         settings = self._desk.settings
-        declared = self._headers.one("content-length")
+        declared = only(self._headers, b"content-length")
         if declared.isdecimal() and int(declared[:20]) > settings.max_body_bytes:
             return [self._too_long()]
-        if self._headers.all("content-encoding").strip().lower() not in ("", "identity"):
-            words = "A compressed body is not read here: send it without Content-Encoding."
-            return [self._refuse(415, "compressed", words)]
+        if every(self._headers, b"content-encoding").strip().lower() not in ("", "identity"):
+            words = "a compressed body is not read here: send it without Content-Encoding"
+            return [self._refuse(Refused(415, words, code="compressed"))]
         self.until, self._back = time.monotonic() + settings.body_timeout_s, True
         if self._modes[0] == FULL_DUPLEX:
             return []
@@ -158,7 +158,8 @@ class Call:
         if size > self._desk.settings.max_body_bytes or cut:
             return [self._too_long()]
         if not self._desk.budget.take(len(message.body)):
-            return [self._refuse(503, "busy", "Too much is waiting here; please try again shortly.", RETRY_S)]
+            words = "too much is waiting here: send it again later"
+            return [self._refuse(Refused(503, words, retry_after_s=RETRY_S))]
         self._pieces.append(message.body)
         self._held = size
         if self._modes[0] in (STREAMED, FULL_DUPLEX) and not message.end_of_stream:
@@ -169,9 +170,8 @@ class Call:
         if self.until is None or self._modes[0] not in (STREAMED, FULL_DUPLEX):
             return [go_on("request_trailers")]
         if self._modes[0] == STREAMED:
-            return [
-                self._refuse(400, "trailers", "Trailers are not read here: send the request without them.")
-            ]
+            words = "trailers are not read here: send the request without them"
+            return [self._refuse(Refused(400, words, code="trailers"))]
         replies = self._decided(last=False)
         return replies if self.over else [*replies, go_on("request_trailers")]
 
@@ -181,17 +181,19 @@ class Call:
         self.until = None
         body = b"".join(self._pieces)
         try:
-            parsed = read_body(body, self._headers.one("content-type"))
-            request = self._request = self._asked(parsed)
-            decision = self._decision = self._desk.judge.decide(request)
-            served = decision.allowed and not (self._desk.closed and not request.account_id)
-            self._desk.metrics.decisions.labels(decision.action.value, "yes" if served else "no").inc()
-            if not served:
+            operation = operation_of(only(self._headers, b":path", _MOST_PATH))
+            media = only(self._headers, b"content-type")
+            parsed = understood(body, media, call=operation in CALLS)
+            request = self._request = self._asked(parsed, operation)
+            decision = self._decision = self._judged(request)
+            served = "yes" if decision.allowed else "no"
+            self._desk.metrics.decisions.labels(decision.action.value, served).inc()
+            if not decision.allowed:
                 self.over = True
-                return [not_served(decision) if not decision.allowed else self._nobody()]
+                return [instead(refusal(decision))]
             new = self._changed(parsed, decision)
-        except UnreadableError as error:
-            return [self._refuse(400, "unreadable", f"The request cannot be checked: {error}.")]
+        except Refused as refused:
+            return [self._refuse(refused)]
         finally:
             self._desk.metrics.deciding.observe(time.perf_counter() - began)
         replies = self._onward(body, new, decision, last=last)
@@ -201,7 +203,7 @@ class Call:
 
     def _onward(self, body: bytes, new: bytes | None, decision: Decision, *, last: bool) -> list[Any]:
         mode = self._modes[0]
-        drop = [name for name in self._headers.names() if name.startswith(PREFIX)]
+        drop = self._ours()
         if mode == STREAMED:
             return [go_on("request_body", body=body if new is None else new)]
         if mode == FULL_DUPLEX:
@@ -211,44 +213,92 @@ class Call:
         length = {} if new is None else {"content-length": str(len(new))}
         return [go_on("request_body", put=for_model(decision) | length, body=new)]
 
-    def _asked(self, body: Mapping[str, Any]) -> Request:
-        settings = self._desk.settings
-        account = account_of(self._headers, settings)
-        if not account:
+    def _asked(self, body: Mapping[str, Any] | None, operation: str) -> Request:
+        whose = behind_envoy(self._headers, self._desk.settings)
+        if not whose.account_id:
             self._desk.metrics.unnamed.inc()
             self._desk.tell(_NO_ACCOUNT)
+        named = model_of(only(self._headers, b":path", _MOST_PATH))
+        if body is None:
+            return Request(
+                secrets.token_hex(12), whose.account_id, named, operation, org_id=whose.org_id, channel="api"
+            )
+        if named and not body.get("model"):
+            body = {**body, "model": named}
         return request_of(
-            body, account_id=account, operation=_operation(self._headers.one(":path")), channel="api",
-            org_id=organisation_of(self._headers, settings),
-        )  # fmt: skip
+            body, account_id=whose.account_id, operation=operation, channel="api", org_id=whose.org_id
+        )
 
-    def _changed(self, body: Mapping[str, Any], decision: Decision) -> bytes | None:
-        """The hardened body; None when it stays as it is."""
+    def _judged(self, request: Request) -> Decision:
+        """The decision. One of nobody is decided by the rules for everyone, or refused as settings say."""
+        if self._desk.closed and not request.account_id:
+            return self._desk.judge.undecided(request, NAMELESS)
+        return self._desk.judge.decide(request)
+
+    def _changed(self, body: Mapping[str, Any] | None, decision: Decision) -> bytes | None:
+        """The hardened body; None when it stays as it is. One that was not read cannot be served then."""
         if Action.HARDEN not in decision.actions:
             return None
+        if body is None:
+            raise Refused(415, _NOT_HARDENED)
         new, changed = hardened(body, decision.terms)
-        return write_body(new) if changed else None
+        return dumped(new) if changed else None
+
+    def _ours(self) -> list[str]:
+        """Headers under our names that came from outside."""
+        return sorted({name.decode() for name, _ in self._headers if name.startswith(PREFIX.encode())})
 
     def _response_headers(self, message: Any) -> list[Any]:
         headers = _headers(message.headers)
         decision = self._decision
         if decision is None:
             return [go_on("response_headers")]
-        if headers.one(":status").startswith("2"):
-            self._reader = AnswerReader(
-                headers.one("content-type"), most=self._desk.settings.max_event_bytes,
-                encoding=headers.all("content-encoding"),
-            )  # fmt: skip
+        drop: list[str] = []
+        if only(headers, b":status").startswith("2"):
+            media, encoding = only(headers, b"content-type"), every(headers, b"content-encoding")
+            most = self._desk.settings.max_event_bytes
+            self._reader = AnswerReader(media, encoding=encoding, most=most)
+            if Action.SUMMARISE in decision.actions:
+                self._withholder = Withholder(media, encoding=encoding, most=most, closed=self._desk.closed)
+                length = only(headers, b"content-length")
+                self._left = int(length) if length.isdecimal() else None
+                if self._modes[1] == NONE and self._withholder.active:
+                    self._missed()
+                elif self._modes[1] != BUFFERED and self._withholder.active:
+                    drop = ["content-length"]
         if message.end_of_stream:
             self._record()
-        return [go_on("response_headers", put=for_customer(decision))]
+        return [go_on("response_headers", put=for_customer(decision), drop=drop)]
 
     def _response_body(self, message: Any) -> list[Any]:
         if self._reader is not None:
             self._reader.feed(message.body)
             if message.end_of_stream:
                 self._record()
-        return self._unchanged("response_body", message)
+        if self._withholder is None or not self._withholder.active:
+            return self._unchanged("response_body", message)
+        return self._without(message, self._withholder)
+
+    def _without(self, message: Any, withholder: Withholder) -> list[Any]:
+        """A piece of an answer without its reasoning. A whole answer is held back here until its end."""
+        last = message.end_of_stream
+        if self._left is not None:
+            self._left -= len(message.body)
+        body = withholder.feed(message.body) + (withholder.end() if last or self._left == 0 else b"")
+        if last and withholder.missed:
+            self._missed()
+        if self._modes[1] == FULL_DUPLEX:
+            return streamed("response_body", body, last=last)
+        if self._modes[1] == BUFFERED:
+            if (failed := withholder.failed) is not None:
+                return [instead(failed)]
+            length = {"content-length": str(len(body))}
+            return [go_on("response_body", put=length, body=body)]
+        return [go_on("response_body", body=body or None, clear=not body)]
+
+    def _missed(self) -> None:
+        self._desk.metrics.unapplied.labels(Action.SUMMARISE.value).inc()
+        self._desk.tell(MISSED)
 
     def _response_trailers(self, message: Any) -> list[Any]:
         self._record()
@@ -271,10 +321,18 @@ class Call:
         """A fault of ours: the call goes on as it is, or not at all, as settings say."""
         self.until, back, self._back = None, self._back, False
         if self._desk.closed and kind.startswith("request"):
-            return [self._refuse(503, Reason.FAIL_CLOSED.value, Reason.FAIL_CLOSED.sentence, RETRY_S)]
+            words, code = Reason.FAIL_CLOSED.sentence, Reason.FAIL_CLOSED.value
+            return [self._refuse(Refused(503, words, retry_after_s=RETRY_S, code=code))]
         body, held = b"".join(self._pieces), bool(self._pieces)
         self._free()
         self._passing = True
+        if (
+            self._desk.closed
+            and kind == "response_body"
+            and self._withholder is not None
+            and self._withholder.active
+        ):
+            return [go_on(kind, clear=True)]
         if not kind.startswith("request") or not back or self._modes[0] not in (STREAMED, FULL_DUPLEX):
             return self._unchanged(kind, message) if kind.endswith("body") else [go_on(kind)]
         last = kind == "request_body" and message.end_of_stream
@@ -287,19 +345,14 @@ class Call:
             replies += streamed("request_body", body, last=last)
         return replies if kind != "request_trailers" else [*replies, go_on(kind)]
 
-    def _nobody(self) -> Any:
-        return refusal(
-            503, "no_account", "This request cannot be checked: it names no account.", retry_s=RETRY_S
-        )
-
     def _too_long(self) -> Any:
         most = self._desk.settings.max_body_bytes
-        return self._refuse(413, "too_long", f"The body is longer than is taken here: {most} bytes at most.")
+        return self._refuse(Refused(413, f"the body is longer than {most} bytes: send less at once"))
 
-    def _refuse(self, status: int, code: str, message: str, retry_s: int = 0) -> Any:
+    def _refuse(self, refused: Refused) -> Any:
         self.over, self.until = True, None
-        self._desk.metrics.refused.labels(str(status)).inc()
-        return refusal(status, code, message, retry_s=retry_s)
+        self._desk.metrics.refused.labels(str(refused.status)).inc()
+        return instead(refused.told())
 
     def _free(self) -> None:
         self._desk.budget.give(self._held)
@@ -316,11 +369,4 @@ class Call:
 
 
 def _headers(sent: Any) -> Headers:
-    return Headers(
-        (each.key, each.raw_value.decode("utf-8", "replace") or each.value) for each in sent.headers
-    )
-
-
-def _operation(path: str) -> str:
-    plain = path.partition("?")[0]
-    return next((word for piece, word in _OPERATIONS if piece in plain), "other")
+    return [(each.key.lower().encode(), each.raw_value or each.value.encode()) for each in sent.headers]

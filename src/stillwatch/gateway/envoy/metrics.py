@@ -26,6 +26,10 @@ class Metrics:
             "stillwatch_envoy_answers", "Answers recorded, by whether all of it could be read.", ("read",),
             registry=registry,
         )  # fmt: skip
+        self.unapplied = Counter(
+            "stillwatch_envoy_unapplied", "Actions that were decided and could not be carried out.", ("action",),
+            registry=registry,
+        )  # fmt: skip
         self.failures = Counter("stillwatch_envoy_failures", "What went wrong in here.", registry=registry)
         self.calls = Gauge("stillwatch_envoy_calls", "Calls in progress.", registry=registry)
         self.waiting = Gauge("stillwatch_envoy_waiting_bytes", "Bytes of bodies held.", registry=registry)

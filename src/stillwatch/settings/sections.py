@@ -1,48 +1,15 @@
-"""Settings: one frozen tree, unknown keys refused, read once from TOML.
-
-Only ``wiring`` and ``cli`` import this module; rooms take plain arguments. Each field carries a help
-string and a unit, and the table in ``docs/configuration.md`` is generated from them. The environment holds
-secrets only, and secrets have no default.
-
-Examples
---------
->>> Settings().detect.kappa
-3.0
->>> parse_settings({"detect": {"kapa": 4}}, where="stillwatch.toml")
-Traceback (most recent call last):
-...
-stillwatch.errors.ConfigError: stillwatch.toml: detect.kapa: no such setting
-"""
+"""Every setting, by section. Each field carries a help string and a unit; the documentation is made of them."""
 
 from __future__ import annotations
 
-import difflib
-import hashlib
 import ipaddress
-import json
-import os
-import stat
-import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
-from stillwatch.errors import ConfigError
-
-DEFAULT_FILE = "stillwatch.toml"
-"""Read from the working directory when ``--settings`` is not given and the file exists."""
-
-MIN_KEY_BYTES = 32
 _HEADER_NAME = r"^[A-Za-z0-9-]{1,64}$"
-KEY_HINT = (
-    "make one with `stillwatch key new --out stillwatch.key` and pass `--key-file stillwatch.key`, "
-    "or put its content into the environment variable {env}"
-)
 
 
 def _setting(default: Any, help_text: str, unit: str, *, shapes_result: bool = True, **limits: Any) -> Any:
@@ -357,8 +324,8 @@ class GatewaySettings(_Section):
     )
     account_from: Literal["header", "credential"] = _setting(
         "header",
-        "`credential`: an account is a keyed digest of the API key that the request carries, for servers without a "
-        "gateway in front; needs the digest key.",
+        "`credential`: an account is the digest of the API key that the request carries, by the same name as in a "
+        "scan; for servers without a gateway in front.",
         "choice",
         shapes_result=False,
     )
@@ -550,225 +517,3 @@ class Settings(_Section):
         'other.key'
         """
         return self.model_copy(update={"privacy": self.privacy.model_copy(update={"key_file": path})})
-
-
-@dataclass(frozen=True, slots=True)
-class SettingRow:
-    """One setting as the documentation shows it."""
-
-    name: str
-    """Dotted, as in ``detect.kappa``."""
-    default: str
-    """In TOML; ``unset`` where there is none."""
-    unit: str
-    help: str
-    shapes_result: bool
-
-
-def load_settings(path: Path | None = None, *, folder: Path | None = None) -> Settings:
-    """Read settings once.
-
-    Parameters
-    ----------
-    path
-        The file the user named; it must exist. Without it, ``stillwatch.toml`` in `folder` is read when it
-        exists, else every setting has its default.
-    folder
-        Where to look; the working directory when not given.
-
-    Raises
-    ------
-    ConfigError
-        The file is missing, is not TOML, or holds an unknown or unusable setting.
-    """
-    if path is None:
-        path = (folder or Path()) / DEFAULT_FILE
-        if not path.exists():
-            return Settings()
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        reason = (error.strerror or "cannot be read").lower()
-        raise ConfigError(f"{path}: {reason}", hint="name a TOML file that you can read") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}", hint=_SHOW_HINT) from error
-    return parse_settings(data, where=str(path))
-
-
-_SHOW_HINT = "`stillwatch settings show` prints every setting in the form the file needs"
-
-
-def parse_settings(data: Mapping[str, Any], *, where: str) -> Settings:
-    """Settings from parsed TOML; `where` names the source in errors."""
-    try:
-        return Settings.model_validate(data)
-    except ValidationError as error:
-        message, hint = _explain(error)
-        raise ConfigError(f"{where}: {message}", hint=hint) from error
-
-
-def _explain(error: ValidationError) -> tuple[str, str]:
-    """The first problem in plain words, and what to do next. Values are not quoted: they may be secret."""
-    problem = error.errors(include_url=False, include_input=False)[0]
-    name = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "extra_forbidden":
-        known = [row.name for row in setting_rows()]
-        close = difflib.get_close_matches(name, [*known, *Settings.model_fields], n=1)
-        return f"{name}: no such setting", f"did you mean {close[0]}?" if close else _SHOW_HINT
-    text = problem["msg"].removeprefix("Value error, ")
-    return f"{name}: {text[:1].lower()}{text[1:]}", _SHOW_HINT
-
-
-def settings_digest(settings: Settings) -> str:
-    """SHA-256 over every setting that can change a result; stamped on findings so that they can be replayed.
-
-    >>> settings_digest(Settings()) == settings_digest(Settings(run=RunSettings(threads=1)))
-    True
-    >>> settings_digest(Settings()) == settings_digest(Settings(detect=DetectSettings(kappa=4.0)))
-    False
-    """
-    dumped = settings.model_dump(mode="json")
-    shaping = {row.name: _at(dumped, row.name) for row in setting_rows() if row.shapes_result}
-    canonical = json.dumps(shaping, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def protect_digest(settings: Settings) -> str:
-    """SHA-256 over the settings of live decisions; stamped on decisions so that they can be replayed."""
-    canonical = json.dumps(settings.protect.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def _at(tree: Mapping[str, Any], name: str) -> Any:
-    section, _, key = name.partition(".")
-    return tree[section][key]
-
-
-def setting_rows() -> Iterator[SettingRow]:
-    """Every setting, in the order it is documented."""
-    defaults = Settings()
-    for section in Settings.model_fields:
-        part = getattr(defaults, section)
-        for key, info in type(part).model_fields.items():
-            extra = info.json_schema_extra
-            assert isinstance(extra, dict)  # noqa: S101  every field is made by _setting
-            yield SettingRow(
-                name=f"{section}.{key}",
-                default=toml_value(getattr(part, key)),
-                unit=str(extra["unit"]),
-                help=info.description or "",
-                shapes_result=bool(extra["shapes_result"]),
-            )
-
-
-def toml_value(value: Any) -> str:
-    """One value as TOML; ``unset`` for None, which TOML cannot say.
-
-    >>> toml_value(("a", "b")), toml_value(1e-4), toml_value(None)
-    ('["a", "b"]', '0.0001', 'unset')
-    """
-    if value is None:
-        return "unset"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
-    if isinstance(value, tuple):
-        return "[" + ", ".join(toml_value(item) for item in value) + "]"
-    if isinstance(value, str):
-        return json.dumps(value)
-    return repr(value)
-
-
-def settings_toml(settings: Settings) -> str:
-    """The settings as a TOML file with each help string above its line; unset ones are commented out."""
-    lines: list[str] = []
-    for row in setting_rows():
-        section, _, key = row.name.partition(".")
-        if f"[{section}]" not in lines:
-            lines += ["", f"[{section}]"] if lines else [f"[{section}]"]
-        value = toml_value(getattr(getattr(settings, section), key))
-        lines.append(f"# {row.help} ({row.unit})")
-        lines.append(f"# {key} =" if value == "unset" else f"{key} = {value}")
-    return "\n".join(lines) + "\n"
-
-
-def settings_table() -> str:
-    """The Markdown tables of ``docs/configuration.md``, one per section."""
-    blocks: list[str] = []
-    rows = list(setting_rows())
-    for section, info in Settings.model_fields.items():
-        summary = (info.annotation.__doc__ or "").strip() if info.annotation else ""
-        blocks += [f"### `[{section}]`", "", summary, ""]
-        blocks += ["| setting | default | unit | meaning |", "| --- | --- | --- | --- |"]
-        for row in rows:
-            if row.name.startswith(section + "."):
-                default = "unset" if row.default == "unset" else f"`{row.default}`"
-                mark = "" if row.shapes_result else " *"
-                blocks.append(f"| `{row.name}`{mark} | {default} | {row.unit} | {row.help} |")
-        blocks.append("")
-    return "\n".join(blocks).rstrip() + "\n"
-
-
-def load_key(settings: Settings, env: Mapping[str, str] | None = None) -> bytes:
-    """The key under which every digest is made. It has no default.
-
-    Parameters
-    ----------
-    settings
-        Names the key file (which wins) and the environment variable.
-    env
-        The environment; the process's own when not given.
-
-    Returns
-    -------
-    bytes
-        At least 32 bytes. Hexadecimal is decoded; any other string is hashed with SHA-256.
-
-    Raises
-    ------
-    ConfigError
-        There is no key, it is too short, or its file can be read by others.
-
-    Examples
-    --------
-    >>> len(load_key(Settings(), {"STILLWATCH_KEY": "00" * 32}))
-    32
-    """
-    privacy = settings.privacy
-    if privacy.key_file is not None:
-        return _key_bytes(_read_key_file(Path(privacy.key_file)), privacy.key_file, privacy.key_env)
-    text = (os.environ if env is None else env).get(privacy.key_env, "")
-    if not text.strip():
-        raise ConfigError("no digest key", hint=KEY_HINT.format(env=privacy.key_env))
-    return _key_bytes(text, privacy.key_env, privacy.key_env)
-
-
-def _read_key_file(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            content = file.read(65_536)
-    except OSError as error:
-        reason = (error.strerror or "cannot be read").lower()
-        raise ConfigError(f"key file {path}: {reason}", hint=KEY_HINT.format(env="STILLWATCH_KEY")) from error
-    if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise ConfigError(f"key file {path} can be read by others", hint=f"run `chmod 600 {path}`")
-    return content.decode("utf-8", errors="surrogateescape")
-
-
-def _key_bytes(text: str, where: str, env: str) -> bytes:
-    """Key material from text; the text itself never appears in an error."""
-    text = text.strip()
-    try:
-        raw = bytes.fromhex(text)
-    except ValueError:
-        raw = b""
-    if len(raw) >= MIN_KEY_BYTES:
-        return raw
-    if raw or len(text) < MIN_KEY_BYTES:
-        raise ConfigError(
-            f"the digest key in {where} is too short: at least {MIN_KEY_BYTES} bytes are needed",
-            hint=KEY_HINT.format(env=env),
-        )
-    return hashlib.sha256(text.encode("utf-8", errors="surrogateescape")).digest()
