@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from stillwatch.wiring.scanning import explain, scan
     from stillwatch.wiring.serving import receive
     from stillwatch.wiring.simulation import simulate_policy
+    from stillwatch.wiring.watch_look import Context
+    from stillwatch.wiring.watching import Visit, WatchOptions, watch, watch_status
 
 _JOBS = {
     "baseline": ("fit_baseline", "show_baseline"),
@@ -57,13 +59,18 @@ _JOBS = {
     "scanning": ("explain", "scan"),
     "serving": ("receive",),
     "simulation": ("simulate_policy",),
+    "watch_look": ("Context",),
+    "watching": ("Visit", "WatchOptions", "watch", "watch_status"),
 }  # fmt: skip
 _WHERE = {name: job for job, names in _JOBS.items() for name in names}
 
 __all__ = [
+    "Context",
     "Gate",
     "Progress",
     "StillwatchError",
+    "Visit",
+    "WatchOptions",
     "check_policy",
     "explain",
     "explain_policy",
@@ -89,6 +96,8 @@ __all__ = [
     "show_policy",
     "simulate_policy",
     "switch_rule",
+    "watch",
+    "watch_status",
 ]
 
 
