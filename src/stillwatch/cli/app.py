@@ -33,6 +33,7 @@ from stillwatch.cli import (
     settings,
     traits,
     version,
+    watch,
 )
 from stillwatch.cli.commands import SectionGroup
 from stillwatch.cli.terminal import safe
@@ -43,7 +44,7 @@ OK, FAILED, UNUSABLE, SOMETHING, INTERRUPTED = 0, 1, 2, 10, 130
 FAILURE_HINT = "run again with --debug for the traceback; it may quote input, so read it before you share it"
 
 SECTIONS: tuple[tuple[str, tuple[click.Command, ...]], ...] = (
-    ("Detect", (scan.scan, explain.explain, ingest.ingest, receive.receive)),
+    ("Detect", (scan.scan, watch.watch, explain.explain, ingest.ingest, receive.receive)),
     ("Protect", (gate.gate, gate_envoy.gate_envoy, policy.policy, decision.decision)),
     ("Prove", (evidence.evidence,)),
     ("Prepare", (key.key, baseline.baseline, settings.settings)),

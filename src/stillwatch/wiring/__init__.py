@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from stillwatch.wiring.scanning import explain, scan
     from stillwatch.wiring.serving import receive
     from stillwatch.wiring.simulation import simulate_policy
+    from stillwatch.wiring.watch_look import Context
+    from stillwatch.wiring.watching import Visit, WatchOptions, watch, watch_status
 
 _JOBS = {
     "baseline": ("fit_baseline", "show_baseline"),
@@ -65,16 +67,21 @@ _JOBS = {
     "scanning": ("explain", "scan"),
     "serving": ("receive",),
     "simulation": ("simulate_policy",),
+    "watch_look": ("Context",),
+    "watching": ("Visit", "WatchOptions", "watch", "watch_status"),
 }  # fmt: skip
 _WHERE = {name: job for job, names in _JOBS.items() for name in names}
 
 __all__ = [
+    "Context",
     "Gate",
     "Progress",
     "StillwatchError",
     "add_key",
     "build_evidence",
     "check_log",
+    "Visit",
+    "WatchOptions",
     "check_policy",
     "explain",
     "explain_policy",
@@ -108,6 +115,8 @@ __all__ = [
     "simulate_policy",
     "switch_rule",
     "verify_evidence",
+    "watch",
+    "watch_status",
 ]
 
 

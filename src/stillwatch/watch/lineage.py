@@ -1,0 +1,48 @@
+"""Which group of a look is which group of the look before: by the accounts they share, one to one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+SAME = 0.5
+"""Share of the smaller group's accounts that two groups must have in common to be one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A group as it was last published."""
+
+    name: str
+    """The id under which it was published first; it stays while the group is followed."""
+    since: str
+    """When a look showed it first, ISO 8601."""
+    claimed: str | None
+    """Last UTC day on which it was claimed as a campaign, ISO 8601."""
+    accounts: frozenset[str]
+
+
+def follow(before: Mapping[str, frozenset[str]], now: Mapping[str, frozenset[str]]) -> dict[str, str]:
+    """Match each group of now with at most one of before, the largest overlap first.
+
+    >>> old = {"G-1": frozenset("abcd"), "G-2": frozenset("xy")}
+    >>> follow(old, {"G-9": frozenset("bcde"), "G-8": frozenset("pq"), "G-2": frozenset("abp")})
+    {'G-9': 'G-1'}
+    """
+    owner: dict[str, list[str]] = {}
+    for name, accounts in before.items():
+        for account in accounts:
+            owner.setdefault(account, []).append(name)
+    shared: dict[tuple[str, str], int] = {}
+    for name, accounts in now.items():
+        for account in accounts:
+            for old in owner.get(account, ()):
+                shared[name, old] = shared.get((name, old), 0) + 1
+    found: dict[str, str] = {}
+    taken: set[str] = set()
+    for (name, old), count in sorted(shared.items(), key=lambda item: (-item[1], item[0])):
+        enough = count >= SAME * min(len(now[name]), len(before[old]))
+        if enough and name not in found and old not in taken:
+            found[name] = old
+            taken.add(old)
+    return found
