@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from stillwatch.wiring.evidence_inputs import differences
+from tests.conftest import KEY
 from tests.e2e.conftest import Run, World
-from tests.e2e.driving import KEY, OTHER_KEY, Ended, cli
+from tests.e2e.driving import OTHER_KEY, Ended, cli
 
 
 @pytest.fixture
