@@ -48,8 +48,20 @@ def _reading(report: Row) -> list[str]:
     return [
         f"Read it so: in these worlds (three days, 2,000 ordinary accounts, a campaign of at most 600) an attacker who adapts"
         f" takes up to {largest:,.0f} exchanges a day unseen at the price stated. Industrial scale means doing so with thousands"
-        " of accounts for weeks, which leaves more to see than three days of some hundreds."
+        " of accounts for weeks, which leaves more to see than three days of some hundreds.",
+        "",
+        LEFT,
     ]
+
+
+LEFT = (
+    "**What the cheapest settings have in common** is no fail-over, an address block for every one or two accounts, cards of their own"
+    " for four in five, accounts opened over a long time, and seven or eight templates; prompts are not even reworded. What is left"
+    " is shared templates with an extraction shape, and templates alone link nobody here, because the users of one product share them"
+    " as well (decision 0005): on a development seed the scan of such a world forms no group at all. This is the widest gap that is"
+    " known. Next: rank the stream of each widely shared template by its shape among the template streams of honest products,"
+    " with disjoint work as second evidence, and put what stands clear of all of them to a person, as content without a controller."
+)
 
 
 def framing(report: Row) -> list[str]:
