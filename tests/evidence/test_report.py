@@ -47,7 +47,7 @@ def a_page(case: CaseFile, profile: str = "court") -> dict[str, Any]:
     audience = PROFILES[profile]
     made: dict[str, Any] = {
         "package_id": "P-1", "case_id": case.case_id, "created_at": DAY.isoformat(), "program": "stillwatch",
-        "person": "A",
+        "person": "A", "key_id": "00",
         "settings_digest": "00", "title": case.title, "profile": profile, "audience": audience.audience, "withheld": 0,
     }  # fmt: skip
     for name, (value, _) in exhibits(case).items():

@@ -220,6 +220,30 @@ def test_an_authority_that_is_gone_after_the_second_signature(build: Build, tmp_
     verify_evidence(tmp_path / "p", keys=publics(tmp_path), tsa_roots=[tsa.root])
 
 
+def test_a_crash_between_log_and_package(
+    build: Build, settings: Settings, tmp_path: Path, monkeypatch: Any
+) -> None:
+    """The machine goes away after the leaf is in the log: the package is in its place, is sealed again, and the log has
+    its leaf once."""
+    from stillwatch.evidence import bag
+
+    def gone(*_: object) -> bytes:
+        raise KeyboardInterrupt
+
+    whole = bag.manifest
+    calls = iter(range(10))
+    monkeypatch.setattr(bag, "manifest", lambda *given: whole(*given) if next(calls) < 2 else gone())
+    with pytest.raises(KeyboardInterrupt):
+        build()
+    monkeypatch.undo()
+    assert check_log(settings, None)["leaves"] == 2
+    with pytest.raises(VerificationError, match="not sealed yet"):
+        verify_evidence(tmp_path / "p", keys=publics(tmp_path))
+    sign_evidence(tmp_path / "p", settings=settings, signer=None, env={})
+    assert check_log(settings, None)["leaves"] == 2
+    verify_evidence(tmp_path / "p", keys=publics(tmp_path))
+
+
 class Witness:
     """A witness as tlog-witness has it: signs only what grew from what it saw."""
 
@@ -264,7 +288,10 @@ def test_witnesses_sign_what_grew(build: Build, tmp_path: Path) -> None:
 
 def test_a_log_that_was_shortened_is_noticed(settings: Settings, run_folder: Path, tmp_path: Path) -> None:
     """Against a checkpoint that somebody kept."""
-    log_files(settings, "run", [run_folder])
+    for _ in range(2):
+        assert [row["index"] for row in log_files(settings, "run", [run_folder])] == [0], (
+            "a leaf twice is one leaf"
+        )
     log_files(settings, "decision", [run_folder / "summary.json"])
     kept = tmp_path / "kept.txt"
     kept.write_bytes((tmp_path / "log/checkpoint").read_bytes())
@@ -277,7 +304,7 @@ def test_a_log_that_was_shortened_is_noticed(settings: Settings, run_folder: Pat
     log_files(settings, "run", [run_folder])
     with pytest.raises(VerificationError, match="truncated"):
         check_log(settings, kept)
-    log_files(settings, "run", [run_folder])
+    log_files(settings, "share", [run_folder])
     with pytest.raises(VerificationError):
         check_log(settings, kept)
 

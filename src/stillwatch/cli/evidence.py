@@ -94,13 +94,15 @@ def _preserving(command: Any) -> Any:
 @_preserving
 @option("--with-inputs", section="Keeping inputs", is_flag=True,
         help="Let inputs into a package that is not for a court.")  # fmt: skip
+@option("--case-uco", section="Writing", is_flag=True,
+        help="Also write exhibits and custody as CASE/UCO (JSON-LD), for forensic tools.")  # fmt: skip
 @json_option()
 @general_options
 def build(
     run_dir: str, out: str, profile: str, campaigns: tuple[str, ...], accounts: tuple[str, ...], case_path: str | None,
     prices: str | None, signer: str | None, inputs: tuple[str, ...], format: str | None, key_file: str | None,
     mapping: str | None, baseline: str | None, grants: str | None, releases: str | None, client_releases: str | None,
-    with_inputs: bool, as_json: bool, settings_path: str | None, quiet: bool,
+    with_inputs: bool, case_uco: bool, as_json: bool, settings_path: str | None, quiet: bool,
 ) -> None:  # fmt: skip
     """Make an evidence package from the output folder of a scan, and sign it.
 
@@ -115,7 +117,7 @@ def build(
             campaigns=campaigns, accounts=accounts, case=Path(case_path) if case_path else None,
             prices=Path(prices) if prices else None, inputs=inputs, format=format, mapping=mapping_path(mapping),
             tables={"grants": grants, "releases": releases, "client_releases": client_releases, "baseline": baseline},
-            with_inputs=with_inputs, progress=told,
+            with_inputs=with_inputs, case_uco=case_uco, progress=told,
         )  # fmt: skip
     if as_json:
         print_json(made)

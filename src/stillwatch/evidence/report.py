@@ -72,6 +72,7 @@ def model(page: Mapping[str, Any]) -> dict[str, Any]:
         {
             "title": page["title"], "package_id": page["package_id"], "case_id": page["case_id"],
             "created_at": _time(page["created_at"]), "program": page["program"], "person": page["person"],
+            "key_id": page["key_id"],
             "profile": page["profile"], "audience": page["audience"], "withheld": page["withheld"],
             "settings_digest": page["settings_digest"], "glossary": [list(g) for g in GLOSSARY],
             "groups": [
@@ -148,8 +149,8 @@ def _group(
             ["Accounts", f"{tried['accounts']:,}, of which {tried['accounts that belong firmly']:,} belong firmly"],
             ["Exchanges attempted", f"{tried['exchanges of the group']:,} by the group; {best:,} ({low:,} to {high:,}) "
              "in the extraction"],
-            ["Confirmed", f"{confirmed['accounts']:,} accounts, {confirmed['exchanges, at least']:,} exchanges; "
-             f"{confirmed['why']}" if confirmed["accounts"] is not None else f"none: {confirmed['why']}"],
+            ["Confirmed", f"{confirmed['accounts']:,} accounts, at least {confirmed['exchanges, at least']:,} "
+             f"exchanges; {confirmed['why']}" if confirmed["accounts"] is not None else f"none: {confirmed['why']}"],
             ["Weight of evidence", f"10^{figures['log10_e_value']:.0f} that one controller is at work, against chance"],
             ["Shape of extraction", _p(figures)],
             ["Expected share of wrong groups", f"{figures['false_discovery_rate']:.1%} of groups reported like this"],
