@@ -11,7 +11,7 @@ import pytest
 
 from stillwatch.wiring.evidence_inputs import differences
 from tests.e2e.conftest import Run, World
-from tests.e2e.driving import KEY, OTHER_KEY, Ended, cli
+from tests.e2e.driving import OTHER_KEY, Ended, cli
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_from_a_run_to_a_package_that_a_stranger_recomputes(
     run = [sys.executable, "-c", blocked, str(package / "data/verify_package.py"), str(package), *keys]
     done = subprocess.run(run, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    found = json.loads(good(cli("evidence", "recompute", package, "--json", key=KEY)))
+    found = json.loads(good(cli("evidence", "recompute", package, "--json")))
     assert found["reproduced"]
     assert found["accounts"] >= 10
     other = cli("evidence", "recompute", package, key=OTHER_KEY)

@@ -244,6 +244,27 @@ def test_a_crash_between_log_and_package(
     verify_evidence(tmp_path / "p", keys=publics(tmp_path))
 
 
+def test_other_files_are_sealed_as_they_are(build: Build, tmp_path: Path) -> None:
+    """In the index with their digest; a name that is not allowed, or twice, is said before anything is written."""
+    letter = tmp_path / "letter.txt"
+    letter.write_text("as agreed")
+    build(files=[letter])
+    rows = json.loads((tmp_path / "p/data/exhibits.json").read_bytes())
+    assert [row["source"] for row in rows if row["path"] == "data/exhibits/files/letter.txt"] == [
+        "letter.txt"
+    ]
+    verify_evidence(tmp_path / "p", keys=publics(tmp_path))
+    odd = tmp_path / "a letter\u202e.txt"
+    odd.write_text("x")
+    again = tmp_path / "again"
+    again.mkdir()
+    (again / "LETTER.txt").write_text("y")
+    for files in ([odd], [letter, again / "LETTER.txt"]):
+        with pytest.raises(ConfigError, match=r"no name|two exhibits"):
+            build(out="q", files=files)
+    assert not (tmp_path / "q").exists()
+
+
 class Witness:
     """A witness as tlog-witness has it: signs only what grew from what it saw."""
 
@@ -376,3 +397,27 @@ def test_other_slips(build: Build, tmp_path: Path) -> None:
         recompute_evidence(tmp_path / "p", key_file=None, progress=Quiet())
     with pytest.raises(ConfigError, match="no trusted key"):
         verify_evidence(tmp_path / "p")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("plan.json", '{"grants": "../../../../outside.toml"}', "names a file that is not among them"),
+        ("plan.json", '{"accounts": "/etc/passwd"}', "names a file that is not among them"),
+        ("plan.json", '{"accounts": ["a"]}', "names a file that is not among them"),
+        ("plan.json", "[]", "malformed"),
+        ("plan.json", "{", "malformed"),
+        ("settings.toml", '[privacy]\nkey_file = "/etc/passwd"\n', "say more than a run's may"),
+    ],
+)
+def test_inputs_that_a_stranger_prepared(tmp_path: Path, name: str, text: str, reason: str) -> None:
+    """A package may be a trap: what it names outside itself is not read."""
+    from stillwatch.wiring.evidence_inputs import recompute
+
+    (tmp_path / "outside.toml").write_text("")
+    folder = tmp_path / "a/b/c/inputs"
+    folder.mkdir(parents=True)
+    for file, content in {"plan.json": "{}", "settings.toml": "\n", name: text}.items():
+        (folder / file).write_text(content)
+    with pytest.raises(VerificationError, match=reason):
+        recompute(folder, tmp_path / "out", key_file=None, env={}, progress=Quiet())

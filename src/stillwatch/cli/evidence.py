@@ -85,6 +85,8 @@ def _preserving(command: Any) -> Any:
 @option(
     "--prices", section="What goes in", metavar="FILE", type=_FILE, help="Your prices, for exposure (TOML)."
 )
+@option("--exhibit", "files", multiple=True, section="What goes in", metavar="FILE", type=_FILE,
+        help="Another file, sealed as it is (a decision log, a letter): nothing in it is withheld.")  # fmt: skip
 @option(
     "--signer",
     section="Signing",
@@ -100,6 +102,7 @@ def _preserving(command: Any) -> Any:
 @general_options
 def build(
     run_dir: str, out: str, profile: str, campaigns: tuple[str, ...], accounts: tuple[str, ...], case_path: str | None,
+    files: tuple[str, ...],
     prices: str | None, signer: str | None, inputs: tuple[str, ...], format: str | None, key_file: str | None,
     mapping: str | None, baseline: str | None, grants: str | None, releases: str | None, client_releases: str | None,
     with_inputs: bool, case_uco: bool, as_json: bool, settings_path: str | None, quiet: bool,
@@ -117,7 +120,7 @@ def build(
             campaigns=campaigns, accounts=accounts, case=Path(case_path) if case_path else None,
             prices=Path(prices) if prices else None, inputs=inputs, format=format, mapping=mapping_path(mapping),
             tables={"grants": grants, "releases": releases, "client_releases": client_releases, "baseline": baseline},
-            with_inputs=with_inputs, case_uco=case_uco, progress=told,
+            with_inputs=with_inputs, case_uco=case_uco, files=tuple(map(Path, files)), progress=told,
         )  # fmt: skip
     if as_json:
         print_json(made)

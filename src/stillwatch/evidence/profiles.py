@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from stillwatch.errors import ConfigError
 
 _ACCOUNTS = frozenset({"account_id", "subject_account"})
-_VALUES = frozenset({"value"})
+_VALUES = frozenset({"value", "reasons_with_values"})
 
 
 @dataclass(frozen=True, slots=True)

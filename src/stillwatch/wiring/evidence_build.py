@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -36,7 +37,8 @@ def build_evidence(
     run: Path, out: Path, *, profile: str, settings: Settings, signer: str | None = None,
     campaigns: Sequence[str] = (), accounts: Sequence[str] = (), case: Path | None = None, prices: Path | None = None,
     inputs: Sequence[str] = (), tables: Mapping[str, str | None] | None = None, format: str | None = None,
-    mapping: Path | None = None, with_inputs: bool = False, case_uco: bool = False, progress: Progress,
+    mapping: Path | None = None, with_inputs: bool = False, case_uco: bool = False,
+    files: Sequence[Path] = (), progress: Progress,
     env: Mapping[str, str] = os.environ,
 ) -> dict[str, Any]:  # fmt: skip
     """Build a package from a run; see the module for what happens when.
@@ -44,7 +46,7 @@ def build_evidence(
     Raises:
         StillwatchError: nothing is written then.
     """
-    needs_extra()
+    needs_extra("typst")
     from stillwatch.evidence.attribution import checked
     from stillwatch.evidence.exposure import checked_prices
     from stillwatch.evidence.keys import Role
@@ -82,6 +84,7 @@ def build_evidence(
                 inputs, folder / "data" / "inputs", run=file.run, settings=settings, accounts=accounts,
                 tables=tables or {}, format=format, mapping=mapping, env=env, progress=progress,
             )  # fmt: skip
+        made.take(files)
         progress.step("writing what it says")
         openings = made.write(audience, known_prices, read_list(settings), case_uco=case_uco)
         predicate = made.predicate(
@@ -178,6 +181,29 @@ class _Package:
         self.package_id = f"P-{now:%Y%m%d}-{secrets.token_hex(6)}"
         self.exhibits: list[Exhibit] = []
         self.head = ""
+
+    def take(self, files: Sequence[Path]) -> None:
+        """Other files, sealed as they are.
+
+        Raises:
+            ConfigError: a name that is not allowed in a package, or is there twice.
+        """
+        from stillwatch.evidence.standalone import verify_package as check
+
+        for path in files:
+            name = f"data/exhibits/files/{path.name}"
+            try:
+                check.check_name(name)
+            except check.Refused as error:
+                raise ConfigError(
+                    f"{path.name}: {error}", hint="rename it: letters, digits, dots, dashes and underscores"
+                ) from error
+            if path.name.casefold() in {Path(e.path).name.casefold() for e in self.exhibits}:
+                raise ConfigError(f"two exhibits are called {path.name}", hint="rename one")
+            to = self.folder / name
+            to.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, to)
+            self._exhibit(name, _file_digest(to), to.stat().st_size, "a file, sealed as it is", path.name)
 
     def write(
         self, audience: Any, prices: Mapping[str, Any], keys: Sequence[Any], *, case_uco: bool

@@ -11,6 +11,7 @@ import os
 import stat
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,13 +26,13 @@ LIST = "keys.json"
 EXTRA_HINT = "pip install 'stillwatch[evidence]'"
 
 
-def needs_extra() -> None:
-    """Raise `ConfigError` when what signing needs is not installed."""
-    try:
-        import cryptography  # noqa: F401
-        import rfc8785  # noqa: F401
-    except ImportError as error:
-        raise ConfigError(f"evidence needs the package {error.name}", hint=EXTRA_HINT) from error
+def needs_extra(*more: str) -> None:
+    """Raise `ConfigError` when what signing needs, or one of these packages, is not installed."""
+    for name in ("cryptography", "rfc8785", *more):
+        try:
+            import_module(name)
+        except ImportError as error:
+            raise ConfigError(f"evidence needs the package {name}", hint=EXTRA_HINT) from error
 
 
 def new_key(
