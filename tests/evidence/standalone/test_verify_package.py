@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stillwatch.evidence.canonical import canonical, sha256
-from stillwatch.evidence.keys import Revocation, revoked, rows_of
+from stillwatch.evidence.keys import Revocation, Role, revoked, rows_of
 from stillwatch.evidence.leaf import leaf
 from stillwatch.evidence.note import Kind, Verifier, cosign, note, sign, split
 from stillwatch.evidence.standalone import verify_package as check
@@ -183,6 +183,9 @@ def test_who_has_to_sign(tmp_path: Path) -> None:
     rows = [replace(row, role=key_rows()[0].role) for row in key_rows()]
     small(tmp_path / "roles", keys=rows)
     assert "acquirer and a reviewer" in refused(tmp_path / "roles")
+    rows = [replace(row, role=Role.LOG) for row in key_rows()]
+    small(tmp_path / "log", keys=rows)
+    assert "not one that signs packages" in refused(tmp_path / "log")
     small(tmp_path / "none", needed=0)
     assert "proves nothing" in refused(tmp_path / "none")
 
