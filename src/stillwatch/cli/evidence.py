@@ -236,13 +236,12 @@ def verify(
 @click.argument("folder", metavar="PACKAGE", type=_FOLDER)
 @option("--key-file", section="Reading", metavar="FILE", type=_FILE, help="Digest key of the run.")
 @json_option()
-@general_options
-def recompute(
-    folder: str, key_file: str | None, as_json: bool, settings_path: str | None, quiet: bool
-) -> None:
+@option("--quiet", "-q", section="General", is_flag=True, help="No progress and no summary; errors only.")
+@debug_option()
+def recompute(folder: str, key_file: str | None, as_json: bool, quiet: bool) -> None:
     """Run the detection again from the inputs that a package keeps, and compare every figure and account.
 
-    Settings come from the package; `--settings` is not read. Verify the package first.
+    Settings come from the package. Verify it first: what was changed is not run.
     """
     from stillwatch import wiring
 

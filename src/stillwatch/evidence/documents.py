@@ -95,7 +95,7 @@ def claim(case: CaseFile, campaign: Campaign) -> dict[str, Any]:
         "would_change": list(campaign.would_change),
         "elements": _elements(campaign),
         "techniques": list(campaign.techniques),
-        "exhibits": ["data/exhibits/campaigns.json", "data/exhibits/members.json", "data/exhibits/findings.json"],
+        "exhibits": ["data/exhibits/campaigns.json", "data/exhibits/findings.json"],
         "verdict": case.verdict, "verdict_by": case.verdict_by,
     }  # fmt: skip
 
@@ -186,8 +186,11 @@ def campaign_row(campaign: Campaign) -> dict[str, Any]:
 
 
 def member_row(member: Member) -> dict[str, Any]:
-    """One account of a group."""
-    return asdict(member)
+    """One account of a group; its own volume stands in fields that a profile can withhold."""
+    row = asdict(member)
+    for name in ("exchange_count", "first_seen", "last_seen"):
+        row[f"account_{name}"] = row.pop(name)
+    return row
 
 
 def _finding(finding: Finding, ids: set[str]) -> dict[str, Any]:

@@ -227,6 +227,8 @@ class _Package:
             return self._put(name, _readable(clean))
 
         for name, (value, what) in exhibits(self.case).items():
+            if name in audience.leaves_out:
+                continue
             data = put(f"data/exhibits/{name}.json", value)
             self._exhibit(f"data/exhibits/{name}.json", sha256(data), len(data), what, "folder of the run")
         for path in sorted((self.folder / "data").glob("inputs/**/*")):
