@@ -58,11 +58,11 @@ def test_keys_and_log(run, place) -> None:
     assert run("evidence", "log", "add", "run", "report").exit_code == 2
     run("evidence", "key", "new", "Desk", "--role", "log")
     told = run("evidence", "log", "add", "run", "report", "report/summary.json")
-    assert [line.split(":")[0] for line in told.stdout.splitlines()] == ["leaf 0", "leaf 1"]
+    assert [line.split(":")[0] for line in told.stdout.splitlines()] == ["leaf 1", "leaf 2"]
     kept = (place / "evidence/log/checkpoint").read_bytes()
     (place / "kept.txt").write_bytes(kept)
-    assert "2 leaves" in run("evidence", "log", "check").stdout
-    assert "grew from 2" in run("evidence", "log", "check", "--against", "kept.txt").stdout
+    assert "3 leaves" in run("evidence", "log", "check").stdout
+    assert "grew from 3" in run("evidence", "log", "check", "--against", "kept.txt").stdout
     first = json.loads(run("evidence", "key", "new", "A", "--role", "acquirer", "--json").stdout)
     run("evidence", "key", "new", "A", "--role", "acquirer", "--replaces", first["key_id"][:6])
     rows = run("evidence", "key", "list").stdout
@@ -71,6 +71,7 @@ def test_keys_and_log(run, place) -> None:
     told = run("evidence", "key", "revoke", json.loads(run("evidence", "key", "list", "--json").stdout)[-1]["key_id"],
                "--compromised")  # fmt: skip
     assert "compromised at" in told.stdout
+    assert "7 leaves" in run("evidence", "log", "check").stdout, "each key that is made or revoked is a leaf"
     (place / "okafor.pub").write_text(first_public(place, first["key_id"]))
     told = run("evidence", "key", "add", "okafor.pub", "--person", "B", "--role", "reviewer")
     assert "on the list already" in told.stderr

@@ -95,11 +95,11 @@ def text_of(folder: Path) -> str:
 
 
 def test_a_package_holds_and_says_what_it_must(build: Build, tmp_path: Path) -> None:
-    """Signed by its acquirer, in the log behind the run's own leaf; every document of its audience is there."""
+    """Signed by its acquirer, in the log behind the log's key and the run; every document of its audience is there."""
     made = build()
     assert (made["sealed"], made["in_log"], made["campaigns"]) == (True, True, ["C-1"])
     found = verify_evidence(tmp_path / "p", keys=publics(tmp_path))
-    assert any("leaf 1 of 2" in line for line in found["holds"])
+    assert any("leaf 2 of 3" in line for line in found["holds"])
     names = {
         p.relative_to(tmp_path / "p/data").as_posix() for p in (tmp_path / "p/data").rglob("*") if p.is_file()
     }
@@ -110,7 +110,7 @@ def test_a_package_holds_and_says_what_it_must(build: Build, tmp_path: Path) -> 
     assert claim["innocent_explanations"]
     assert claim["counter_evidence"]
     assert "malicious" not in text_of(tmp_path / "p").replace("verify_package.py", "")
-    assert check_log(load_settings(tmp_path / "s.toml"), None)["leaves"] == 2
+    assert check_log(load_settings(tmp_path / "s.toml"), None)["leaves"] == 3
 
 
 @pytest.mark.parametrize("profile", ["public", "lab", "government", "cloud", "court"])
@@ -173,7 +173,7 @@ def test_opening_for_one_reader(build: Build, settings: Settings, tmp_path: Path
     found = verify_evidence(tmp_path / "p", keys=publics(tmp_path), openings=[out])
     assert found["opened"] == {"data/exhibits/members.json#/0/account_id": account}
     assert out.read_text().count("salt") == 1
-    assert check_log(settings, None)["leaves"] == 3
+    assert check_log(settings, None)["leaves"] == 4
     with pytest.raises(ConfigError, match="not replaced"):
         open_evidence(openings, fields=["data"], audience="x", out=out, settings=settings)
     with pytest.raises(ConfigError, match="for somebody"):
@@ -236,11 +236,11 @@ def test_a_crash_between_log_and_package(
     with pytest.raises(KeyboardInterrupt):
         build()
     monkeypatch.undo()
-    assert check_log(settings, None)["leaves"] == 2
+    assert check_log(settings, None)["leaves"] == 3
     with pytest.raises(VerificationError, match="not sealed yet"):
         verify_evidence(tmp_path / "p", keys=publics(tmp_path))
     sign_evidence(tmp_path / "p", settings=settings, signer=None, env={})
-    assert check_log(settings, None)["leaves"] == 2
+    assert check_log(settings, None)["leaves"] == 3
     verify_evidence(tmp_path / "p", keys=publics(tmp_path))
 
 
@@ -310,16 +310,16 @@ def test_witnesses_sign_what_grew(build: Build, tmp_path: Path) -> None:
 def test_a_log_that_was_shortened_is_noticed(settings: Settings, run_folder: Path, tmp_path: Path) -> None:
     """Against a checkpoint that somebody kept."""
     for _ in range(2):
-        assert [row["index"] for row in log_files(settings, "run", [run_folder])] == [0], (
+        assert [row["index"] for row in log_files(settings, "run", [run_folder])] == [1], (
             "a leaf twice is one leaf"
         )
     log_files(settings, "decision", [run_folder / "summary.json"])
     kept = tmp_path / "kept.txt"
     kept.write_bytes((tmp_path / "log/checkpoint").read_bytes())
-    assert check_log(settings, kept)["grew_from"] == 2
+    assert check_log(settings, kept)["grew_from"] == 3
     log_files(settings, "finding", [run_folder / "findings.jsonl"])
     found = check_log(settings, kept)
-    assert (found["origin"], found["leaves"], found["grew_from"]) == ("log.example/evidence", 3, 2)
+    assert (found["origin"], found["leaves"], found["grew_from"]) == ("log.example/evidence", 4, 3)
     for path in [p for p in (tmp_path / "log").rglob("*") if p.is_file()]:
         path.unlink()
     log_files(settings, "run", [run_folder])

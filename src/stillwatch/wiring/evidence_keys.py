@@ -64,6 +64,9 @@ def new_key(
         os.fsync(file.fileno())
     (folder / f"{row.key_id[:16]}.pub").write_text(row.public, "ascii")
     _write(settings, [*rows, row])
+    _log(settings, row, env)
+    if replaces:
+        _log(settings, next(old for old in rows if old.replaced_by == row.key_id), env)
     sealed = "sealed with the passphrase" if _passphrase(settings, env) else "not sealed with a passphrase"
     return {"key_id": row.key_id, "person": row.person, "role": row.role, "private": str(path), "sealed": sealed,
             "public": str(path.with_suffix(".pub")), "replaces": replaces}  # fmt: skip
@@ -84,6 +87,7 @@ def add_key(settings: Settings, public: Path, person: str, role: str) -> dict[st
     row = ListedKey(which, pem, _person(person), Role(role), datetime.now(UTC).isoformat())
     Path(settings.evidence.keys).mkdir(mode=0o700, parents=True, exist_ok=True)
     _write(settings, [*rows, row])
+    _log(settings, row, os.environ)
     return {"key_id": which, "person": row.person, "role": row.role}
 
 
@@ -96,6 +100,7 @@ def revoke_key(settings: Settings, which: str, *, compromised: bool) -> dict[str
     rows = revoked(read_list(settings), which, why, datetime.now(UTC))
     _write(settings, rows)
     row = next(row for row in rows if row.key_id.startswith(which))
+    _log(settings, row, os.environ)
     return {
         "key_id": row.key_id,
         "person": row.person,
@@ -173,6 +178,19 @@ def _person(name: str) -> str:
 
 def _passphrase(settings: Settings, env: Mapping[str, str]) -> bytes | None:
     return env.get(settings.evidence.passphrase_env, "").encode() or None
+
+
+def _log(settings: Settings, row: ListedKey, env: Mapping[str, str]) -> None:
+    """A key that is made, listed or revoked becomes a leaf, when a log is kept: when it was known is then shown."""
+    from stillwatch.evidence.canonical import canonical, sha256
+    from stillwatch.evidence.keys import rows_of
+    from stillwatch.evidence.leaf import leaf
+    from stillwatch.records.evidence import LeafKind
+    from stillwatch.wiring import evidence_log
+
+    if evidence_log.in_use(settings):
+        digest = sha256(canonical(rows_of([row])[0]))
+        evidence_log.append(settings, [leaf(LeafKind.KEY, digest, datetime.now(UTC))], env)
 
 
 def _write(settings: Settings, rows: list[ListedKey]) -> None:
