@@ -308,7 +308,7 @@ def open_values(
     ),
 )
 @click.argument("person", metavar="NAME")
-@option("--role", required=True, section="Key", type=click.Choice(("acquirer", "reviewer", "log", "witness")),
+@option("--role", required=True, section="Key", type=click.Choice(("acquirer", "reviewer", "log")),
         help="What it may do.")  # fmt: skip
 @option(
     "--replaces",
