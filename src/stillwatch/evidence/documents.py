@@ -7,6 +7,7 @@ things is empty, with the reason.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -22,6 +23,8 @@ ELEMENTS = {
 }
 """What H.R. 8283 section 3(11)(B), as introduced, says purpose may be inferred from, and the families that speak to it.
 The fourth, correlation with another model's development, is not seen in logs of queries."""
+_VALUE = re.compile(r"#[0-9a-f]{6,}")
+"""A shared value, as findings write it."""
 
 
 def documents(case: CaseFile, prices: Mapping[str, Any], hints: Mapping[Evasion, str]) -> dict[str, Any]:
@@ -92,7 +95,7 @@ def claim(case: CaseFile, campaign: Campaign) -> dict[str, Any]:
         "would_change": list(campaign.would_change),
         "elements": _elements(campaign),
         "techniques": list(campaign.techniques),
-        "exhibits": ["data/exhibits/campaigns.json", "data/exhibits/members.json", "data/exhibits/findings.json"],
+        "exhibits": ["data/exhibits/campaigns.json", "data/exhibits/findings.json"],
         "verdict": case.verdict, "verdict_by": case.verdict_by,
     }  # fmt: skip
 
@@ -183,13 +186,18 @@ def campaign_row(campaign: Campaign) -> dict[str, Any]:
 
 
 def member_row(member: Member) -> dict[str, Any]:
-    """One account of a group."""
-    return asdict(member)
+    """One account of a group; its own volume stands in fields that a profile can withhold."""
+    row = asdict(member)
+    for name in ("exchange_count", "first_seen", "last_seen"):
+        row[f"account_{name}"] = row.pop(name)
+    return row
 
 
 def _finding(finding: Finding, ids: set[str]) -> dict[str, Any]:
-    """A finding whose subject, when it is an account, stands in a field that a profile can withhold."""
+    """A finding whose account and shared values stand in fields that a profile can withhold."""
     row = asdict(finding)
+    row["reasons"] = [reason for reason in finding.reasons if not _VALUE.search(reason)]
+    row["reasons_with_values"] = [reason for reason in finding.reasons if _VALUE.search(reason)] or None
     if finding.subject not in ids:
         row["subject_account"] = row.pop("subject")
         row["id"] = f"(account):{finding.trait}"

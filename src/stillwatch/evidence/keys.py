@@ -36,7 +36,6 @@ class Role(StrEnum):
     ACQUIRER = "acquirer"
     REVIEWER = "reviewer"
     LOG = "log"
-    WITNESS = "witness"
 
 
 class Revocation(StrEnum):

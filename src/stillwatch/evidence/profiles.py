@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from stillwatch.errors import ConfigError
 
 _ACCOUNTS = frozenset({"account_id", "subject_account"})
-_VALUES = frozenset({"value"})
+_VOLUMES = frozenset({"account_exchange_count", "account_first_seen", "account_last_seen"})
+_VALUES = frozenset({"value", "reasons_with_values"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Profile:
     name: str
     audience: str
     leaves_out: frozenset[str]
-    """Documents."""
+    """Documents and exhibits."""
     withholds: frozenset[str]
     """Fields, by name, in every document that is there."""
     inputs: bool
@@ -40,16 +41,17 @@ PROFILES = {
         ),
         Profile(
             "lab", "another laboratory", frozenset({"exposure", "attribution", "work", "terms", "notices"}),
-            _ACCOUNTS | _VALUES, False,
+            _ACCOUNTS | _VALUES | _VOLUMES, False,
         ),
         Profile(
-            "public", "anybody", frozenset({"exposure", "attribution", "work", "terms", "notices", "circumvention"}),
+            "public", "anybody", frozenset({"exposure", "attribution", "work", "terms", "notices", "circumvention",
+                                            "members"}),
             _ACCOUNTS | _VALUES, False,
         ),
     )
 }  # fmt: skip
-"""Prices and hours reach no other laboratory: signals may be shared, business may not. Attribution reaches only those
-who can test it."""
+"""Prices, hours and what one customer sent reach no other laboratory: signals may be shared, business may not.
+Attribution reaches only those who can test it."""
 
 
 def profile(name: str) -> Profile:

@@ -72,11 +72,14 @@ def model(page: Mapping[str, Any]) -> dict[str, Any]:
         {
             "title": page["title"], "package_id": page["package_id"], "case_id": page["case_id"],
             "created_at": _time(page["created_at"]), "program": page["program"], "person": page["person"],
-            "profile": page["profile"], "audience": page["audience"], "withheld": page["withheld"],
+            "key_id": page["key_id"],
+            "profile": page["profile"], "audience": page["audience"],
+            "footer": "May be shared" if page["profile"] == "public" else f"Confidential: for {page['audience']}",
+            "withheld": page["withheld"],
             "settings_digest": page["settings_digest"], "glossary": [list(g) for g in GLOSSARY],
             "groups": [
                 _group(claim, campaigns[claim["campaign_id"]], counts[claim["campaign_id"]],
-                       exposure.get(claim["campaign_id"]), page["exhibits/members"])
+                       exposure.get(claim["campaign_id"]), page.get("exhibits/members", []))
                 for claim in page["claims"]
             ],
             "method": _method(page["method"]), "circumvention": _circumvention(page.get("circumvention")),
@@ -148,8 +151,8 @@ def _group(
             ["Accounts", f"{tried['accounts']:,}, of which {tried['accounts that belong firmly']:,} belong firmly"],
             ["Exchanges attempted", f"{tried['exchanges of the group']:,} by the group; {best:,} ({low:,} to {high:,}) "
              "in the extraction"],
-            ["Confirmed", f"{confirmed['accounts']:,} accounts, {confirmed['exchanges, at least']:,} exchanges; "
-             f"{confirmed['why']}" if confirmed["accounts"] is not None else f"none: {confirmed['why']}"],
+            ["Confirmed", f"{confirmed['accounts']:,} accounts, at least {confirmed['exchanges, at least']:,} "
+             f"exchanges; {confirmed['why']}" if confirmed["accounts"] is not None else f"none: {confirmed['why']}"],
             ["Weight of evidence", f"10^{figures['log10_e_value']:.0f} that one controller is at work, against chance"],
             ["Shape of extraction", _p(figures)],
             ["Expected share of wrong groups", f"{figures['false_discovery_rate']:.1%} of groups reported like this"],
@@ -163,7 +166,7 @@ def _group(
         "exposure": None if exposure is None else [
             [f["name"], _figure(f), f["formula"], f["missing"]] for f in exposure
         ],
-        "members": [[said(m["account_id"]), m["tier"], f"{m['membership_bits']:.1f}", f"{m['exchange_count']:,}",
+        "members": [[said(m["account_id"]), m["tier"], f"{m['membership_bits']:.1f}", said(m["account_exchange_count"]),
                      "; ".join(m["reasons"][:3])] for m in mine[:MOST_MEMBERS]],
         "more_members": max(0, len(mine) - MOST_MEMBERS),
     }  # fmt: skip

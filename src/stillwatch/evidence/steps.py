@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-STEPS = """# How to check this package
+STEPS = r"""# How to check this package
 
 You need nothing from us but our public keys, which you should have got from us in person or from our web site, not
 from this package, and, for timestamps, the root certificate of the authority.
@@ -10,14 +10,14 @@ from this package, and, for timestamps, the root certificate of the authority.
 ## With Python
 
     python3 -m pip install cryptography
-    python3 data/verify_package.py . --key acquirer.pem {reviewer}--tsa-root tsa-root.pem
+    python3 data/verify_package.py . --key ../acquirer.pem {reviewer}--tsa-root ../tsa-root.pem
 
 It prints what holds, or the first thing that does not. Read it first: it is one file. If you do not trust the copy in
 this package, take it from a release of stillwatch.
 
 ## With OpenSSL and shell tools alone
 
-Run these in the folder of the package. `$` is your prompt.
+Run these in the folder of the package, with the keys and the root certificate beside it. `$` is your prompt.
 
 1. The files are those that are listed, and none is missing:
 
@@ -25,23 +25,23 @@ Run these in the folder of the package. `$` is your prompt.
        $ sha256sum --check --strict tagmanifest-sha256.txt
        $ find data -type f | LC_ALL=C sort | diff - <(cut -c67- manifest-sha256.txt | LC_ALL=C sort)
 
-2. The statement is about these lists. Print it and compare the four digests:
+2. The statement is about these lists. Take it out of its envelope, and compare the four digests in it:
 
-       $ jq -r .payload seal/statement.dsse.json | base64 -d > /tmp/statement.json
-       $ jq -r '.subject[] | .digest.sha256 + "  " + .name' /tmp/statement.json | sha256sum --check
+       $ sed -E 's/.*"payload":"([^"]*)".*/\1/' seal/statement.dsse.json | base64 -d > ../statement.json
+       $ grep -oE '"sha256":"[0-9a-f]+"\}},"name":"[^"]+"' ../statement.json > ../subjects
+       $ cut -d'"' -f4,8 ../subjects | sed 's/"/  /' > ../lists
+       $ test $(wc -l < ../lists) = 4 && sha256sum --check --strict ../lists
 
 3. Whoever signed it is whom you trust. A DSSE signature is made over a prefix, the lengths and the statement:
 
-       $ n=$(wc -c < /tmp/statement.json)
-       $ {{ printf 'DSSEv1 28 application/vnd.in-toto+json %s ' $n; cat /tmp/statement.json; }} > /tmp/pae
-       $ jq -r '.signatures[0].sig' seal/statement.dsse.json | base64 -d > /tmp/sig
-       $ openssl pkeyutl -verify -pubin -inkey acquirer.pem -rawin -in /tmp/pae -sigfile /tmp/sig
+       $ printf 'DSSEv1 28 application/vnd.in-toto+json %s ' $(wc -c < ../statement.json) > ../pae
+       $ cat ../statement.json >> ../pae
+       $ grep -oE '"sig":"[^"]+"' seal/statement.dsse.json | sed -n 1p | cut -d'"' -f4 | base64 -d > ../sig
+       $ openssl pkeyutl -verify -pubin -inkey ../acquirer.pem -rawin -in ../pae -sigfile ../sig
+{second}
+4. It existed at the time of the timestamps. The statement says under `timestamps_needed` how many there are; for each:
 
-   Do the same with `.signatures[1].sig` and the reviewer's key when `signatures_needed` in the statement is 2.
-
-4. It existed at the time of the timestamps. The statement says under `timestamps_needed` how many there are:
-
-       $ openssl ts -verify -data seal/statement.dsse.json -in seal/timestamp-1.tsr -CAfile tsa-root.pem
+       $ openssl ts -verify -data seal/statement.dsse.json -in seal/timestamp-1.tsr -CAfile ../tsa-root.pem
        $ openssl ts -reply -in seal/timestamp-1.tsr -text | grep 'Time stamp'
 
 5. It is in the log. `seal/log.json` holds the leaf, its place, the proof and the checkpoint that the log signed. The
@@ -56,6 +56,13 @@ claims name their exhibits, the method names its error rates and assumptions, an
 """
 
 
+_SECOND = """
+       $ grep -oE '"sig":"[^"]+"' seal/statement.dsse.json | sed -n 2p | cut -d'"' -f4 | base64 -d > ../sig
+       $ openssl pkeyutl -verify -pubin -inkey ../reviewer.pem -rawin -in ../pae -sigfile ../sig
+"""
+
+
 def steps(signatures: int) -> str:
     """The steps, for a package with so many signatures."""
-    return STEPS.format(reviewer="--key reviewer.pem " if signatures > 1 else "")
+    two = signatures > 1
+    return STEPS.format(reviewer="--key ../reviewer.pem " if two else "", second=_SECOND if two else "")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -36,14 +37,16 @@ def build_evidence(
     run: Path, out: Path, *, profile: str, settings: Settings, signer: str | None = None,
     campaigns: Sequence[str] = (), accounts: Sequence[str] = (), case: Path | None = None, prices: Path | None = None,
     inputs: Sequence[str] = (), tables: Mapping[str, str | None] | None = None, format: str | None = None,
-    mapping: Path | None = None, with_inputs: bool = False, progress: Progress, env: Mapping[str, str] = os.environ,
+    mapping: Path | None = None, with_inputs: bool = False, case_uco: bool = False,
+    files: Sequence[Path] = (), progress: Progress,
+    env: Mapping[str, str] = os.environ,
 ) -> dict[str, Any]:  # fmt: skip
     """Build a package from a run; see the module for what happens when.
 
     Raises:
         StillwatchError: nothing is written then.
     """
-    needs_extra()
+    needs_extra("typst")
     from stillwatch.evidence.attribution import checked
     from stillwatch.evidence.exposure import checked_prices
     from stillwatch.evidence.keys import Role
@@ -73,7 +76,7 @@ def build_evidence(
         checked(file.attribution)
     known_prices = checked_prices(read_toml(prices)) if prices else {}
     with writable(out), new_folder(out.resolve()) as folder:
-        made = _Package(folder, file, row.person, now, 2 if two else 1)
+        made = _Package(folder, file, (row.person, row.key_id), now, 2 if two else 1)
         if inputs:
             progress.step("keeping the inputs")
             (folder / "data" / "inputs").mkdir(parents=True)
@@ -81,28 +84,31 @@ def build_evidence(
                 inputs, folder / "data" / "inputs", run=file.run, settings=settings, accounts=accounts,
                 tables=tables or {}, format=format, mapping=mapping, env=env, progress=progress,
             )  # fmt: skip
+        made.take(files)
         progress.step("writing what it says")
-        openings = made.write(audience, known_prices, read_list(settings))
+        openings = made.write(audience, known_prices, read_list(settings), case_uco=case_uco)
         predicate = made.predicate(
             profile=profile, settings_digest=str(file.run.get("settings_digest")),
             log=evidence_log.log_name(settings, env),
             timestamps=len(settings.evidence.timestamp_authorities),
         )  # fmt: skip
         made.sign(predicate, key)
-        if predicate["signatures_needed"] == 1:
+        if not two:
             progress.step("sealing")
-            _seal(folder, settings, file.run_files, env)
+            _stamp(folder, settings)
         if openings:
             _private(
                 out.with_name(out.name + OPENINGS),
                 {"package_id": made.package_id, "openings": [asdict(o) for o in openings]},
             )
         put_in_place(folder, out.resolve())
+    if not two:
+        _finish(out, settings, file.run_files, env)
     return {
         "package": str(out), "package_id": made.package_id, "campaigns": [c.campaign_id for c in file.campaigns],
         "signed_by": row.person, "key_id": row.key_id, "withheld": len(openings),
         "openings": str(out.with_name(out.name + OPENINGS)) if openings else None,
-        "sealed": predicate["signatures_needed"] == 1, "in_log": predicate["log"] is not None,
+        "sealed": not two, "in_log": predicate["log"] is not None,
         "timestamps": predicate["timestamps_needed"], "inputs": bool(inputs),
     }  # fmt: skip
 
@@ -159,21 +165,49 @@ def sign_evidence(
 
         _write(place, canonical(outer))
         people.add(row.person)
-    _seal(folder, settings, {}, env)
+    _stamp(folder, settings)
+    _finish(folder, settings, {}, env)
     return {"package_id": predicate["package_id"], "signed_by": sorted(people), "sealed": True}
 
 
 class _Package:
     """A package that is being written."""
 
-    def __init__(self, folder: Path, case: CaseFile, person: str, now: datetime, signatures: int) -> None:
-        self.signatures = signatures
+    def __init__(
+        self, folder: Path, case: CaseFile, key: tuple[str, str], now: datetime, signatures: int
+    ) -> None:
+        self.signatures, (person, self.key_id) = signatures, key
         self.folder, self.case, self.person, self.now = folder, case, person, now
         self.package_id = f"P-{now:%Y%m%d}-{secrets.token_hex(6)}"
         self.exhibits: list[Exhibit] = []
         self.head = ""
 
-    def write(self, audience: Any, prices: Mapping[str, Any], keys: Sequence[Any]) -> list[Any]:
+    def take(self, files: Sequence[Path]) -> None:
+        """Other files, sealed as they are.
+
+        Raises:
+            ConfigError: a name that is not allowed in a package, or is there twice.
+        """
+        from stillwatch.evidence.standalone import verify_package as check
+
+        for path in files:
+            name = f"data/exhibits/files/{path.name}"
+            try:
+                check.check_name(name)
+            except check.Refused as error:
+                raise ConfigError(
+                    f"{path.name}: {error}", hint="rename it: letters, digits, dots, dashes and underscores"
+                ) from error
+            if path.name.casefold() in {Path(e.path).name.casefold() for e in self.exhibits}:
+                raise ConfigError(f"two exhibits are called {path.name}", hint="rename one")
+            to = self.folder / name
+            to.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, to)
+            self._exhibit(name, _file_digest(to), to.stat().st_size, "a file, sealed as it is", path.name)
+
+    def write(
+        self, audience: Any, prices: Mapping[str, Any], keys: Sequence[Any], *, case_uco: bool
+    ) -> list[Any]:
         """Everything under ``data/``; returns what opens the withheld fields."""
         from stillwatch.evidence.canonical import sha256
         from stillwatch.evidence.certificate import certificate
@@ -193,6 +227,8 @@ class _Package:
             return self._put(name, _readable(clean))
 
         for name, (value, what) in exhibits(self.case).items():
+            if name in audience.leaves_out:
+                continue
             data = put(f"data/exhibits/{name}.json", value)
             self._exhibit(f"data/exhibits/{name}.json", sha256(data), len(data), what, "folder of the run")
         for path in sorted((self.folder / "data").glob("inputs/**/*")):
@@ -208,6 +244,11 @@ class _Package:
         self._put("data/keys.json", _readable(rows_of(keys)))
         self._put("data/redactions.json",
                   _readable([{"where": o.where, "commitment": o.commitment} for o in openings]))  # fmt: skip
+        if case_uco:
+            from stillwatch.evidence.case_uco import case_uco as graph
+
+            rows = [asdict(e) for e in self.exhibits]
+            self._put("data/case_uco.jsonld", _readable(graph(self.package_id, self.case.title, rows)))
         settings_digest = str(self.case.run.get("settings_digest"))
         facts = {
             "package_id": self.package_id, "case_id": _one_line(self.case.case_id), "created_at": self.now.isoformat(),
@@ -218,7 +259,7 @@ class _Package:
         self._put("data/verify_package.py", VERIFIER.read_bytes())
         page = {
             **facts, "title": self.case.title, "profile": audience.name, "audience": audience.audience,
-            "person": self.person, "withheld": len(openings),
+            "person": self.person, "key_id": self.key_id, "withheld": len(openings),
             **{name.removeprefix("data/").removesuffix(".json"): value for name, value in shown.items()},
         }  # fmt: skip
         self._put("data/report.html", html(page).encode("utf-8", "replace"))
@@ -288,15 +329,9 @@ class _Package:
         return data
 
 
-def _seal(folder: Path, settings: Settings, run_files: Mapping[str, str], env: Mapping[str, str]) -> None:
-    """Timestamps, the leaf and its proof, and the list of everything that is not payload."""
-    from stillwatch.evidence.bag import manifest
-    from stillwatch.evidence.canonical import canonical, sha256
-    from stillwatch.evidence.leaf import leaf
-    from stillwatch.evidence.standalone import verify_package as check
-
-    data = (folder / check.ENVELOPE).read_bytes()
-    predicate = json.loads(check.unbase64(json.loads(data)["payload"], "the payload"))["predicate"]
+def _stamp(folder: Path, settings: Settings) -> None:
+    """The timestamps that the statement promises and that are not there yet."""
+    data, predicate = _sealed(folder)
     authorities = settings.evidence.timestamp_authorities
     if len(authorities) < predicate["timestamps_needed"]:
         raise ConfigError(
@@ -307,6 +342,20 @@ def _seal(folder: Path, settings: Settings, run_files: Mapping[str, str], env: M
         path = folder / f"seal/timestamp-{number + 1}.tsr"
         if not path.exists():
             _write(path, _stamped(authorities[number], data))
+
+
+def _finish(folder: Path, settings: Settings, run_files: Mapping[str, str], env: Mapping[str, str]) -> None:
+    """The leaf and its proof, and the list of everything that is not payload.
+
+    The package is in its place by now: after a crash or a failure here it can be sealed again, and its leaf, if it
+    came to the log, is found there and not appended twice.
+    """
+    from stillwatch.evidence.bag import manifest
+    from stillwatch.evidence.canonical import canonical, sha256
+    from stillwatch.evidence.leaf import leaf
+    from stillwatch.evidence.standalone import verify_package as check
+
+    data, predicate = _sealed(folder)
     if predicate["log"]:
         now = datetime.now(UTC)
         leaves = [leaf(LeafKind.PACKAGE, sha256(data), now)]
@@ -315,6 +364,15 @@ def _seal(folder: Path, settings: Settings, run_files: Mapping[str, str], env: M
         _write(folder / check.LOG, canonical(evidence_log.append(settings, leaves, env)))
     rest = sorted(p for p in folder.rglob("*") if p.is_file() and not p.is_relative_to(folder / "data"))
     _write(folder / check.TAGS, manifest(folder, [p for p in rest if p.name != check.TAGS], "sha256"))
+
+
+def _sealed(folder: Path) -> tuple[bytes, dict[str, Any]]:
+    """The envelope, and what its statement promises."""
+    from stillwatch.evidence.standalone import verify_package as check
+
+    data = (folder / check.ENVELOPE).read_bytes()
+    statement = json.loads(check.unbase64(json.loads(data)["payload"], "the payload"))
+    return data, dict(statement["predicate"])
 
 
 def _stamped(url: str, data: bytes) -> bytes:

@@ -70,7 +70,13 @@ def recompute_evidence(
         VerificationError: it comes to another result; what differs is said.
     """
     needs_extra()
+    from stillwatch.evidence.standalone import verify_package as check
+
     kept_inputs(folder / "data" / "inputs")
+    try:
+        check.bag(folder, check.walk(folder))
+    except check.Refused as error:
+        raise VerificationError(str(error), hint="verify the package before you recompute it") from error
     campaigns, members = (_exhibit(folder, name) for name in ("campaigns", "members"))
     withheld = any(isinstance(row.get("account_id"), dict) for row in members)
     if withheld:

@@ -90,12 +90,32 @@ def kept_inputs(folder: Path) -> None:
         )
 
 
+def _plan(folder: Path) -> dict[str, str]:
+    """What lies where: names of files in this folder and nothing else, whoever wrote them."""
+    try:
+        plan = json.loads((folder / PLAN).read_bytes())
+        names = [plan[name] for name in (*TABLES, "accounts") if plan.get(name) is not None]
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise VerificationError(
+            "the plan of the inputs is malformed", hint="do not rely on this package"
+        ) from error
+    if not all(isinstance(n, str) and Path(n).name == n and (folder / n).is_file() for n in names):
+        raise VerificationError(
+            "the plan of the inputs names a file that is not among them", hint="do not rely on this package"
+        )
+    return dict(plan)
+
+
 def recompute(
     folder: Path, work: Path, *, key_file: str | None, env: Mapping[str, str], progress: Progress
 ) -> Path:
     """Run the scan again from what was kept; returns the folder of its result."""
-    plan = json.loads((folder / PLAN).read_bytes())
+    plan = _plan(folder)
     settings = load_settings(folder / SETTINGS)
+    if _shaping(settings) != (folder / SETTINGS).read_text("utf-8"):
+        raise VerificationError(
+            "the settings in the package say more than a run's may", hint="do not rely on this package"
+        )
     if key_file:
         settings = settings.with_key_file(key_file)
     given = {name: str(folder / plan[name]) if plan.get(name) else None for name in TABLES}

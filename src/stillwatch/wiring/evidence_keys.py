@@ -11,6 +11,7 @@ import os
 import stat
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,13 +26,13 @@ LIST = "keys.json"
 EXTRA_HINT = "pip install 'stillwatch[evidence]'"
 
 
-def needs_extra() -> None:
-    """Raise `ConfigError` when what signing needs is not installed."""
-    try:
-        import cryptography  # noqa: F401
-        import rfc8785  # noqa: F401
-    except ImportError as error:
-        raise ConfigError(f"evidence needs the package {error.name}", hint=EXTRA_HINT) from error
+def needs_extra(*more: str) -> None:
+    """Raise `ConfigError` when what signing needs, or one of these packages, is not installed."""
+    for name in ("cryptography", "rfc8785", *more):
+        try:
+            import_module(name)
+        except ImportError as error:
+            raise ConfigError(f"evidence needs the package {name}", hint=EXTRA_HINT) from error
 
 
 def new_key(
@@ -63,6 +64,9 @@ def new_key(
         os.fsync(file.fileno())
     (folder / f"{row.key_id[:16]}.pub").write_text(row.public, "ascii")
     _write(settings, [*rows, row])
+    _log(settings, row, env)
+    if replaces:
+        _log(settings, next(old for old in rows if old.replaced_by == row.key_id), env)
     sealed = "sealed with the passphrase" if _passphrase(settings, env) else "not sealed with a passphrase"
     return {"key_id": row.key_id, "person": row.person, "role": row.role, "private": str(path), "sealed": sealed,
             "public": str(path.with_suffix(".pub")), "replaces": replaces}  # fmt: skip
@@ -83,6 +87,7 @@ def add_key(settings: Settings, public: Path, person: str, role: str) -> dict[st
     row = ListedKey(which, pem, _person(person), Role(role), datetime.now(UTC).isoformat())
     Path(settings.evidence.keys).mkdir(mode=0o700, parents=True, exist_ok=True)
     _write(settings, [*rows, row])
+    _log(settings, row, os.environ)
     return {"key_id": which, "person": row.person, "role": row.role}
 
 
@@ -95,6 +100,7 @@ def revoke_key(settings: Settings, which: str, *, compromised: bool) -> dict[str
     rows = revoked(read_list(settings), which, why, datetime.now(UTC))
     _write(settings, rows)
     row = next(row for row in rows if row.key_id.startswith(which))
+    _log(settings, row, os.environ)
     return {
         "key_id": row.key_id,
         "person": row.person,
@@ -172,6 +178,19 @@ def _person(name: str) -> str:
 
 def _passphrase(settings: Settings, env: Mapping[str, str]) -> bytes | None:
     return env.get(settings.evidence.passphrase_env, "").encode() or None
+
+
+def _log(settings: Settings, row: ListedKey, env: Mapping[str, str]) -> None:
+    """A key that is made, listed or revoked becomes a leaf, when a log is kept: when it was known is then shown."""
+    from stillwatch.evidence.canonical import canonical, sha256
+    from stillwatch.evidence.keys import rows_of
+    from stillwatch.evidence.leaf import leaf
+    from stillwatch.records.evidence import LeafKind
+    from stillwatch.wiring import evidence_log
+
+    if evidence_log.in_use(settings):
+        digest = sha256(canonical(rows_of([row])[0]))
+        evidence_log.append(settings, [leaf(LeafKind.KEY, digest, datetime.now(UTC))], env)
 
 
 def _write(settings: Settings, rows: list[ListedKey]) -> None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from stillwatch.evidence.log import Log
     from stillwatch.evidence.note import Verifier
 
+NEWEST = 4096
+"""Leaves that are looked through for one that arrived before a crash."""
 WITNESSED = "witnessed"
 """Size that the witnesses have seen, by the mark of their key."""
 
@@ -60,20 +62,43 @@ def log_name(settings: Settings, env: Mapping[str, str] = os.environ) -> dict[st
 def append(
     settings: Settings, leaves: Sequence[bytes], env: Mapping[str, str] = os.environ
 ) -> dict[str, Any]:
-    """Append leaves, publish a checkpoint, have it witnessed; returns the proof of the last leaf."""
+    """Append leaves, publish a checkpoint, have it witnessed; returns the proof of the last leaf.
+
+    A leaf of the same kind and digest among the newest ones is taken for this one: whoever does not know whether a
+    leaf arrived may append it again.
+    """
     from stillwatch.evidence.keys import Role
     from stillwatch.evidence.note import note, sign
 
     _, key = signing_key(settings, None, Role.LOG, now=datetime.now(UTC), env=env)
     origin = settings.evidence.origin
     with opened(settings) as log:
-        index = log.append(leaves) + len(leaves) - 1
+        known = _newest(log)
+        missing = [entry for entry in leaves if _about(entry) not in known]
+        if missing:
+            first = log.append(missing)
+            known |= {_about(entry): (first + n, entry) for n, entry in enumerate(missing)}
+        index, last = known[_about(leaves[-1])]
         signed = log.publish(lambda text: note(text, [sign(text, key, origin)]))
         signed = _witnessed(settings, log, signed)
         return {
-            "leaf": base64.b64encode(leaves[-1]).decode(), "index": index, "checkpoint": signed,
+            "leaf": base64.b64encode(last).decode(), "index": index, "checkpoint": signed,
             "path": [base64.b64encode(step).decode() for step in log.inclusion(index)],
         }  # fmt: skip
+
+
+def _newest(log: Log) -> dict[tuple[str, str], tuple[int, bytes]]:
+    """Place and entry of the newest leaves, by kind and digest."""
+    start = max(0, log.size - NEWEST)
+    return {_about(entry): (start + n, entry) for n, entry in enumerate(log.entries(start))}
+
+
+def _about(entry: bytes) -> tuple[str, str]:
+    try:
+        found = json.loads(entry)
+        return str(found["kind"]), str(found["digest"])
+    except (ValueError, KeyError, TypeError):
+        return "", entry.hex()
 
 
 def _witnessed(settings: Settings, log: Log, signed: str) -> str:
@@ -131,12 +156,10 @@ def log_files(settings: Settings, kind: str, paths: Sequence[Path]) -> list[dict
         raise ConfigError("no log is kept: it has no key", hint="stillwatch evidence key new NAME --role log")
     rows = [(path, tree_digest(path)) for path in paths]
     now = datetime.now(UTC)
-    proof = append(settings, [leaf(LeafKind(kind), digest, now) for _, digest in rows])
-    first = proof["index"] - len(rows) + 1
     return [
-        {"index": first + n, "kind": kind, "sha256": digest, "name": path.name}
-        for n, (path, digest) in enumerate(rows)
-    ]
+        {"index": append(settings, [leaf(LeafKind(kind), digest, now)])["index"], "kind": kind, "sha256": digest,
+         "name": path.name} for path, digest in rows
+    ]  # fmt: skip
 
 
 def check_log(settings: Settings, against: Path | None) -> dict[str, Any]:

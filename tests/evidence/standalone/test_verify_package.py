@@ -15,9 +15,11 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from stillwatch.evidence.canonical import canonical, sha256
-from stillwatch.evidence.keys import Revocation, revoked, rows_of
+from stillwatch.evidence.keys import Revocation, Role, revoked, rows_of
 from stillwatch.evidence.leaf import leaf
 from stillwatch.evidence.note import Kind, Verifier, cosign, note, sign, split
 from stillwatch.evidence.standalone import verify_package as check
@@ -90,6 +92,47 @@ def test_every_changed_byte_is_noticed(tmp_path: Path) -> None:
     check.verify(folder, TRUST)
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A package that tests change and put back."""
+    folder = tmp_path_factory.mktemp("whole") / "p"
+    small(folder, withholds=["account_id"])
+    return folder
+
+
+@settings(max_examples=120)
+@given(st.data())
+def test_any_edit_is_noticed(whole: Path, data: st.DataObject) -> None:
+    """Any stretch of any file taken out or put in, any file removed, renamed, exchanged with another."""
+    files = sorted(p.relative_to(whole) for p in whole.rglob("*") if p.is_file())
+    kept = {name: (whole / name).read_bytes() for name in files}
+    name, other = data.draw(st.sampled_from(files)), data.draw(st.sampled_from(files))
+    start = data.draw(st.integers(0, len(kept[name])))
+    end = data.draw(st.integers(start, len(kept[name])))
+    more = data.draw(st.binary(max_size=6))
+    edit = data.draw(st.sampled_from(["splice", "remove", "rename", "exchange"]))
+    if edit == "splice":
+        (whole / name).write_bytes(kept[name][:start] + more + kept[name][end:])
+    elif edit == "remove":
+        (whole / name).unlink()
+    elif edit == "rename":
+        (whole / name).rename((whole / name).with_name("other.json"))
+    else:
+        (whole / name).write_bytes(kept[other])
+        (whole / other).write_bytes(kept[name])
+    now = {p.relative_to(whole): p.read_bytes() for p in whole.rglob("*") if p.is_file()}
+    try:
+        if now == kept:
+            check.verify(whole, TRUST)
+        else:
+            assert refused(whole)
+    finally:
+        for path in now:
+            (whole / path).unlink()
+        for path, content in kept.items():
+            (whole / path).write_bytes(content)
+
+
 def test_it_stands_alone(tmp_path: Path) -> None:
     """It imports the standard library and cryptography alone, and runs where stillwatch cannot be imported."""
     names = {
@@ -140,6 +183,9 @@ def test_who_has_to_sign(tmp_path: Path) -> None:
     rows = [replace(row, role=key_rows()[0].role) for row in key_rows()]
     small(tmp_path / "roles", keys=rows)
     assert "acquirer and a reviewer" in refused(tmp_path / "roles")
+    rows = [replace(row, role=Role.LOG) for row in key_rows()]
+    small(tmp_path / "log", keys=rows)
+    assert "not one that signs packages" in refused(tmp_path / "log")
     small(tmp_path / "none", needed=0)
     assert "proves nothing" in refused(tmp_path / "none")
 

@@ -359,6 +359,7 @@ def enough_signers(
     made = moment(predicate["created_at"])
     for key_id in signers:
         row = keys[key_id]
+        need(row["role"] in ("acquirer", "reviewer"), f"key {key_id[:16]} is not one that signs packages")
         need(
             moment(row["valid_from"]) <= made,
             f"key {key_id[:16]} was not valid yet when the package was made",
