@@ -13,6 +13,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import optimize
 
 from stillwatch.prove import tails
 
@@ -121,24 +122,15 @@ def log_chernoff(law: Law, weights: Floats, value: float) -> float:
         return 0.0
 
     def bound(t: float) -> float:
-        return float(law.log_mgf(t * weights).sum()) - t * value
+        return min(1e300, float(law.log_mgf(t * weights).sum()) - t * value)
 
-    spread = float((weights**2).sum()) * law.variance
-    first = value / spread
-    best, at = 0.0, 0.0
-    for t in first * np.geomspace(1e-3, 1e3, 49):
-        now = bound(float(t))
-        if now < best:
-            best, at = now, float(t)
-    if at == 0.0:
-        return 0.0
-    low, high = at / 1.4, at * 1.4
-    for _ in range(40):
-        one, two = low + 0.382 * (high - low), low + 0.618 * (high - low)
-        left, right = bound(one), bound(two)
-        best = min(best, left, right)
-        low, high = (low, two) if left < right else (one, high)
-    return best
+    first = value / (float((weights**2).sum()) * law.variance)
+    grid = first * np.geomspace(1 / 64, 64, 13)
+    heights = np.array([bound(float(t)) for t in grid])
+    at = int(heights.argmin())
+    low, high = float(grid[max(0, at - 1)]), float(grid[min(grid.size - 1, at + 1)])
+    refined = float(optimize.minimize_scalar(bound, bounds=(low, high), method="bounded").fun)
+    return min(0.0, refined, float(heights[at]))
 
 
 __all__ = ["Coins", "Exponential", "Law", "TwoExponentials", "log_chernoff"]

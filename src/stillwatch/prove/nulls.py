@@ -47,7 +47,7 @@ def randomised_p(log_at_least: Floats, log_above: Floats, seed: int) -> Floats:
     return np.asarray(above + coin * (at_least - above))
 
 
-def check(p_values: Floats, standardised: Floats, observed: float, log_p: float) -> NullCheck:
+def check(p_values: Floats, standardised: Floats, observed: float, log_p: float, nulls: int = 1) -> NullCheck:
     """Hold a null against what the exact p-value claims of it.
 
     Args:
@@ -55,6 +55,7 @@ def check(p_values: Floats, standardised: Floats, observed: float, log_p: float)
         standardised: their statistics in standard deviations.
         observed: the statistic of the key under test, in the same unit.
         log_p: its exact p-value, natural logarithm.
+        nulls: how many nulls are checked in one test; each gets its part of `DISAGREES`.
     """
     keys = int(p_values.size)
     if keys < LEAST_KEYS:
@@ -63,9 +64,9 @@ def check(p_values: Floats, standardised: Floats, observed: float, log_p: float)
     reached = int((standardised >= observed - 1e-12).sum())
     too_many = float(special.bdtrc(reached - 1, keys, math.exp(min(0.0, log_p)))) if reached else 1.0
     reasons = []
-    if ks < DISAGREES:
+    if ks < DISAGREES / nulls:
         reasons.append(f"p-values of random keys are not uniform (Kolmogorov-Smirnov p {ks:.1e})")
-    if too_many < DISAGREES:
+    if too_many < DISAGREES / nulls:
         reasons.append(f"{reached} of {keys} random keys reach the statistic, more than its p-value allows")
     return NullCheck(
         keys=keys,

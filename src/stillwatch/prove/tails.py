@@ -144,15 +144,15 @@ def log_cdf_rank_sum(total: int, sizes: NDArray[np.int64]) -> float:
     def cumulants(theta: float) -> tuple[float, float]:
         log_norm = mean = 0.0
         for size, count in zip(kinds.tolist(), counts.tolist(), strict=True):
-            ranks = np.arange(size) * theta
-            norm = float(special.logsumexp(ranks))
-            log_norm += count * (norm - math.log(size))
-            mean += count * float((np.arange(size) * np.exp(ranks - norm)).sum())
+            odds = np.exp(np.arange(size) * theta)
+            whole = float(odds.sum())
+            log_norm += count * math.log(whole / size)
+            mean += count * float(np.arange(size) @ odds) / whole
         return log_norm, mean
 
     low, high = -60.0, 0.0
     if cumulants(0.0)[1] > total:
-        for _ in range(80):
+        for _ in range(60):
             middle = (low + high) / 2.0
             low, high = (middle, high) if cumulants(middle)[1] < total else (low, middle)
     theta = high if high < 0.0 else 0.0
@@ -160,8 +160,8 @@ def log_cdf_rank_sum(total: int, sizes: NDArray[np.int64]) -> float:
     length = top + 1
     spectrum = np.ones(length // 2 + 1, dtype=np.complex128)
     for size, count in zip(kinds.tolist(), counts.tolist(), strict=True):
-        ranks = np.arange(size) * theta
-        spectrum *= np.fft.rfft(np.exp(ranks - special.logsumexp(ranks)), length) ** count
+        odds = np.exp(np.arange(size) * theta)
+        spectrum *= np.fft.rfft(odds / odds.sum(), length) ** count
     tilted = np.clip(np.fft.irfft(spectrum, length)[: total + 1], 0.0, None)
     back = np.exp(theta * (total - np.arange(total + 1)))
     return min(0.0, math.log(float((tilted * back).sum())) + log_norm - theta * total)
@@ -187,8 +187,4 @@ def standardise(log_p: float) -> float:
     >>> round(standardise(math.log(0.0227501319)), 3)
     2.0
     """
-    if log_p > -1e-16:
-        return -math.inf
-    if log_p > math.log(0.5):
-        return float(-special.ndtri_exp(log_p))
-    return float(-special.ndtri_exp(log_p))
+    return -math.inf if log_p > -1e-16 else float(-special.ndtri_exp(log_p))

@@ -1,0 +1,96 @@
+"""A reading of whole distributions: where the suspect prefers a token more than a reference model does.
+
+Each candidate token of each context weighs (p + q) / 2 * (log p - log q), with p the suspect's and q the
+reference's probability. Weights and candidates are fixed without the key, so under the null the sum of
+weight * (score - mean) has mean 0 and variance known exactly; its p-value is a Chernoff bound, which is rigorous.
+Inputs that occur several times are one input with the sum of their weights.
+
+*Looks alike*: nothing under a secret key. A reference unlike the suspect costs power, not validity.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from stillwatch.errors import ConfigError
+from stillwatch.prove.laws import Floats, log_chernoff
+from stillwatch.prove.marks.mark import Keys, Mark, Tokens
+from stillwatch.prove.radio.family import Mask, Statistics
+
+CLIP = 2.0
+"""Largest absolute weight: a token that one model calls impossible must not carry the test."""
+
+
+def weights_of(log_p: Floats, log_q: Floats | None) -> Floats:
+    """Weight of each candidate; without a reference, against the mean of the candidates themselves."""
+    if log_q is None:
+        log_q = np.broadcast_to(log_p.mean(axis=-1, keepdims=True), log_p.shape)
+        even = np.exp(log_p)
+    else:
+        even = (np.exp(log_p) + np.exp(log_q)) / 2.0
+    return np.asarray(np.clip(even * (log_p - log_q), -CLIP, CLIP))
+
+
+@dataclass(frozen=True, slots=True)
+class Weighted:
+    """Candidates of a suspect under a mark, one row for each context and candidate."""
+
+    mark: Mark
+    contexts: Tokens
+    """int64[n, width]."""
+    tokens: Tokens
+    """int64[n]."""
+    weights: Floats
+    """float64[n]."""
+    dropped: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def statistic(self) -> str:
+        return f"weighted sum of {self.mark.id} scores, in standard deviations"
+
+    def under(self, keys: Keys, kept: Mask | None, seed: int, exact: bool = True) -> Statistics:
+        contexts, tokens, weights = self.contexts, self.tokens, self.weights
+        if kept is not None:
+            contexts, tokens, weights = contexts[kept], tokens[kept], weights[kept]
+        k = keys.shape[0]
+        z, log_p, scored = np.zeros(k), np.zeros(k), np.zeros(k, dtype=np.int64)
+        law = self.mark.law
+        grouped = None
+        for i, key in enumerate(keys):
+            if not tokens.size:
+                break
+            if grouped is None or self.mark.keyed_preimages:
+                digests = self.mark.preimages(key, contexts, tokens)
+                _, first, group = np.unique(digests, return_index=True, return_inverse=True)
+                grouped = first, np.bincount(group, weights=weights).astype(np.float64)
+                rows, row_tokens = contexts[first], tokens[first]
+            first, each = grouped
+            value = float((each * (self.mark.scores(key, rows, row_tokens) - law.mean)).sum())
+            spread = float(np.sqrt(law.variance * (each**2).sum()))
+            scored[i] = first.size
+            z[i] = value / spread if spread else 0.0
+            log_p[i] = log_chernoff(law, each, value) if exact else 0.0
+        return Statistics(z, scored, z, log_p, np.asarray(special.ndtr(-z)))
+
+
+def weighted(
+    mark: Mark, contexts: Tokens, candidates: Tokens, log_p: Floats, log_q: Floats | None
+) -> Weighted:
+    """Candidates int64[n, c] with log-probabilities float64[n, c] as one reading."""
+    if candidates.shape != log_p.shape or (log_q is not None and log_q.shape != log_p.shape):
+        raise ConfigError(
+            f"candidates {candidates.shape} and log-probabilities {log_p.shape} differ",
+            hint="give one log-probability for each candidate, of suspect and reference",
+        )
+    if not np.isfinite(log_p).all() or (log_q is not None and not np.isfinite(log_q).all()):
+        raise ConfigError("a log-probability is not finite", hint="leave out tokens that a model cannot say")
+    per = candidates.shape[1]
+    return Weighted(
+        mark=mark,
+        contexts=np.repeat(contexts, per, axis=0),
+        tokens=np.ascontiguousarray(candidates.reshape(-1)),
+        weights=weights_of(log_p, log_q).reshape(-1),
+    )
