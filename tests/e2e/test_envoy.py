@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(envoy() is None, reason="no Envoy: `make envoy` 
 CANARY = "zebra-quartz-41"
 CHAT = {"model": "m", "messages": [{"role": "user", "content": CANARY}]}
 LEAKY = CHAT | {"logprobs": True, "top_logprobs": 5, "n": 4, "seed": 7}
-QUICK = "[envoy]\nmax_body_bytes = 1048576\nbody_timeout_s = 1.0\n"
+QUICK = "[envoy]\nmax_body_bytes = 1048576\nbody_timeout_s = 4.0\n"
 OPEN, SHUT = "failure_mode_allow: true", "failure_mode_allow: false"
 MODES = {
     "BUFFERED": {},
