@@ -27,6 +27,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -184,13 +185,23 @@ def endpoint(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
     with gate(folder, core=cores[-1]) as port:
         asyncio.run(closed_loop(port, made, min(500, given.requests)))
+        used = cpu_s(port)
         fast = asyncio.run(closed_loop(port, made, given.requests))
+        used = cpu_s(port) - used
         steady = asyncio.run(open_loop(port, made, given.endpoint_rate, given.seconds))
     return {
         "requests": len(fast.seconds), "failed": fast.failed + steady.failed,
         "per_s": round(len(fast.seconds) / fast.took_s, 1), "closed_ms": fast.milliseconds(), "connections": 16,
-        "rate": given.endpoint_rate, "open_ms": steady.milliseconds(), "open_requests": len(steady.seconds),
+        "cpu_ms_each": round(used / given.requests * 1000, 3), "rate": given.endpoint_rate,
+        "open_ms": steady.milliseconds(), "open_requests": len(steady.seconds),
     }  # fmt: skip
+
+
+def cpu_s(port: int) -> float:
+    """Seconds of processor time that a gate has used, by its own metrics."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
+        found = re.search(rb"^process_cpu_seconds_total (\S+)", answer.read(), re.MULTILINE)
+    return float(found[1]) if found else float("nan")
 
 
 def proxies(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
@@ -223,9 +234,9 @@ def proxies(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
                 if turn:
                     taken[name].add(done)
         decided = _lines(folder / "gate" / "decisions.jsonl")
-    rows = [{"door": name, "beside": "model server" if name in ("LiteLLM", "unmimic") else "LiteLLM",
-             "answered": len(done.seconds), "failed": done.failed, "ms": done.milliseconds()}
-            for name, done in taken.items()]  # fmt: skip
+    beside = {"model server": None, "LiteLLM": "model server", "unmimic": "model server"}
+    rows = [{"door": name, "beside": beside.get(name, "LiteLLM"), "answered": len(done.seconds), "failed": done.failed,
+             "ms": done.milliseconds()} for name, done in taken.items()]  # fmt: skip
     return {"rate": given.rate, "rows": rows, "decided": decided, "missing": missing}
 
 

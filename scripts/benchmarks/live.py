@@ -44,7 +44,8 @@ def guardrail(row: dict[str, Any]) -> list[str]:
         lines += [
             "",
             f"The guardrail endpoint on one core: {door['per_s']:,.0f} requests/s over {door['connections']} connections"
-            f" ({door['requests']:,} requests, {door['failed']} failed; {_ms(door['closed_ms'])}). At {door['rate']:,.0f} requests/s,"
+            f" ({door['requests']:,} requests, {door['failed']} failed; {_ms(door['closed_ms'])}), {door['cpu_ms_each']:.2f} ms of CPU"
+            f" each. At {door['rate']:,.0f} requests/s,"
             f" due at fixed times: {_ms(shown)} ({door['open_requests']:,} requests).",
         ]
     if part := row.get("proxies"):
@@ -53,8 +54,7 @@ def guardrail(row: dict[str, Any]) -> list[str]:
                   "| through | p50 ms | p90 ms | p99 ms | added at p50 | at p99 | beside | answered | failed |",
                   "|---|---|---|---|---|---|---|---|---|"]  # fmt: skip
         for each in part["rows"]:
-            beside = by_name.get(each["beside"]) if each["beside"] != each["door"] else None
-            lines.append(_proxy(each, None if each["door"] == "model server" else beside))
+            lines.append(_proxy(each, by_name.get(each["beside"])))
         lines += ["", f"stillwatch decided {part['decided']:,} times. `unmimic` runs without its input check, which needs a model"
                   " and prompts from the network. A proxy that cannot keep up lets requests wait, and the wait is counted."]  # fmt: skip
         lines += [f"Left out: {name}." for name in part["missing"]]
