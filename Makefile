@@ -13,6 +13,7 @@ export PYTHONDONTWRITEBYTECODE = 1
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx litellm envoy valkey bench-protect lock clean
 .PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench bench-log baseline screenshot chromium redis nginx litellm envoy case lock clean
+.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx litellm envoy valkey unmimic bench-protect lock clean
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | sed -E 's/:.*## */\t/' | expand -t 16
@@ -68,7 +69,7 @@ bench: $(STAMP)  ## wall time and memory by size, into docs/benchmarks.md
 	$(BIN)/python -m scripts.bench
 	$(BIN)/python -m scripts.benchmarks_page
 
-bench-protect: $(STAMP) envoy litellm  ## speed of live decisions, gateways and intake, into docs/benchmarks.md
+bench-protect: $(STAMP) envoy litellm unmimic  ## speed of live decisions, gateways and intake, into docs/benchmarks.md
 	$(BIN)/python -m scripts.bench_decide --out docs/data/decide.json
 	$(BIN)/python -m scripts.bench_intake --out docs/data/intake.json
 	$(BIN)/python -m scripts.bench_gate --out docs/data/envoy.json
@@ -110,6 +111,15 @@ litellm: .cache/litellm/.locked
 	.cache/litellm/bin/python -m pip --quiet --quiet --disable-pip-version-check install --require-hashes \
 	  -r requirements/litellm.txt && touch $@ \
 	|| echo "note: the LiteLLM proxy could not be installed; tests that need it are skipped"
+
+unmimic: .cache/unmimic/.locked
+
+.cache/unmimic/.locked: requirements/unmimic.txt
+	@echo "installing unmimic into .cache/unmimic, for the bench"; \
+	{ test -x .cache/unmimic/bin/python || $(PYTHON) -m venv .cache/unmimic; } && \
+	.cache/unmimic/bin/python -m pip --quiet --quiet --disable-pip-version-check install --require-hashes \
+	  -r requirements/unmimic.txt && touch $@ \
+	|| echo "note: unmimic could not be installed; the bench leaves it out"
 
 VALKEY := .cache/valkey/bin/valkey-server
 

@@ -4,7 +4,7 @@ One Envoy has two doors to the same answer, one with the filter and one without.
 or not (an open loop), to one door and then to the other, in turns; a request counts from the time at which it was due.
 Needs Envoy (`make envoy`). Run it on a quiet machine:
 
-    python -m scripts.bench_gate
+    python -m scripts.bench_gate --out docs/data/envoy.json
     python -m scripts.bench_gate --rate 50 --bytes 100000
 """
 
@@ -26,6 +26,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from scripts.bench import machine
+from scripts.volley import Volley, http, open_loop
 
 ROOT = Path(__file__).resolve().parent.parent
 ENVOY = ROOT / ".cache" / "envoy" / "bin" / "envoy"
@@ -92,34 +95,6 @@ def _cluster(name: str, port: int) -> dict[str, Any]:
     }
 
 
-async def volley(port: int, body: bytes, rate: float, seconds: float, lines: int = 64) -> list[float]:
-    """Seconds from when each request was due to its whole answer; raises when one is not answered with 200."""
-    free: asyncio.Queue[Any] = asyncio.Queue()
-    for _ in range(lines):
-        free.put_nowait(await asyncio.open_connection("127.0.0.1", port))
-    head = "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nx-account-id: a\r\n"
-    request = f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
-
-    async def one(due: float) -> float:
-        await asyncio.sleep(max(0.0, due - time.perf_counter()))
-        line = await free.get()
-        reader, writer = line
-        writer.write(request)
-        answer = await reader.readuntil(b"\r\n\r\n")
-        length = re.search(rb"content-length: (\d+)", answer)
-        if not answer.startswith(b"HTTP/1.1 200"):
-            raise SystemExit(f"not served: {answer[:100]!r}")
-        await (reader.readexactly(int(length[1])) if length else reader.readuntil(b"\r\n0\r\n\r\n"))
-        free.put_nowait(line)
-        return time.perf_counter() - due
-
-    start = time.perf_counter() + 0.1
-    took = await asyncio.gather(*(one(start + i / rate) for i in range(int(rate * seconds))))
-    while not free.empty():
-        free.get_nowait()[1].close()
-    return list(took)
-
-
 def table(plain: Sequence[float], decided: Sequence[float]) -> list[str]:
     """Percentiles in milliseconds, side by side."""
     lines = ["| ms | without | with | added |", "| --- | --- | --- | --- |"]
@@ -138,10 +113,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0, help="length of one turn")
     parser.add_argument("--turns", type=int, default=4, help="turns for each door")
     parser.add_argument("--bytes", type=int, default=1_000, help="length of a prompt")
+    parser.add_argument("--out", type=Path)
     chosen = parser.parse_args()
     if not ENVOY.exists():
         raise SystemExit("no Envoy: run `make envoy` first")
     body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "w" * chosen.bytes}]}).encode()
+    requests = [http("/v1/chat/completions", body, {"x-account-id": "a"})]
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         processor, port = _processor(place)
@@ -151,23 +128,30 @@ def main() -> None:
                                   "-l", "error"])  # fmt: skip
         try:
             _wait(decided)
-            took: tuple[list[float], list[float]] = ([], [])
-            asyncio.run(volley(decided, body, chosen.rate, 2.0))
+            took = (Volley(), Volley())
+            asyncio.run(open_loop(decided, requests, chosen.rate, 2.0))
             used = _cpu_s(processor.pid)
             for _ in range(chosen.turns):
-                for door, times in ((plain, took[0]), (decided, took[1])):
-                    times.extend(asyncio.run(volley(door, body, chosen.rate, chosen.seconds)))
+                for door, done in ((plain, took[0]), (decided, took[1])):
+                    done.add(asyncio.run(open_loop(door, requests, chosen.rate, chosen.seconds)))
             used = _cpu_s(processor.pid) - used
         finally:
             for process in (envoy, processor):
                 process.send_signal(signal.SIGTERM)
                 process.wait(60)
         logged = len((place / "gate" / "decisions.jsonl").read_bytes().splitlines())
-    print(
-        f"{chosen.rate:g} requests/s of {len(body):,} bytes, {len(took[1]):,} through each door, {logged:,} decided"
-    )
-    print("\n".join(table(*took)))
-    print(f"CPU of the processor: {used / len(took[1]) * 1000:.2f} ms for each call")
+    asked = len(took[1].seconds)
+    row = {
+        "rate": chosen.rate, "bytes": len(body), "requests": asked, "failed": took[0].failed + took[1].failed,
+        "decided": logged, "without_ms": took[0].milliseconds(), "with_ms": took[1].milliseconds(),
+        "cpu_ms_each": round(used / max(asked, 1) * 1000, 3), "machine": machine(),
+    }  # fmt: skip
+    print(f"{chosen.rate:g} requests/s of {len(body):,} bytes, {asked:,} through each door, {row['failed']} failed, "
+          f"{logged:,} decided")  # fmt: skip
+    print("\n".join(table(took[0].seconds, took[1].seconds)))
+    print(f"CPU of the processor: {row['cpu_ms_each']:.2f} ms for each call")
+    if chosen.out:
+        chosen.out.write_text(json.dumps(row, indent=1) + "\n", encoding="utf-8")
 
 
 def _processor(place: Path) -> tuple[subprocess.Popen[str], int]:

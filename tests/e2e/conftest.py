@@ -18,6 +18,8 @@ SEED, SCALE = 7, 0.15
 
 
 HERE = Path(__file__).parent
+collect_ignore = ["fastapi_server.py"]
+"""A server of its own, not to be imported among tests."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -132,7 +132,7 @@ def running(
     listener = threading.Thread(target=lambda: one.said.extend(process.stdout or ()))
     listener.start()
     try:
-        end = time.monotonic() + 120
+        end = time.monotonic() + 300
         while time.monotonic() < end and process.poll() is None:
             found = re.search(until, "".join(one.said)) if until else None
             if found is not None:

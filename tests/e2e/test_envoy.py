@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(envoy() is None, reason="no Envoy: `make envoy` 
 CANARY = "zebra-quartz-41"
 CHAT = {"model": "m", "messages": [{"role": "user", "content": CANARY}]}
 LEAKY = CHAT | {"logprobs": True, "top_logprobs": 5, "n": 4, "seed": 7}
-QUICK = "[envoy]\nmax_body_bytes = 1048576\nbody_timeout_s = 1.0\n"
+QUICK = "[envoy]\nmax_body_bytes = 1048576\nbody_timeout_s = 4.0\n"
 OPEN, SHUT = "failure_mode_allow: true", "failure_mode_allow: false"
 MODES = {
     "BUFFERED": {},
@@ -93,6 +93,7 @@ def test_a_stream_passes_unchanged(at: Proxied) -> None:
 
 def test_reasoning_is_withheld_from_whom_the_policy_says(at: Proxied) -> None:
     """In a whole answer and in a stream; others see it. The key's name goes to the server, not to the customer."""
+    """In a whole answer and in a stream; others see it. The marking key's name goes to the model server alone."""
     thinks = CHAT | {"think": True}
     for stream in (False, True):
         _, headers, body = at.ask(thinks | {"stream": stream}, account="r0")

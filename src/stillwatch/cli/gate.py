@@ -68,6 +68,8 @@ def gate(
                 err=True,
             )
 
+    if not quiet:
+        click.echo("starting; the first time takes longer: prompt signals are compiled", err=True)
     serve_gate(
         policy_path, Path(folder), listen=listen, settings=settings, env=os.environ, ready=ready,
         notice=lambda text: click.echo(f"stillwatch: {safe(text)}", err=True),

@@ -378,6 +378,19 @@ def test_visible_reasoning_is_withheld_from_a_whole_answer(mode: int, declared: 
     assert [answer.output_tokens for answer in clerk.recorded] == [9]
 
 
+@pytest.mark.parametrize("mode", [BUFFERED, FULL_DUPLEX])
+def test_an_answer_that_ends_with_trailers_is_whole(mode: int) -> None:
+    """The end of its body is in no piece of its own then."""
+    line = Line(Clerk(SUMMARISED), answers=mode)
+    line.ask(ASKED)
+    line.send("response_headers", headers=[(":status", "200"), ("content-type", "application/json")])
+    replies = line.send("response_body", body=json.dumps(SHOWN).encode()) + line.send("response_trailers")
+    commons = [reply.response_body.response.body_mutation for reply in replies[:-1]]
+    sent = b"".join(common.body or common.streamed_response.body for common in commons)
+    assert json.loads(sent)["choices"][0]["message"] == {"reasoning": "", "content": "42"}
+    assert replies[-1].WhichOneof("response") == "response_trailers"
+
+
 def test_visible_reasoning_is_withheld_from_a_stream() -> None:
     """Event by event; half an event waits for its other half."""
     line = Line(Clerk(SUMMARISED))

@@ -284,8 +284,9 @@ class Call:
         last = message.end_of_stream
         if self._left is not None:
             self._left -= len(message.body)
-        body = withholder.feed(message.body) + (withholder.end() if last or self._left == 0 else b"")
-        if last and withholder.missed:
+        here = last or self._left == 0 or self._modes[1] == BUFFERED
+        body = withholder.feed(message.body) + (withholder.end() if here else b"")
+        if here and withholder.missed:
             self._missed()
         if self._modes[1] == FULL_DUPLEX:
             return streamed("response_body", body, last=last)
@@ -302,6 +303,12 @@ class Call:
 
     def _response_trailers(self, message: Any) -> list[Any]:
         self._record()
+        if (
+            self._withholder is not None
+            and self._modes[1] == FULL_DUPLEX
+            and (rest := self._withholder.end())
+        ):
+            return [*streamed("response_body", rest, last=False), go_on("response_trailers")]
         return [go_on("response_trailers")]
 
     def _unchanged(self, kind: str, message: Any) -> list[Any]:

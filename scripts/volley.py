@@ -1,0 +1,116 @@
+"""Requests over HTTP at fixed times, ready or not (an open loop), or as fast as they are answered (a closed one)."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+_HOST = "127.0.0.1"
+
+
+@dataclass(slots=True)
+class Volley:
+    """What became of some requests."""
+
+    seconds: list[float] = field(default_factory=list)
+    """From when each was due (in a closed loop: sent) to its whole answer; of those answered with 200."""
+    failed: int = 0
+    """Answered otherwise, or not at all."""
+    took_s: float = 0.0
+
+    def add(self, other: Volley) -> None:
+        """Put another's results to these."""
+        self.seconds += other.seconds
+        self.failed += other.failed
+        self.took_s += other.took_s
+
+    def milliseconds(self) -> dict[str, float]:
+        """Percentiles."""
+        if not self.seconds:
+            return {}
+        return {f"p{p}": round(float(np.percentile(self.seconds, p)) * 1000, 3) for p in (50, 90, 99)}
+
+
+def http(path: str, body: bytes, headers: Mapping[str, str]) -> bytes:
+    """The bytes of a POST of JSON.
+
+    >>> http("/x", b"{}", {"a": "b"}).split(b"\\r\\n")[0]
+    b'POST /x HTTP/1.1'
+    """
+    named = {"host": "bench", "content-type": "application/json", **headers, "content-length": str(len(body))}
+    head = "".join(f"{name}: {value}\r\n" for name, value in named.items())
+    return f"POST {path} HTTP/1.1\r\n{head}\r\n".encode() + body
+
+
+async def open_loop(
+    port: int, requests: Sequence[bytes], rate: float, seconds: float, *, lines: int = 64
+) -> Volley:
+    """Send ``rate`` requests a second over so many connections; one that finds none free waits, and its time runs."""
+    done = Volley()
+    free: asyncio.Queue[Any] = asyncio.Queue()
+    for _ in range(lines):
+        free.put_nowait(await asyncio.open_connection(_HOST, port))
+
+    async def one(number: int, due: float) -> None:
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        line = await free.get()
+        if await _asked(line, requests[number % len(requests)]):
+            done.seconds.append(time.perf_counter() - due)
+        else:
+            done.failed += 1
+            line[1].close()
+            line = await asyncio.open_connection(_HOST, port)
+        free.put_nowait(line)
+
+    start = time.perf_counter() + 0.1
+    await asyncio.gather(*(one(i, start + i / rate) for i in range(int(rate * seconds))))
+    done.took_s = time.perf_counter() - start
+    while not free.empty():
+        free.get_nowait()[1].close()
+    return done
+
+
+async def closed_loop(port: int, requests: Sequence[bytes], number: int, *, lines: int = 16) -> Volley:
+    """Send so many requests, each connection its next as soon as its last is answered."""
+    done = Volley()
+
+    async def client(place: int) -> None:
+        line = await asyncio.open_connection(_HOST, port)
+        for at in range(place, number, lines):
+            began = time.perf_counter()
+            if await _asked(line, requests[at % len(requests)]):
+                done.seconds.append(time.perf_counter() - began)
+            else:
+                done.failed += 1
+                line[1].close()
+                line = await asyncio.open_connection(_HOST, port)
+        line[1].close()
+
+    began = time.perf_counter()
+    await asyncio.gather(*(client(place) for place in range(lines)))
+    done.took_s = time.perf_counter() - began
+    return done
+
+
+async def _asked(line: Any, request: bytes) -> bool:
+    """Whether a request is answered whole, with 200."""
+    reader, writer = line
+    try:
+        writer.write(request)
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        length = re.search(rb"content-length: (\d+)", head)
+        if length:
+            await reader.readexactly(int(length[1]))
+        else:
+            while size := int(await reader.readuntil(b"\r\n"), 16):
+                await reader.readexactly(size + 2)
+            await reader.readexactly(2)
+    except (OSError, EOFError, ValueError, asyncio.IncompleteReadError):
+        return False
+    return bool(re.match(rb"http/1.1 200", head))

@@ -1,0 +1,79 @@
+"""The benches of live decisions: what they send, what they count, and the page they make."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from scripts.bench_guardrail import asks, chats, prompts
+from scripts.benchmarks import live
+from scripts.volley import Volley, closed_loop, http, open_loop
+from stillwatch.gateway.litellm import asked
+
+
+class Answers(BaseHTTPRequestHandler):
+    """Two kinds of answers: by length and in chunks; and errors where they are asked for."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(500 if self.path == "/bad" else 200)
+        if self.path == "/chunks":
+            self.send_header("transfer-encoding", "chunked")
+            self.end_headers()
+            self.wfile.write(b"2\r\nok\r\n0\r\n\r\n")
+        else:
+            self.send_header("content-length", "2")
+            self.end_headers()
+            self.wfile.write(b"ok")
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@pytest.mark.parametrize(("path", "failed"), [("/", 0), ("/chunks", 0), ("/bad", 6)])
+def test_every_request_is_counted_once(path: str, failed: int) -> None:
+    """Answered or failed, in either loop."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        requests = [http(path, b"{}", {})]
+        for done in (
+            asyncio.run(open_loop(server.server_port, requests, 200.0, 0.03, lines=2)),
+            asyncio.run(closed_loop(server.server_port, requests, 6, lines=2)),
+        ):
+            assert (len(done.seconds), done.failed) == (6 - failed, failed)
+        server.shutdown()
+        thread.join()
+
+
+def test_the_payloads_are_those_of_the_proxy() -> None:
+    """The guardrail reads the prompt and the team that is charged; the same seed gives the same prompts."""
+    texts = prompts(3, 7)
+    assert texts == prompts(3, 7) != prompts(3, 8)
+    body = json.loads(asks(texts, 2)[1].partition(b"\r\n\r\n")[2])
+    assert (asked(body).request.account_id, asked(body).request.prompt) == ("team-1", texts[1])
+    assert json.loads(chats(texts, "k")[0].partition(b"\r\n\r\n")[2])["messages"][0]["content"] == texts[0]
+
+
+def test_percentiles_of_nothing_are_nothing() -> None:
+    """A door at which everything failed has no figures, and the page says so."""
+    assert Volley(failed=3).milliseconds() == {}
+    rows: list[dict[str, Any]] = [
+        {"door": "LiteLLM", "beside": "model server", "answered": 9, "failed": 0,
+         "ms": {"p50": 2.0, "p90": 3.0, "p99": 4.0}},
+        {"door": "LiteLLM, stillwatch", "beside": "LiteLLM", "answered": 9, "failed": 0,
+         "ms": {"p50": 2.5, "p90": 3.0, "p99": 5.0}},
+        {"door": "unmimic", "beside": "model server", "answered": 0, "failed": 9, "ms": {}},
+    ]  # fmt: skip
+    part = {"rate": 200.0, "rows": rows, "decided": 9, "missing": ["x: make x"]}
+    page = "\n".join(live.guardrail({"machine": "m", "seed": 7, "proxies": part}))
+    assert "| LiteLLM, stillwatch | 2.50 | 3.00 | 5.00 | 0.50 | 1.00 | LiteLLM | 9 | 0 |" in page
+    assert "| unmimic | - | - | - |  |  |  | 0 | 9 |" in page
+    assert "Left out: x: make x." in page
