@@ -10,11 +10,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import pyarrow.parquet as pq
+
 from stillwatch import __version__
 from stillwatch.detect.features import FEATURE_SCHEMA
 from stillwatch.detect.lexicon import load_lexicon
 from stillwatch.errors import ConfigError, StillwatchError
-from stillwatch.report import load_result
 from stillwatch.report.files import check_target
 from stillwatch.settings import Settings
 from stillwatch.store.watch_state import DATABASE, FEATURES, WatchState
@@ -257,7 +258,7 @@ def watch(
 ) -> bool:  # fmt: skip
     """Visit once, or every so often until ``wait`` says that it is enough.
 
-    Returns whether the run folder holds something at review or above.
+    Returns, after one visit, whether the run folder holds something at review or above.
     """
     with Watch(options, settings=settings, progress=progress, env=env, now=now) as watching:
         while True:
@@ -269,7 +270,7 @@ def watch(
             while (left := due - now().timestamp()) > 0:
                 watching.beat()
                 if not wait(min(left, 60.0), visit):
-                    return _something(options.out)
+                    return False
     return _something(options.out)
 
 
@@ -299,7 +300,7 @@ def watch_status(state: Path, now: datetime) -> dict[str, Any]:
 def _something(out: Path) -> bool:
     if not (out / "summary.json").exists():
         return False
-    hints = load_result(out).accounts.column("disposition_hint").unique().to_pylist()
+    hints = pq.read_table(out / "accounts.parquet").column("disposition_hint").unique().to_pylist()
     return bool({"review", "act"} & set(hints))
 
 
