@@ -28,8 +28,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from scripts.bench import machine
-from scripts.lab_run import a_key
-from stillwatch.lab import generate, load_scenario
+from scripts.lab_run import a_key, generate
 from stillwatch.lab.discipline import open_truth
 from stillwatch.lab.suite import detection_delay
 from stillwatch.settings import Settings, load_settings
@@ -114,7 +113,7 @@ def main() -> None:
     os.environ["STILLWATCH_KEY"] = a_key(given.work).read_text("utf-8").strip()
     settings = load_settings(None)
     traffic = given.work / "traffic"
-    generate(load_scenario(given.scenario), seed=given.seed, scale=given.scale, out=traffic)
+    generate(given.scenario, given.seed, given.scale, traffic)
     result: dict[str, Any] = {
         "machine": machine(), "scenario": given.scenario, "seed": given.seed, "scale": given.scale,
         "looks_a_day": given.looks,

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from stillwatch.detect.verdict import Verdict
-from stillwatch.errors import ConfigError, StillwatchError
+from stillwatch.errors import ConfigError, SourceError, StillwatchError
 from stillwatch.records import Kind, Member, Tier
 from stillwatch.settings import RunSettings, Settings
 from stillwatch.watch import Levels, Standing
@@ -189,6 +189,26 @@ def test_it_goes_on_until_somebody_says_enough(bench: Bench) -> None:
     watch(bench.options, settings=SETTINGS, once=False, told=told, wait=wait, progress=bench.told, env=ENV,
           now=lambda: bench.now)  # fmt: skip
     assert seen == [NOON + timedelta(minutes=15 * i) for i in range(3)]
+
+
+def test_a_visit_that_fails_is_made_up_for(bench: Bench) -> None:
+    """It is told, nothing that it had read is lost, and its look is made at the next visit."""
+    visits: list[Visit] = []
+
+    def wait(seconds: float, visit: Visit) -> bool:
+        bench.now += timedelta(hours=8)
+        bench.write(len(bench.plans) + 10)
+        bench.fail = SourceError("accounts.parquet", "cannot be read") if len(bench.plans) == 1 else None
+        return len(visits) < 3
+
+    bench.write(1)
+    watch(bench.options, settings=SETTINGS, once=False, told=visits.append, wait=wait, progress=bench.told, env=ENV,
+          now=lambda: bench.now)  # fmt: skip
+    assert [p.number for p in bench.plans] == [1, 2, 2, 3, 4]
+    assert bench.plans[1] == bench.plans[2]
+    (note,) = [n for n in bench.told.notes if "failed" in n]
+    assert "accounts.parquet: cannot be read" in note
+    assert watch_status(bench.options.state, bench.now)["counts"]["rows"] == 4
 
 
 def test_a_baseline_that_is_too_small_for_the_looks_is_named(bench: Bench) -> None:

@@ -65,10 +65,11 @@ class Logs:
         self._inputs, self._state, self._settings, self._key = inputs, state, settings, key
         self._format, self._mapping = format, mapping
         self._settle_s, self._progress, self._beat = settle_s, progress, beat
-        self._marks = {name: Mark(*row) for name, row in state.marks().items()}
+        self._marks: dict[str, Mark] = {}
 
     def visit(self, now: datetime, oldest_us: int) -> Visited:
         """Read everything that is new; what is older than ``oldest_us`` is counted and left."""
+        self._marks = {name: Mark(*row) for name, row in self._state.marks().items()}
         found = {s.name: s.path for s in self._sources() if s.path is not None}
         self._follow_renames(found)
         visited = Visited()

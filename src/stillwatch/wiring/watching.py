@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from stillwatch import __version__
 from stillwatch.detect.features import FEATURE_SCHEMA
 from stillwatch.detect.lexicon import load_lexicon
-from stillwatch.errors import ConfigError, StillwatchError
+from stillwatch.errors import ConfigError, StillwatchError, where_it_failed
 from stillwatch.report.files import check_target
 from stillwatch.settings import Settings
 from stillwatch.store.watch_state import DATABASE, FEATURES, WatchState
@@ -256,21 +256,28 @@ def watch(
     wait: Callable[[float, Visit], bool], progress: Progress, env: Mapping[str, str] = os.environ,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> bool:  # fmt: skip
-    """Visit once, or every so often until ``wait`` says that it is enough.
+    """Visit once, or every so often until ``wait`` says that it is enough; then a visit that fails ends nothing.
 
     Returns, after one visit, whether the run folder holds something at review or above.
     """
     with Watch(options, settings=settings, progress=progress, env=env, now=now) as watching:
-        while True:
-            visit = watching.visit()
-            told(visit)
-            if once:
-                break
-            due = visit.at.timestamp() + options.every_s
+        visit = watching.visit()
+        told(visit)
+        begun = visit.at
+        while not once:
+            due = begun.timestamp() + options.every_s
             while (left := due - now().timestamp()) > 0:
                 watching.beat()
                 if not wait(min(left, 60.0), visit):
                     return False
+            begun = now()
+            try:
+                visit = watching.visit()
+            except (StillwatchError, OSError) as error:
+                why = str(error) if isinstance(error, StillwatchError) else where_it_failed(error)
+                progress.note(f"this visit failed: {why}; what it did not finish is done at the next")
+                continue
+            told(visit)
     return _something(options.out)
 
 
