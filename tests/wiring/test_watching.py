@@ -176,6 +176,17 @@ def test_only_its_own_folders_are_written_to(bench: Bench, tmp_path: Path) -> No
     assert bench.visit().looked is not None
 
 
+def test_it_does_not_read_itself(bench: Bench) -> None:
+    """A report and a state that lie among the logs are none."""
+    inside = {"out": bench.logs / "report", "state": bench.logs / "state"}
+    for number in range(3):
+        bench.write(number)
+        visit = bench.visit(**inside)
+        assert (visit.read.rows, visit.read.refused) == (1, 0)
+        bench.now += timedelta(hours=8)
+    assert watch_status(inside["state"], bench.now)["counts"]["logs"] == 1
+
+
 def test_it_goes_on_until_somebody_says_enough(bench: Bench) -> None:
     """Visits follow each other at their distance; between them it waits, and gives signs of life."""
     seen: list[datetime] = []

@@ -54,14 +54,17 @@ class Logs:
 
     Args:
         inputs: files, folders and patterns; a folder may be empty as yet.
+        own: folders of the watch itself, which are no logs wherever they lie.
         state: where features go. settings, key, format, mapping: as for a scan.
         settle_s: a file that cannot be cut is read when nobody has written to it for so long.
     """
 
     def __init__(
         self, inputs: Sequence[str], state: WatchState, settings: Settings, key: Key, *, format: str | None,
-        mapping: Path | None, settle_s: float, progress: Progress, beat: Callable[[], None] = lambda: None,
+        mapping: Path | None, settle_s: float, progress: Progress, own: Sequence[Path] = (),
+        beat: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
+        self._own = [folder.resolve() for folder in own]
         self._inputs, self._state, self._settings, self._key = inputs, state, settings, key
         self._format, self._mapping = format, mapping
         self._settle_s, self._progress, self._beat = settle_s, progress, beat
@@ -70,7 +73,7 @@ class Logs:
     def visit(self, now: datetime, oldest_us: int) -> Visited:
         """Read everything that is new; what is older than ``oldest_us`` is counted and left."""
         self._marks = {name: Mark(*row) for name, row in self._state.marks().items()}
-        found = {s.name: s.path for s in self._sources() if s.path is not None}
+        found = {s.name: s.path for s in self._sources() if s.path is not None and not self._is_own(s.path)}
         self._follow_renames(found)
         visited = Visited()
         new = [(name, path) for name, path in found.items() if self._changed(name, path)]
@@ -102,6 +105,11 @@ class Logs:
                     s for given in self._inputs if any(Path(given).rglob("[!.]*")) for s in _walked(given)
                 ]
             raise
+
+    def _is_own(self, path: Path) -> bool:
+        """In the state or in the run folder."""
+        whole = path.resolve()
+        return any(whole.is_relative_to(folder) for folder in self._own)
 
     def _offset(self, name: str) -> int:
         mark = self._marks.get(name)

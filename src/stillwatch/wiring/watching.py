@@ -98,7 +98,7 @@ class Watch:
             self._say_hello()
             self._logs = Logs(
                 options.inputs, self._state, settings, key, format=options.format, mapping=options.mapping,
-                settle_s=options.settle_s, progress=progress, beat=self._lock.beat,
+                settle_s=options.settle_s, progress=progress, own=(options.state, options.out), beat=self._lock.beat,
             )  # fmt: skip
         except BaseException:
             self.close()
