@@ -14,6 +14,7 @@ export PYTHONDONTWRITEBYTECODE = 1
 .PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx litellm envoy valkey bench-protect lock clean
 .PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench bench-log baseline screenshot chromium redis nginx litellm envoy case lock clean
 .PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx litellm envoy valkey unmimic bench-protect lock clean
+.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench bench-watch baseline screenshot chromium redis nginx litellm envoy lock clean
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | sed -E 's/:.*## */\t/' | expand -t 16
@@ -77,6 +78,8 @@ bench-protect: $(STAMP) envoy litellm unmimic  ## speed of live decisions, gatew
 	$(BIN)/python -m scripts.benchmarks_page
 bench-log: $(STAMP)  ## what appending to a log of ten million leaves costs
 	$(BIN)/python -m scripts.bench_log
+bench-watch: $(STAMP)  ## cost of a watch beside a scan, and the time to detect, into docs/data/bench_watch.json
+	$(BIN)/python -m scripts.bench_watch
 
 baseline: $(STAMP)  ## fit the shipped baseline again on development seeds (about 15 minutes)
 	$(BIN)/python -m scripts.fit_shipped

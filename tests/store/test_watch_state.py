@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from stillwatch.errors import ConfigError, StillwatchError
+from stillwatch.store import watch_state
 from stillwatch.store.watch_state import DATABASE, DAY_US, FEATURES, VERSION, Portion, WatchState
 
 IDENTITY = {"key": "k1", "lexicon": "1", "columns": "ts,xid"}
@@ -121,6 +122,19 @@ def test_refusals_are_counted_and_kept(tmp_path: Path) -> None:
     assert state.refused() == ({"bad": 3}, [("a.jsonl", 2, "bad")])
     state.retire("2026-03-03")
     assert state.refused() == ({}, [])
+    state.close()
+
+
+def test_refusals_do_not_fill_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond a number they are only counted."""
+    monkeypatch.setattr(watch_state, "MOST_REFUSED", 3)
+    state = WatchState(tmp_path, IDENTITY)
+    for number in range(2):
+        portion = _portion(state, _rows(20_000 + number, [number]))
+        portion.reasons, portion.refused = {"bad": 2}, [("a.jsonl", 1, "bad"), ("a.jsonl", 2, "bad")]
+        state.commit(portion)
+    reasons, lines = state.refused()
+    assert (reasons, len(lines)) == ({"bad": 4}, 3)
     state.close()
 
 

@@ -144,6 +144,30 @@ def test_a_log_that_was_turned_over_is_not_read_twice(desk: Desk) -> None:
     assert desk.accounts() == _once(range(15))
 
 
+def test_a_log_that_is_turned_over_in_the_midst_of_a_visit_loses_nothing(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between looking at a log and opening it another takes its place: that one is read from its beginning."""
+    log = desk.logs / "app.log"
+    log.write_text(_lines([1, 2]))
+    desk.visit()
+    with log.open("a") as file:
+        file.write(_lines([3]))
+    where = watch_reading._whole_lines
+
+    def turned(path: Path, part: Any, size: int) -> int:
+        end = where(path, part, size)
+        if not (desk.logs / "app.log.1").exists():
+            log.rename(desk.logs / "app.log.1")
+            log.write_text(_lines([10, 11, 12, 13, 14]))
+        return end
+
+    monkeypatch.setattr(watch_reading, "_whole_lines", turned)
+    desk.visit()
+    desk.visit()
+    assert set(desk.accounts()) == set(_once([1, 2, 3, 10, 11, 12, 13, 14]))
+
+
 def test_a_compressed_log_waits_until_it_is_whole(desk: Desk) -> None:
     """And is read again when it has grown; the exchanges that come twice are left to the look, which counts ids."""
     log = desk.logs / "a.jsonl.gz"

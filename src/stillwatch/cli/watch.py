@@ -154,6 +154,12 @@ def watch(
         return 0
     if not inputs:
         raise click.UsageError("name the logs to watch", click.get_current_context())
+    remote = next((given for given in inputs if "://" in given), None)
+    if remote:
+        message = (
+            f"{safe(remote)!r} is a URL: only files and folders can be watched, also mounted or mirrored ones"
+        )
+        raise click.UsageError(message, click.get_current_context())
     if "-" in inputs:
         raise click.UsageError(
             "standard input cannot be watched: name a file or folder", click.get_current_context()
@@ -209,17 +215,15 @@ class Rounds:
 
     def step(self, name: str, total: float | None = None) -> None:
         """Begin a named phase."""
+        _stop_if_asked()
         if self._phases:
             self._working().step(name, total)
-        else:
-            interrupts.check()
 
     def advance(self, amount: float) -> None:
         """Move on within it."""
+        _stop_if_asked()
         if self._now is not None:
             self._now.advance(amount)
-        else:
-            interrupts.check()
 
     def note(self, text: str) -> None:
         """Say something once."""
@@ -240,7 +244,7 @@ class Rounds:
                 self._live = self._stack.enter_context(console(err=True).status("waiting"))
             self._live.update(f"waiting; next look after {visit.next_look:%H:%M} UTC, Ctrl-C ends")
         time.sleep(seconds)
-        return True
+        return not interrupts.asked()
 
     def close(self) -> None:
         """Take down what is shown."""
@@ -253,6 +257,12 @@ class Rounds:
             self._live = None
             self._now = self._stack.enter_context(bars_or_lines(quiet=self._quiet))
         return self._now
+
+
+def _stop_if_asked() -> None:
+    """Also when a library swallowed it, and after earlier visits that were done."""
+    if interrupts.asked():
+        raise KeyboardInterrupt
 
 
 @contextmanager

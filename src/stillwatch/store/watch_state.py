@@ -30,6 +30,8 @@ VERSION = 2
 DATABASE = "watch.sqlite"
 FEATURES = "features"
 DAY_US = 86_400_000_000
+MOST_REFUSED = 100_000
+"""Refusals that are kept with source and line; beyond it they are only counted."""
 _ROWS = 65_536
 _MARK = "name, identity, offset, lines, size, modified_ns, head, tail, format, note"
 _TABLES = """
@@ -154,8 +156,10 @@ class WatchState:
                 [(name, day, portion.number, rows, size, last) for name, day, rows, size, last in portion.segments],
             )  # fmt: skip
             self._put(portion.marks)
+            (kept,) = self.db.execute("SELECT count(*) FROM refused").fetchone()
             self.db.executemany(
-                "INSERT INTO refused VALUES (?, ?, ?, ?)", [(portion.number, *r) for r in portion.refused]
+                "INSERT INTO refused VALUES (?, ?, ?, ?)",
+                [(portion.number, *r) for r in portion.refused[: max(MOST_REFUSED - kept, 0)]],
             )
 
     def marks(self) -> dict[str, tuple[Any, ...]]:

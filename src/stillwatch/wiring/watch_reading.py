@@ -54,22 +54,26 @@ class Logs:
 
     Args:
         inputs: files, folders and patterns; a folder may be empty as yet.
+        own: folders of the watch itself, which are no logs wherever they lie.
         state: where features go. settings, key, format, mapping: as for a scan.
         settle_s: a file that cannot be cut is read when nobody has written to it for so long.
     """
 
     def __init__(
         self, inputs: Sequence[str], state: WatchState, settings: Settings, key: Key, *, format: str | None,
-        mapping: Path | None, settle_s: float, progress: Progress, beat: Callable[[], None] = lambda: None,
+        mapping: Path | None, settle_s: float, progress: Progress, own: Sequence[Path] = (),
+        beat: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
+        self._own = [folder.resolve() for folder in own]
         self._inputs, self._state, self._settings, self._key = inputs, state, settings, key
         self._format, self._mapping = format, mapping
         self._settle_s, self._progress, self._beat = settle_s, progress, beat
-        self._marks = {name: Mark(*row) for name, row in state.marks().items()}
+        self._marks: dict[str, Mark] = {}
 
     def visit(self, now: datetime, oldest_us: int) -> Visited:
         """Read everything that is new; what is older than ``oldest_us`` is counted and left."""
-        found = {s.name: s.path for s in self._sources() if s.path is not None}
+        self._marks = {name: Mark(*row) for name, row in self._state.marks().items()}
+        found = {s.name: s.path for s in self._sources() if s.path is not None and not self._is_own(s.path)}
         self._follow_renames(found)
         visited = Visited()
         new = [(name, path) for name, path in found.items() if self._changed(name, path)]
@@ -101,6 +105,11 @@ class Logs:
                     s for given in self._inputs if any(Path(given).rglob("[!.]*")) for s in _walked(given)
                 ]
             raise
+
+    def _is_own(self, path: Path) -> bool:
+        """In the state or in the run folder."""
+        whole = path.resolve()
+        return any(whole.is_relative_to(folder) for folder in self._own)
 
     def _offset(self, name: str) -> int:
         mark = self._marks.get(name)
@@ -148,28 +157,37 @@ class Logs:
             if not length or (part.start + length == self._offset(name) and not part.whole):
                 return
             yield part, length
-            if part.whole:
+            if part.whole or self._marks.get(name) is mark:
                 return
 
     def _read(
         self, name: str, path: Path, part: Part, length: int, portion: Portion, now: datetime, oldest_us: int
     ) -> None:
         """Read one part into a portion and set the mark behind it."""
-        before = _stat(path)
         mark = self._marks.get(name)
         latest = now + DAY
-        settings = _until(self._settings, latest)
         told = self._format or (mark.format if mark and part.start and not self._mapping else None) or None
         note = ""
-        span = None if part.whole else _Span(path, part.start, length)
-        with tempfile.TemporaryDirectory(prefix="stillwatch-") as place:
+        try:
+            file = path.open("rb")
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            self._useless(name, path, portion, (error.strerror or "cannot be opened").lower())
+            return
+        with file, tempfile.TemporaryDirectory(prefix="stillwatch-") as place:
+            before = os.fstat(file.fileno())
+            if before.st_size < part.start or (part.start and not _holds(file, mark)):
+                return  # it was turned over since it was looked at; the next step sees what is there now
+            span = None if part.whole else _Span(file, part.start, length)
             refused = _Named(Path(place) / "refused", name, part.lines)
             with refused:
                 intake = None
                 try:
                     intake = Intake(
-                        ["-"] if span else [str(path)], settings, self._key, format=told, mapping=self._mapping,
-                        stdin=cast("BinaryIO", span), progress=_Within(self._progress), refused=refused,
+                        ["-"] if span else [str(path)], _until(self._settings, latest), self._key, format=told,
+                        mapping=self._mapping, stdin=cast("BinaryIO", span), progress=_Within(self._progress),
+                        refused=refused,
                     )  # fmt: skip
                     for batch in intake.batches():
                         self._keep(batch, intake, portion, oldest_us, micro(latest), refused)
@@ -182,19 +200,20 @@ class Logs:
                         portion.refused.append((one.source, one.line, one.reason))
                 for reason, count in refused.reasons.items():
                     portion.reasons[reason] = portion.reasons.get(reason, 0) + count
-                reader = intake.reader if intake else None
-                portion.skipped += reader.total.skipped if reader else 0
-                seen = reader.recognised[0].format if reader and reader.recognised else ""
-        if span is not None:
-            span.close()
-        if before is None:
-            return
-        offset = before.st_size if span is None else part.start + span.done
-        head, tail = _edges(path, offset)
+            reader = intake.reader if intake else None
+            portion.skipped += reader.total.skipped if reader else 0
+            seen = reader.recognised[0].format if reader and reader.recognised else ""
+            offset = before.st_size if span is None else part.start + span.done
+            head, tail = _edges(file, offset)
         self._marks[name] = Mark(
-            name, _identity(path), offset, part.lines + (span.lines if span else 0), before.st_size,
-            before.st_mtime_ns, head, tail, seen or (mark.format if mark else ""), note,
+            name, f"{before.st_dev}:{before.st_ino}", offset, part.lines + (span.lines if span else 0),
+            before.st_size, before.st_mtime_ns, head, tail, seen or (mark.format if mark else ""), note,
         )  # fmt: skip
+        portion.marks.append(astuple(self._marks[name]))
+
+    def _useless(self, name: str, path: Path, portion: Portion, why: str) -> None:
+        """A file that cannot be opened: it is noted, and tried again at every visit."""
+        self._marks[name] = Mark(name, _identity(path), 0, 0, 0, 0, "", "", "", why)
         portion.marks.append(astuple(self._marks[name]))
 
     def _keep(
@@ -224,24 +243,20 @@ class Logs:
 class _Span:
     """Bytes of a file between two places, counted as they are read."""
 
-    def __init__(self, path: Path, start: int, length: int) -> None:
-        self._file = path.open("rb")
-        self._file.seek(start)
-        self._left = length
+    def __init__(self, file: BinaryIO, start: int, length: int) -> None:
+        self._file = file
+        self._at, self._left = start, length
         self.done = 0
         self.lines = 0
 
     def read(self, size: int = -1) -> bytes:
         """As a file's."""
+        self._file.seek(self._at + self.done)
         data = self._file.read(self._left if size < 0 else min(size, self._left))
         self._left -= len(data)
         self.done += len(data)
         self.lines += data.count(b"\n")
         return data
-
-    def close(self) -> None:
-        """As a file's."""
-        self._file.close()
 
 
 class _Named(Refusals):
@@ -303,18 +318,24 @@ def _identity(path: Path) -> str:
     return f"{at.st_dev}:{at.st_ino}" if at else ""
 
 
-def _edges(path: Path, offset: int) -> tuple[str, str]:
+def _edges(file: BinaryIO, offset: int) -> tuple[str, str]:
     """Digests of the first and the last bytes before a place in a file."""
-    with path.open("rb") as file:
-        head = file.read(min(_EDGE, offset))
-        file.seek(max(offset - _EDGE, 0))
-        tail = file.read(min(_EDGE, offset))
-    return tuple(hashlib.blake2b(part, digest_size=8).hexdigest() for part in (head, tail))  # type: ignore[return-value]
+    digests = []
+    for start in (0, max(offset - _EDGE, 0)):
+        file.seek(start)
+        digests.append(hashlib.blake2b(file.read(min(_EDGE, offset)), digest_size=8).hexdigest())
+    return digests[0], digests[1]
+
+
+def _holds(file: BinaryIO, mark: Mark | None) -> bool:
+    """Whether what was read of a log is there, at both of its ends."""
+    return mark is not None and _edges(file, mark.offset) == (mark.head, mark.tail)
 
 
 def _same(path: Path, mark: Mark) -> bool:
     try:
-        return _size(path) >= mark.offset and _edges(path, mark.offset) == (mark.head, mark.tail)
+        with path.open("rb") as file:
+            return _size(path) >= mark.offset and _holds(file, mark)
     except OSError:
         return False
 
@@ -332,7 +353,11 @@ def _cuttable(path: Path) -> bool:
 def _whole_lines(path: Path, part: Part, size: int) -> int:
     """Where to stop: behind the last line end within a portion's bytes, or at the end of a settled file."""
     end = size
-    with path.open("rb") as file:
+    try:
+        file = path.open("rb")
+    except OSError:
+        return part.start
+    with file:
         reach = PORTION_BYTES
         while end > part.start:
             end = min(size, part.start + reach)

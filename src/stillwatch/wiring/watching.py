@@ -10,11 +10,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import pyarrow.parquet as pq
+
 from stillwatch import __version__
 from stillwatch.detect.features import FEATURE_SCHEMA
 from stillwatch.detect.lexicon import load_lexicon
-from stillwatch.errors import ConfigError, StillwatchError
-from stillwatch.report import load_result
+from stillwatch.errors import ConfigError, StillwatchError, where_it_failed
 from stillwatch.report.files import check_target
 from stillwatch.settings import Settings
 from stillwatch.store.watch_state import DATABASE, FEATURES, WatchState
@@ -97,7 +98,7 @@ class Watch:
             self._say_hello()
             self._logs = Logs(
                 options.inputs, self._state, settings, key, format=options.format, mapping=options.mapping,
-                settle_s=options.settle_s, progress=progress, beat=self._lock.beat,
+                settle_s=options.settle_s, progress=progress, own=(options.state, options.out), beat=self._lock.beat,
             )  # fmt: skip
         except BaseException:
             self.close()
@@ -255,21 +256,28 @@ def watch(
     wait: Callable[[float, Visit], bool], progress: Progress, env: Mapping[str, str] = os.environ,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> bool:  # fmt: skip
-    """Visit once, or every so often until ``wait`` says that it is enough.
+    """Visit once, or every so often until ``wait`` says that it is enough; then a visit that fails ends nothing.
 
-    Returns whether the run folder holds something at review or above.
+    Returns, after one visit, whether the run folder holds something at review or above.
     """
     with Watch(options, settings=settings, progress=progress, env=env, now=now) as watching:
-        while True:
-            visit = watching.visit()
-            told(visit)
-            if once:
-                break
-            due = visit.at.timestamp() + options.every_s
+        visit = watching.visit()
+        told(visit)
+        begun = visit.at
+        while not once:
+            due = begun.timestamp() + options.every_s
             while (left := due - now().timestamp()) > 0:
                 watching.beat()
                 if not wait(min(left, 60.0), visit):
-                    return _something(options.out)
+                    return False
+            begun = now()
+            try:
+                visit = watching.visit()
+            except (StillwatchError, OSError) as error:
+                why = str(error) if isinstance(error, StillwatchError) else where_it_failed(error)
+                progress.note(f"this visit failed: {why}; what it did not finish is done at the next")
+                continue
+            told(visit)
     return _something(options.out)
 
 
@@ -299,7 +307,7 @@ def watch_status(state: Path, now: datetime) -> dict[str, Any]:
 def _something(out: Path) -> bool:
     if not (out / "summary.json").exists():
         return False
-    hints = load_result(out).accounts.column("disposition_hint").unique().to_pylist()
+    hints = pq.read_table(out / "accounts.parquet").column("disposition_hint").unique().to_pylist()
     return bool({"review", "act"} & set(hints))
 
 
