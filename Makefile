@@ -11,7 +11,7 @@ SEED ?= 7
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx litellm envoy lock clean
+.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx postgres litellm envoy lock clean
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | sed -E 's/:.*## */\t/' | expand -t 16
@@ -30,7 +30,7 @@ $(STAMP): requirements/dev.txt requirements/docs.txt pyproject.toml
 demo: $(STAMP)  ## one synthetic day: make it, scan it, show the report's path
 	@$(BIN)/python -m scripts.demo --seed $(SEED)
 
-test: $(STAMP) chromium redis nginx litellm envoy lint unit  ## everything that must pass
+test: $(STAMP) chromium redis nginx postgres litellm envoy lint unit  ## everything that must pass
 
 lint: $(STAMP)  ## style, types, import contracts
 	$(BIN)/ruff check .
@@ -79,8 +79,10 @@ redis: PROGRAMS := valkey-server redis-server
 redis: PACKAGES := redis-server
 nginx: PROGRAMS := nginx
 nginx: PACKAGES := nginx-light
+postgres: PROGRAMS := /usr/lib/postgresql/*/bin/postgres postgres
+postgres: PACKAGES := postgresql
 
-chromium redis nginx:
+chromium redis nginx postgres:
 	@PATH="$$PATH:/usr/sbin"; for name in $(PROGRAMS); do command -v $$name >/dev/null && exit 0; done; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  echo "installing $@"; \
