@@ -98,10 +98,22 @@ def reading(engine: Engine) -> Iterator[Connection]:
 def _reached(engine: Engine) -> Iterator[None]:
     try:
         yield
-    except (OperationalError, InterfaceError) as error:
+    except DBAPIError as error:
+        if _in_the_way(error):
+            raise UpstreamError(
+                "somebody else's change got in the way; nothing was written", hint="try again"
+            ) from error
+        if not isinstance(error, OperationalError | InterfaceError):
+            raise
         raise UpstreamError(
             f"the database cannot be used: {_plainly(error)}", hint=_advice(engine, error)
         ) from error
+
+
+def _in_the_way(error: DBAPIError) -> bool:
+    """PostgreSQL gave up one of two transactions that waited for one another, or that cannot both be true."""
+    said = error.orig.args[0] if error.orig is not None and error.orig.args else None
+    return isinstance(said, dict) and said.get("C") in ("40P01", "40001", "55P03")
 
 
 def _plainly(error: DBAPIError) -> str:
