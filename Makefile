@@ -11,10 +11,7 @@ SEED ?= 7
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx litellm envoy valkey bench-protect lock clean
-.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench bench-log baseline screenshot chromium redis nginx litellm envoy case lock clean
-.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx litellm envoy valkey unmimic bench-protect lock clean
-.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench bench-watch baseline screenshot chromium redis nginx litellm envoy lock clean
+.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx litellm envoy valkey bench-protect lock clean bench-log case unmimic bench-watch bench-respond postgres
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | sed -E 's/:.*## */\t/' | expand -t 16
@@ -33,8 +30,7 @@ $(STAMP): requirements/dev.txt requirements/docs.txt pyproject.toml
 demo: $(STAMP)  ## one synthetic day: make it, scan it, show the report's path
 	@$(BIN)/python -m scripts.demo --seed $(SEED)
 
-test: $(STAMP) chromium redis valkey nginx litellm envoy lint unit  ## everything that must pass
-test: $(STAMP) chromium redis nginx litellm envoy case lint unit  ## everything that must pass
+test: $(STAMP) chromium redis valkey nginx postgres litellm envoy case lint unit  ## everything that must pass
 
 lint: $(STAMP)  ## style, types, import contracts
 	$(BIN)/ruff check .
@@ -80,6 +76,8 @@ bench-log: $(STAMP)  ## what appending to a log of ten million leaves costs
 	$(BIN)/python -m scripts.bench_log
 bench-watch: $(STAMP)  ## cost of a watch beside a scan, and the time to detect, into docs/data/bench_watch.json
 	$(BIN)/python -m scripts.bench_watch
+bench-respond: $(STAMP)  ## how quickly a store of a million accounts answers (SQLite; about ten minutes)
+	$(BIN)/python -m scripts.bench_respond
 
 baseline: $(STAMP)  ## fit the shipped baseline again on development seeds (about 15 minutes)
 	$(BIN)/python -m scripts.fit_shipped
@@ -94,8 +92,10 @@ redis: PROGRAMS := redis-server
 redis: PACKAGES := redis-server
 nginx: PROGRAMS := nginx
 nginx: PACKAGES := nginx-light
+postgres: PROGRAMS := /usr/lib/postgresql/*/bin/postgres postgres
+postgres: PACKAGES := postgresql
 
-chromium redis nginx:
+chromium redis nginx postgres:
 	@PATH="$$PATH:/usr/sbin"; for name in $(PROGRAMS); do command -v $$name >/dev/null && exit 0; done; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  echo "installing $@"; \

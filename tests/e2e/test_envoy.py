@@ -92,7 +92,6 @@ def test_a_stream_passes_unchanged(at: Proxied) -> None:
 
 
 def test_reasoning_is_withheld_from_whom_the_policy_says(at: Proxied) -> None:
-    """In a whole answer and in a stream; others see it. The key's name goes to the server, not to the customer."""
     """In a whole answer and in a stream; others see it. The marking key's name goes to the model server alone."""
     thinks = CHAT | {"think": True}
     for stream in (False, True):

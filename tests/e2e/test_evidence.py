@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from stillwatch.wiring.evidence_inputs import differences
-from tests.conftest import KEY
 from tests.e2e.conftest import Run, World
 from tests.e2e.driving import OTHER_KEY, Ended, cli
 

@@ -23,7 +23,7 @@ from stillwatch.prove.canaries import (
     serve,
 )
 from stillwatch.prove.power import Effect
-from stillwatch.records import EvidenceClass, Standing, Verdict
+from stillwatch.records import ClaimVerdict, EvidenceClass, Standing
 
 SECRET = b"s" * 32
 EFFECT = Effect(1.0, "assumed in this test")
@@ -83,10 +83,12 @@ def test_the_test_is_exact_and_finds_a_student() -> None:
     assert 10 ** canaries("m", "style", one, 1, EFFECT).log10_p_value == pytest.approx(1 / 20)
     learnt = canaries("m", "style", scored(4.0, 12, 2), 1, EFFECT)
     assert (
-        learnt.verdict is Verdict.EVIDENCE and learnt.evidence is EvidenceClass.KEYED and learnt.alternatives
+        learnt.verdict is ClaimVerdict.EVIDENCE
+        and learnt.evidence is EvidenceClass.KEYED
+        and learnt.alternatives
     )
     silent = [canaries("m", "style", scored(0.0, 12, s), 1, EFFECT) for s in range(40)]
-    assert all(claim.verdict is Verdict.NO_EVIDENCE for claim in silent)
+    assert all(claim.verdict is ClaimVerdict.NO_EVIDENCE for claim in silent)
     assert stats.kstest([10**c.log10_p_value for c in silent], "uniform").pvalue > 0.001
 
 

@@ -35,7 +35,7 @@ from stillwatch.prove.radio import (
 )
 from stillwatch.prove.siblings import Replies, served_ranks, siblings
 from stillwatch.prove.tuples import Tuples, generation_tuples
-from stillwatch.records import EvidenceClass, Terms, Verdict
+from stillwatch.records import ClaimVerdict, EvidenceClass, Terms
 from tests.prove import toy
 
 Array = np.ndarray[Any, Any]
@@ -103,7 +103,7 @@ def test_a_test_that_is_not_calibrated_is_invalid_not_guilty() -> None:
     """The random-key null notices counted duplicates by itself."""
     tuples = generation_tuples(written(toy.student(toy.GUMBEL, 1.0, seed=41, key=63)), 2)
     claim = try_keys("radio-closed", "m", Counted(toy.GUMBEL, tuples, deduplicate=False), ISSUED, PLAN)
-    assert claim.verdict is Verdict.INVALID and claim.null is not None and not claim.null.agrees
+    assert claim.verdict is ClaimVerdict.INVALID and claim.null is not None and not claim.null.agrees
     assert "says nothing" in claim.sentence
 
 
@@ -151,9 +151,9 @@ def test_g4_placebos_are_uniform_and_shared_seeds_are_a_trap() -> None:
     assert stats.chisquare(np.bincount(served_ranks(scores[:, 1:], 0, 1)[0], minlength=6)).pvalue > 0.001
     assert abs(ranks.mean() - 2.5) < 0.05
     claim = siblings("untrained", figures, 1, PLAN.effect)
-    assert claim.verdict is Verdict.NO_EVIDENCE and len(claim.placebos) == 6
+    assert claim.verdict is ClaimVerdict.NO_EVIDENCE and len(claim.placebos) == 6
     unlucky = toy.train(toy.base_text(), toy.plain(1_000, 21))  # "another" set, drawn with the same seed
-    assert siblings("same seed", sibling_figures(unlucky), 1, PLAN.effect).verdict is Verdict.EVIDENCE
+    assert siblings("same seed", sibling_figures(unlucky), 1, PLAN.effect).verdict is ClaimVerdict.EVIDENCE
 
 
 def test_g5_planted_students_are_found_and_named() -> None:
@@ -165,7 +165,7 @@ def test_g5_planted_students_are_found_and_named() -> None:
     ]
     tenth = toy.student(toy.GUMBEL, 0.10)
     claim = soft("s", toy.GUMBEL, at, top_candidates(tenth.log_p(at.contexts), log_q), ISSUED, PLAN, controls)
-    assert claim.value >= 15.0 and claim.verdict is Verdict.EVIDENCE
+    assert claim.value >= 15.0 and claim.verdict is ClaimVerdict.EVIDENCE
     assert [key.campaign_id for key in claim.keys if key.fired] == ["campaign-0"]
     assert len(claim.keys) == 50 and claim.power is not None and len(claim.controls) == 3
     green = reading_positions(toy.marked(toy.KGW, 100, 99).tolist(), 2)
@@ -185,7 +185,7 @@ def test_closed_tests_name_the_campaign_with_and_without_a_ledger() -> None:
     kept = [IssuedKey("key-0", toy.KEYS[0], "campaign-0", ledger), *ISSUED[1:]]
     for issued in (ISSUED, kept):
         claim = free_generation("s", toy.GUMBEL, written(model), issued, PLAN)
-        assert claim.verdict is Verdict.EVIDENCE
+        assert claim.verdict is ClaimVerdict.EVIDENCE
         assert [k.key_id for k in claim.keys if k.fired] == ["key-0"]
     assert claim.keys[0].exposure_share is not None and 0 < claim.keys[0].exposure_share <= 1
     texts = toy.marked(toy.GUMBEL, 100, 99)
@@ -195,7 +195,7 @@ def test_closed_tests_name_the_campaign_with_and_without_a_ledger() -> None:
     log_p = model.log_p(windows)
     said = (log_p + rng.gumbel(size=log_p.shape)).argmax(axis=1).tolist()
     probed = prefix_probes("s", toy.GUMBEL, prefixes, said, ISSUED, PLAN)
-    assert probed.verdict is Verdict.EVIDENCE and probed.scored <= 2_100
+    assert probed.verdict is ClaimVerdict.EVIDENCE and probed.scored <= 2_100
 
 
 def test_g6_cleaned_and_edited_students_are_still_seen() -> None:
@@ -217,7 +217,7 @@ def test_g7_innocent_audits_never_say_trained_on_our_outputs() -> None:
     """Thirty whole audits of innocents (hard, soft, siblings; ten issued keys each): none reaches KEYED."""
     at = positions(texts=40)
     log_q = toy.teacher().log_p(at.contexts)
-    said: list[Verdict] = []
+    said: list[ClaimVerdict] = []
     for i in range(30):
         model = toy.train(toy.base_text(), toy.plain(150, 2_000 + i, source=1 + i % 3))
         log_p = model.log_p(at.contexts)
@@ -230,8 +230,8 @@ def test_g7_innocent_audits_never_say_trained_on_our_outputs() -> None:
         ]
         said += [claim.verdict for claim in claims]
         assert conclude(claims).evidence is None
-    assert Verdict.EVIDENCE not in said
-    assert said.count(Verdict.INVALID) <= 1
+    assert ClaimVerdict.EVIDENCE not in said
+    assert said.count(ClaimVerdict.INVALID) <= 1
 
 
 def test_g9_what_harden_strips_hides_the_width_of_the_last_layer() -> None:

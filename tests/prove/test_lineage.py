@@ -12,7 +12,7 @@ from stillwatch.errors import ConfigError
 from stillwatch.prove.fuse import conclude
 from stillwatch.prove.lineage import PROFILES, agreement, endpoint_identity, log_p_nearer, style
 from stillwatch.prove.power import Effect
-from stillwatch.records import EvidenceClass, Verdict
+from stillwatch.records import ClaimVerdict, EvidenceClass
 
 EFFECT = Effect(0.2, "assumed in this test")
 
@@ -28,11 +28,11 @@ def test_agreement_finds_a_fine_tune_and_spares_a_cousin() -> None:
     ours, other = rng.integers(0, 1_000, 3_000), rng.integers(0, 1_000, 3_000)
     controls = {f"c{i}": answers(rng, ours, 0.35) for i in range(4)}
     tuned = agreement("m", {"ours": ours, "other": other}, answers(rng, ours, 0.6), controls, EFFECT)
-    assert tuned.verdict is Verdict.EVIDENCE and tuned.evidence is EvidenceClass.COMPARATIVE
+    assert tuned.verdict is ClaimVerdict.EVIDENCE and tuned.evidence is EvidenceClass.COMPARATIVE
     assert [k.key_id for k in tuned.keys if k.fired] == ["ours"] and len(tuned.controls) == 4
     cousin = controls | {"same-base": answers(rng, ours, 0.6)}
     claim = agreement("m", {"ours": ours}, answers(rng, ours, 0.6), cousin, EFFECT)
-    assert claim.verdict is Verdict.NO_EVIDENCE
+    assert claim.verdict is ClaimVerdict.NO_EVIDENCE
     assert "trained on our outputs" not in tuned.sentence + conclude([tuned]).sentence
     with pytest.raises(ConfigError, match="controls"):
         agreement("m", {"ours": ours}, ours, {"one": ours}, EFFECT)
@@ -67,9 +67,10 @@ def test_style_is_found_and_stays_style(profile: str) -> None:
     """A suspect in our manner is told in the words of style; one in its own manner is not told of."""
     controls = {"b": said("terse")}
     claim = style("m", said("chatty"), said("chatty"), controls, EFFECT, seed=1, profile=profile)
-    assert claim.verdict is Verdict.EVIDENCE and claim.sentence == "m: writes in a manner like ours."
+    assert claim.verdict is ClaimVerdict.EVIDENCE and claim.sentence == "m: writes in a manner like ours."
     assert (
-        style("m", said("terse"), said("chatty"), controls, EFFECT, 1, profile).verdict is Verdict.NO_EVIDENCE
+        style("m", said("terse"), said("chatty"), controls, EFFECT, 1, profile).verdict
+        is ClaimVerdict.NO_EVIDENCE
     )
     with pytest.raises(ConfigError):
         style("m", ["a"], ["a", "b"], controls, EFFECT, 1, profile)

@@ -11,7 +11,7 @@ from scipy import stats
 from stillwatch.errors import ConfigError
 from stillwatch.prove.power import Effect
 from stillwatch.prove.siblings import Escrow, Replies, escrowed, rank_sum, served_ranks, siblings
-from stillwatch.records import Verdict
+from stillwatch.records import ClaimVerdict
 
 EFFECT = Effect(1.0, "assumed in this test")
 
@@ -48,14 +48,15 @@ def test_a_firing_placebo_or_control_makes_the_test_invalid() -> None:
     figures[:, 0] -= 9.0
     figures[:, 3] -= 8.0
     claim = siblings("m", Replies(figures, None), 1, EFFECT)
-    assert claim.verdict is Verdict.INVALID and "placebo sibling 3" in claim.notes[0]
+    assert claim.verdict is ClaimVerdict.INVALID and "placebo sibling 3" in claim.notes[0]
     good = rng.normal(size=(200, 7))
     good[:, 0] -= 9.0
-    assert siblings("m", Replies(good, None), 1, EFFECT).verdict is Verdict.EVIDENCE
+    assert siblings("m", Replies(good, None), 1, EFFECT).verdict is ClaimVerdict.EVIDENCE
     clean = Replies(rng.normal(size=(200, 7)), None)
-    assert siblings("m", Replies(good, None), 1, EFFECT, [("c", clean)]).verdict is Verdict.EVIDENCE
+    assert siblings("m", Replies(good, None), 1, EFFECT, [("c", clean)]).verdict is ClaimVerdict.EVIDENCE
     assert (
-        siblings("m", Replies(good, None), 1, EFFECT, [("c", Replies(good, None))]).verdict is Verdict.INVALID
+        siblings("m", Replies(good, None), 1, EFFECT, [("c", Replies(good, None))]).verdict
+        is ClaimVerdict.INVALID
     )
 
 

@@ -15,7 +15,9 @@ from typing import Any, NoReturn
 import click
 
 from stillwatch.cli import (
+    appeal,
     baseline,
+    case,
     completion,
     decision,
     evidence,
@@ -23,12 +25,15 @@ from stillwatch.cli import (
     formats,
     gate,
     gate_envoy,
+    grant,
     ingest,
     interrupts,
     key,
     lab,
+    plan,
     policy,
     receive,
+    respond,
     scan,
     settings,
     traits,
@@ -47,6 +52,7 @@ SECTIONS: tuple[tuple[str, tuple[click.Command, ...]], ...] = (
     ("Detect", (scan.scan, watch.watch, explain.explain, ingest.ingest, receive.receive)),
     ("Protect", (gate.gate, gate_envoy.gate_envoy, policy.policy, decision.decision)),
     ("Prove", (evidence.evidence,)),
+    ("Respond", (case.case, plan.plan, appeal.appeal, grant.grant, respond.respond)),
     ("Prepare", (key.key, baseline.baseline, settings.settings)),
     ("Look up", (traits.traits, formats.formats)),
     ("Try out", (lab.lab,)),

@@ -14,7 +14,7 @@ import numpy as np
 
 from stillwatch.errors import ConfigError
 from stillwatch.prove.tails import LN10, holm
-from stillwatch.records.claim import Claim, EvidenceClass, Verdict
+from stillwatch.records.claim import Claim, ClaimVerdict, EvidenceClass
 
 LEAST_CONTROLS = 3
 
@@ -38,13 +38,15 @@ def conclude(claims: Sequence[Claim], alpha: float = 1e-6) -> Conclusion:
     """Correct over all KEYED claims, and find the strongest words that still stand."""
     if not claims or len({claim.suspect for claim in claims}) != 1:
         raise ConfigError("no claim, or claims about several suspects", hint="conclude one suspect at a time")
-    notes = [f"{c.test} is invalid and was not counted" for c in claims if c.verdict is Verdict.INVALID]
-    keyed = [c for c in claims if c.evidence is EvidenceClass.KEYED and c.verdict is not Verdict.INVALID]
+    notes = [f"{c.test} is invalid and was not counted" for c in claims if c.verdict is ClaimVerdict.INVALID]
+    keyed = [c for c in claims if c.evidence is EvidenceClass.KEYED and c.verdict is not ClaimVerdict.INVALID]
     standing: list[Claim] = []
     if keyed:
         adjusted = holm(np.array([c.log10_p_adjusted * LN10 for c in keyed]))
         standing = [c for c, p in zip(keyed, adjusted, strict=True) if _holds(c, float(p), alpha, notes)]
-    others = [c for c in claims if c.evidence is not EvidenceClass.KEYED and c.verdict is Verdict.EVIDENCE]
+    others = [
+        c for c in claims if c.evidence is not EvidenceClass.KEYED and c.verdict is ClaimVerdict.EVIDENCE
+    ]
     fired = standing or sorted(others, key=lambda c: list(EvidenceClass).index(c.evidence))
     told = tuple(dict.fromkeys(a for c in claims for a in c.alternatives))
     suspect = claims[0].suspect
@@ -59,7 +61,7 @@ def conclude(claims: Sequence[Claim], alpha: float = 1e-6) -> Conclusion:
 
 def _holds(claim: Claim, log_p: float, alpha: float, notes: list[str]) -> bool:
     """A keyed claim counts when it fired, stays below alpha after Holm, and was checked on enough controls."""
-    if claim.verdict is not Verdict.EVIDENCE or log_p >= math.log(alpha):
+    if claim.verdict is not ClaimVerdict.EVIDENCE or log_p >= math.log(alpha):
         return False
     if len(claim.controls) < LEAST_CONTROLS and not claim.test.startswith("canary"):
         notes.append(

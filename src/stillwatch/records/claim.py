@@ -43,7 +43,7 @@ class EvidenceClass(StrEnum):
     )  # fmt: skip
 
 
-class Verdict(StrEnum):
+class ClaimVerdict(StrEnum):
     """What one test comes to. ``NO_EVIDENCE`` never means that the model is clean."""
 
     EVIDENCE = "evidence"
@@ -129,7 +129,7 @@ class Claim:
     """``radio-closed``, ``radio-probes``, ``radio-hard``, ``radio-soft``, ``siblings``, ``canary-...``, ..."""
     evidence: EvidenceClass
     suspect: str
-    verdict: Verdict
+    verdict: ClaimVerdict
     statistic: str
     """What ``value`` is, in words."""
     value: float
@@ -156,12 +156,12 @@ class Claim:
     def sentence(self) -> str:
         """The strongest words that the class and the verdict allow.
 
-        >>> Claim("siblings", EvidenceClass.KEYED, "m", Verdict.NO_EVIDENCE, "rank sum", 1.0, 9, -0.3, -0.3,
+        >>> Claim("siblings", EvidenceClass.KEYED, "m", ClaimVerdict.NO_EVIDENCE, "rank sum", 1.0, 9, -0.3, -0.3,
         ...       1e-6, 1, (), ()).sentence
         'm: no evidence. This does not say that it is clean.'
         """
-        if self.verdict is Verdict.INVALID:
+        if self.verdict is ClaimVerdict.INVALID:
             return f"{self.suspect}: the test is invalid and says nothing."
-        if self.verdict is Verdict.NO_EVIDENCE:
+        if self.verdict is ClaimVerdict.NO_EVIDENCE:
             return f"{self.suspect}: no evidence. This does not say that it is clean."
         return f"{self.suspect}: {self.evidence.may_say}."

@@ -44,6 +44,15 @@ if TYPE_CHECKING:
     from stillwatch.wiring.scanning import explain, scan
     from stillwatch.wiring.serving import receive
     from stillwatch.wiring.simulation import simulate_policy
+    from stillwatch.wiring.storekeeping import (
+        back_up,
+        bring_up_to_date,
+        check_store,
+        put_person,
+        restore,
+        set_up,
+    )
+    from stillwatch.wiring.takedown import import_run, make_plan, run_plan, undo_plan
     from stillwatch.wiring.watch_look import Context
     from stillwatch.wiring.watching import Visit, WatchOptions, watch, watch_status
 
@@ -69,6 +78,8 @@ _JOBS = {
     "simulation": ("simulate_policy",),
     "watch_look": ("Context",),
     "watching": ("Visit", "WatchOptions", "watch", "watch_status"),
+    "storekeeping": ("back_up", "bring_up_to_date", "check_store", "put_person", "restore", "set_up"),
+    "takedown": ("import_run", "make_plan", "run_plan", "undo_plan"),
 }  # fmt: skip
 _WHERE = {name: job for job, names in _JOBS.items() for name in names}
 
@@ -80,13 +91,17 @@ __all__ = [
     "Visit",
     "WatchOptions",
     "add_key",
+    "back_up",
+    "bring_up_to_date",
     "build_evidence",
     "check_log",
     "check_policy",
+    "check_store",
     "explain",
     "explain_policy",
     "fit_baseline",
     "generate",
+    "import_run",
     "ingest",
     "lab_detect_time",
     "lab_fit",
@@ -101,19 +116,25 @@ __all__ = [
     "list_suites",
     "list_traits",
     "log_files",
+    "make_plan",
     "new_key",
     "open_evidence",
     "publish_risk",
+    "put_person",
     "receive",
     "recompute_evidence",
     "replay_decision",
+    "restore",
     "revoke_key",
+    "run_plan",
     "scan",
+    "set_up",
     "show_baseline",
     "show_policy",
     "sign_evidence",
     "simulate_policy",
     "switch_rule",
+    "undo_plan",
     "verify_evidence",
     "watch",
     "watch_status",

@@ -27,7 +27,7 @@ from stillwatch.prove.laws import Floats
 from stillwatch.prove.power import Effect, detectable
 from stillwatch.prove.siblings.rank import rank_sum, served_ranks
 from stillwatch.prove.tails import LN10
-from stillwatch.records.claim import Claim, EvidenceClass, Verdict
+from stillwatch.records.claim import Claim, ClaimVerdict, EvidenceClass
 
 DECAY = 0.5
 """Each rank pays this much of the one before; the e-value is 1 on average whatever it is."""
@@ -80,7 +80,7 @@ def canaries(
         test=f"canary-{kind}",
         evidence=EvidenceClass.KEYED,
         suspect=suspect,
-        verdict=Verdict.EVIDENCE if fired else Verdict.NO_EVIDENCE,
+        verdict=ClaimVerdict.EVIDENCE if fired else ClaimVerdict.NO_EVIDENCE,
         statistic="sum of the served options' ranks",
         value=float(found.total),
         scored=found.prompts,

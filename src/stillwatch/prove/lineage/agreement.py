@@ -25,7 +25,7 @@ from stillwatch.errors import ConfigError
 from stillwatch.prove import alternatives
 from stillwatch.prove.power import Effect, detectable
 from stillwatch.prove.tails import LN10, holm, log_sf_binomial, standardise
-from stillwatch.records.claim import Claim, EvidenceClass, KeyResult, Placebo, Verdict
+from stillwatch.records.claim import Claim, ClaimVerdict, EvidenceClass, KeyResult, Placebo
 
 Said = NDArray[np.int64]
 LEAST_CONTROLS = 3
@@ -93,7 +93,7 @@ def agreement(
         test="agreement",
         evidence=EvidenceClass.COMPARATIVE,
         suspect=suspect,
-        verdict=Verdict.EVIDENCE if any(k.fired for k in keys) else Verdict.NO_EVIDENCE,
+        verdict=ClaimVerdict.EVIDENCE if any(k.fired for k in keys) else ClaimVerdict.NO_EVIDENCE,
         statistic=f"share of next tokens that equal those of {parent}",
         value=keys[lead].value,
         scored=int(said.size),

@@ -28,7 +28,7 @@ from stillwatch.errors import ConfigError
 from stillwatch.prove import alternatives
 from stillwatch.prove.power import Effect, detectable
 from stillwatch.prove.tails import LN10
-from stillwatch.records.claim import Claim, EvidenceClass, Placebo, Verdict
+from stillwatch.records.claim import Claim, ClaimVerdict, EvidenceClass, Placebo
 
 CLOSED = frozenset(
     "a an the this that these those i you he she it we they me him her us them my your his its our their who which "
@@ -128,7 +128,7 @@ def style(
         test=f"style-{profile}",
         evidence=EvidenceClass.STYLISTIC,
         suspect=suspect,
-        verdict=Verdict.EVIDENCE if p_value < alpha else Verdict.NO_EVIDENCE,
+        verdict=ClaimVerdict.EVIDENCE if p_value < alpha else ClaimVerdict.NO_EVIDENCE,
         statistic="mean cosine to our replies, less the mean over all models",
         value=observed,
         scored=len(replies),

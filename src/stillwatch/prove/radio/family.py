@@ -21,7 +21,7 @@ from stillwatch.prove.laws import Floats
 from stillwatch.prove.marks.mark import Keys, Mark, Tokens
 from stillwatch.prove.power import Effect, detectable
 from stillwatch.prove.tails import LN10, holm
-from stillwatch.records.claim import Claim, EvidenceClass, KeyResult, NullCheck, Placebo, Verdict
+from stillwatch.records.claim import Claim, ClaimVerdict, EvidenceClass, KeyResult, NullCheck, Placebo
 
 Mask = NDArray[np.bool_]
 ALPHA = 1e-6
@@ -201,9 +201,9 @@ def try_keys(
         f"control {c.name} fires: the test is not calibrated here" for c in checked if c.name not in clean
     ]
     if broken or len(clean) < len(checked):
-        verdict = Verdict.INVALID
+        verdict = ClaimVerdict.INVALID
     else:
-        verdict = Verdict.EVIDENCE if any(r.fired for r in results) else Verdict.NO_EVIDENCE
+        verdict = ClaimVerdict.EVIDENCE if any(r.fired for r in results) else ClaimVerdict.NO_EVIDENCE
     if not results[lead].scored:
         notes.append("nothing could be scored")
     return Claim(

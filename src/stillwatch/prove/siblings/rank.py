@@ -31,7 +31,7 @@ from stillwatch.prove import alternatives
 from stillwatch.prove.laws import Floats
 from stillwatch.prove.power import Effect, detectable
 from stillwatch.prove.tails import LN10, holm, log_cdf_rank_sum
-from stillwatch.records.claim import Claim, EvidenceClass, Placebo, Verdict
+from stillwatch.records.claim import Claim, ClaimVerdict, EvidenceClass, Placebo
 
 ALPHA = 1e-6
 PLACEBO_ALPHA = 1e-4
@@ -150,7 +150,7 @@ def siblings(
         checked.append(Placebo(name, one.log_p / LN10, one.standardised))
     notes = _unsound("placebo", placebos, PLACEBO_ALPHA) + _unsound("control", checked, 0.01)
     fired = found.log_p < np.log(alpha)
-    verdict = Verdict.INVALID if notes else Verdict.EVIDENCE if fired else Verdict.NO_EVIDENCE
+    verdict = ClaimVerdict.INVALID if notes else ClaimVerdict.EVIDENCE if fired else ClaimVerdict.NO_EVIDENCE
     how = "likelihood" if replies.own_nll is None else "likelihood, corrected by our own model"
     return Claim(
         test="siblings",
