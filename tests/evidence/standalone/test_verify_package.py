@@ -162,6 +162,29 @@ def test_it_stands_alone(tmp_path: Path) -> None:
     assert "2 people had to sign, and 1 did" in done.stderr
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--key", "missing.pem"],
+        ["--key", "x"],
+        ["--tsa-root", "x"],
+        ["--keys", "x"],
+        ["--keys", "n"],
+        ["--bogus"],
+    ],
+)
+def test_what_you_trust_cannot_be_read(tmp_path: Path, options: list[str]) -> None:
+    """Said apart from a package that does not hold, with an exit status of its own."""
+    small(tmp_path / "p")
+    (tmp_path / "x").write_text("nonsense")
+    (tmp_path / "n").write_text("{}")
+    done = subprocess.run(
+        [sys.executable, SOURCE, "p", *options], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
 def test_no_trust_no_answer(tmp_path: Path) -> None:
     """An empty list of trusted keys accepts nothing; whoever wants it otherwise has to say so, and is told."""
     small(tmp_path / "p")

@@ -768,6 +768,20 @@ def safe(text: str) -> str:
     return "".join(c if c.isprintable() else f"<U+{ord(c):04X}>" for c in text)
 
 
+def trusted(given: argparse.Namespace) -> Trust:
+    """What the command line says that the reader trusts."""
+    newer = parsed(given.keys.read_bytes(), given.keys.name) if given.keys else []
+    need(
+        isinstance(newer, list) and all(isinstance(row, dict) for row in newer),
+        "the newer key list is malformed",
+    )
+    roots = [c for path in given.tsa_root for c in x509.load_pem_x509_certificates(path.read_bytes())]
+    return Trust(
+        frozenset(map(key_id_of, given.key)), given.accept_any_signer, tuple(roots), frozenset(given.log_key),
+        tuple(newer), tuple(given.opening),
+    )  # fmt: skip
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; exit status 0 when everything holds, 1 when not, 2 when it cannot be tried."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
@@ -786,18 +800,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--opening", action="append", type=Path, default=[], help="file with opened values")
     given = parser.parse_args(arguments)
     try:
-        trust = Trust(
-            frozenset(map(key_id_of, given.key)), given.accept_any_signer,
-            tuple(c for p in given.tsa_root for c in x509.load_pem_x509_certificates(p.read_bytes())),
-            frozenset(given.log_key), tuple(parsed(given.keys.read_bytes(), "the key list")) if given.keys else (),
-            tuple(given.opening),
-        )  # fmt: skip
+        trust = trusted(given)
+    except (OSError, ValueError, Refused) as error:
+        sys.stderr.write(f"CANNOT TRY: {safe(str(error))}\n")
+        return 2
+    try:
         report = verify(given.package, trust)
     except Refused as error:
         sys.stderr.write(f"NOT VERIFIED: {safe(str(error))}\n")
-        return 1
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        sys.stderr.write(f"NOT VERIFIED: something is missing or malformed ({type(error).__name__})\n")
         return 1
     for line in report.lines:
         sys.stdout.write(f"ok    {safe(line)}\n")
