@@ -21,7 +21,7 @@ from stillwatch.records import Action, Answer, Reason, Request
 from stillwatch.settings import ProtectSettings, Settings
 from stillwatch.store.state import MemoryState
 from stillwatch.wiring.garbage import uncollected
-from stillwatch.wiring.gate_folder import LOG, RISK, find_decision, write_switches
+from stillwatch.wiring.gate_folder import LOG, RISK, SWITCHES, find_decision, write_switches
 from stillwatch.wiring.gate_watch import Mirror
 from stillwatch.wiring.policies import publish_risk, replay_decision, switch_rule
 from stillwatch.wiring.policy import Gate
@@ -510,6 +510,37 @@ def test_a_file_that_is_published_anew_while_it_is_copied_is_not_taken(tmp_path:
     mirror.look()
     assert (tmp_path / RISK).read_bytes() == b"first half, second half"
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_kill_switch_does_not_wait_for_a_table_that_is_being_copied(tmp_path: Path) -> None:
+    """It is there and told before the next piece of the table comes."""
+
+    class Long:
+        """A board with a long table, during which a rule is killed."""
+
+        killed = False
+
+        def numbers(self, names: tuple[str, ...]) -> dict[str, int]:
+            held = {RISK: 1, **({SWITCHES: 1} if self.killed else {})}
+            return {name: number for name, number in held.items() if name in names}
+
+        def pieces(self, name: str) -> Iterator[bytes]:
+            if name == SWITCHES:
+                yield b'{"off": ["r"]}'
+                return
+            yield b"one, "
+            self.killed = True
+            yield b"two, "
+            assert told == [b'{"off": ["r"]}']
+            yield b"three"
+
+        def close(self) -> None:
+            """Nothing to let go of."""
+
+    told: list[bytes] = []
+    Mirror(Long(), tmp_path).look(lambda: told.append((tmp_path / SWITCHES).read_bytes()))
+    assert (tmp_path / RISK).read_bytes() == b"one, two, three"
+    assert len(told) == 1
 
 
 def test_no_decision_waits_while_the_log_goes_to_the_disk(

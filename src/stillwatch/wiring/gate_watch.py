@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -53,14 +53,31 @@ class Mirror:
         self._board, self._folder = board, folder
         self._seen: dict[str, int] = {}
 
-    def look(self) -> None:
-        """Copy what changed. Raises `UpstreamError` while the board is gone."""
-        for name, number in self._board.numbers(PUBLISHED).items():
-            if self._seen.get(name) == number:
-                continue
-            pieces = self._board.pieces(name)
-            if put_pieces(self._folder / name, pieces, partial(self._still, name, number)):
-                self._seen[name] = number
+    def look(self, switched: Callable[[], None] = lambda: None) -> None:
+        """Copy what changed, and call ``switched`` when switches are new, which also happens in the middle of a table.
+
+        Raises `UpstreamError` while the board is gone.
+        """
+        numbers = self._board.numbers(PUBLISHED)
+        self._copy(SWITCHES, numbers, self._board.pieces(SWITCHES), switched)
+        self._copy(RISK, numbers, self._table(switched), lambda: None)
+
+    def _copy(
+        self, name: str, numbers: Mapping[str, int], pieces: Iterable[bytes], then: Callable[[], None]
+    ) -> None:
+        number = numbers.get(name)
+        if number is None or self._seen.get(name) == number:
+            return
+        if put_pieces(self._folder / name, pieces, partial(self._still, name, number)):
+            self._seen[name] = number
+            then()
+
+    def _table(self, switched: Callable[[], None]) -> Iterator[bytes]:
+        """Pieces of the table. A kill switch does not wait for the last of them."""
+        for piece in self._board.pieces(RISK):
+            yield piece
+            numbers = self._board.numbers((SWITCHES,))
+            self._copy(SWITCHES, numbers, self._board.pieces(SWITCHES), switched)
 
     def _still(self, name: str, number: int) -> bool:
         return self._board.numbers((name,)).get(name) == number
@@ -108,7 +125,7 @@ class Watch(threading.Thread):
         """Load what changed since the last look."""
         if self._mirror is not None:
             try:
-                self._mirror.look()
+                self._mirror.look(self._switched)
             except Exception as error:  # the store is gone: what is in force stays
                 self._gate.told(error)
         now = stamps(self._policy, self._folder)
@@ -121,6 +138,11 @@ class Watch(threading.Thread):
                 for name in changed:
                     self._reload(name)
                     self._seen[name] = now[name]
+
+    def _switched(self) -> None:
+        """Take over new switches at once."""
+        self._reload("off")
+        self._seen["off"] = stamp(self._folder / SWITCHES)
 
     def _reload(self, name: str) -> None:
         try:
