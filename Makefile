@@ -11,7 +11,7 @@ SEED ?= 7
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx litellm envoy lock clean
+.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench bench-scale baseline screenshot chromium redis nginx litellm envoy lock clean
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | sed -E 's/:.*## */\t/' | expand -t 16
@@ -65,6 +65,10 @@ searches: $(STAMP)  ## evasion frontier and cost of framing, into docs/benchmark
 bench: $(STAMP)  ## wall time and memory by size, into docs/benchmarks.md
 	$(BIN)/python -m scripts.bench
 	$(BIN)/python -m scripts.benchmarks_page
+
+bench-scale: $(STAMP)  ## scans of 1 to 64 million exchanges (hours, 60 GB of disk), into docs/scaling.md
+	$(BIN)/python -m scripts.bench_scale
+	$(BIN)/python -m scripts.scale_model
 
 baseline: $(STAMP)  ## fit the shipped baseline again on development seeds (about 15 minutes)
 	$(BIN)/python -m scripts.fit_shipped

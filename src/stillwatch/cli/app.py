@@ -27,9 +27,11 @@ from stillwatch.cli import (
     key,
     lab,
     policy,
+    profile,
     receive,
     scan,
     settings,
+    store,
     traits,
     version,
 )
@@ -42,7 +44,7 @@ OK, FAILED, UNUSABLE, SOMETHING, INTERRUPTED = 0, 1, 2, 10, 130
 FAILURE_HINT = "run again with --debug for the traceback; it may quote input, so read it before you share it"
 
 SECTIONS: tuple[tuple[str, tuple[click.Command, ...]], ...] = (
-    ("Detect", (scan.scan, explain.explain, ingest.ingest, receive.receive)),
+    ("Detect", (scan.scan, explain.explain, profile.profile, ingest.ingest, receive.receive, store.store)),
     ("Protect", (gate.gate, gate_envoy.gate_envoy, policy.policy, decision.decision)),
     ("Prepare", (key.key, baseline.baseline, settings.settings)),
     ("Look up", (traits.traits, formats.formats)),

@@ -37,9 +37,10 @@ if TYPE_CHECKING:
     )
     from stillwatch.wiring.policy import Gate
     from stillwatch.wiring.progress import Progress
-    from stillwatch.wiring.scanning import explain, scan
+    from stillwatch.wiring.scanning import explain, scan, show_profile
     from stillwatch.wiring.serving import receive
     from stillwatch.wiring.simulation import simulate_policy
+    from stillwatch.wiring.storing import store_add, store_expire, store_forget, store_show
 
 _JOBS = {
     "baseline": ("fit_baseline", "show_baseline"),
@@ -54,9 +55,10 @@ _JOBS = {
     ),
     "policy": ("Gate",),
     "progress": ("Progress",),
-    "scanning": ("explain", "scan"),
+    "scanning": ("explain", "scan", "show_profile"),
     "serving": ("receive",),
     "simulation": ("simulate_policy",),
+    "storing": ("store_add", "store_expire", "store_forget", "store_show"),
 }  # fmt: skip
 _WHERE = {name: job for job, names in _JOBS.items() for name in names}
 
@@ -87,7 +89,12 @@ __all__ = [
     "scan",
     "show_baseline",
     "show_policy",
+    "show_profile",
     "simulate_policy",
+    "store_add",
+    "store_expire",
+    "store_forget",
+    "store_show",
     "switch_rule",
 ]
 
