@@ -11,7 +11,7 @@ SEED ?= 7
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx litellm envoy valkey bench-protect lock clean bench-log case unmimic bench-watch bench-respond postgres
+.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx litellm envoy valkey bench-protect lock clean bench-log case unmimic bench-watch bench-respond postgres bench-scale
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | sed -E 's/:.*## */\t/' | expand -t 16
@@ -72,12 +72,19 @@ bench-protect: $(STAMP) envoy litellm unmimic  ## speed of live decisions, gatew
 	$(BIN)/python -m scripts.bench_gate --out docs/data/envoy.json
 	$(BIN)/python -m scripts.bench_guardrail --out docs/data/gate.json
 	$(BIN)/python -m scripts.benchmarks_page
+
 bench-log: $(STAMP)  ## what appending to a log of ten million leaves costs
 	$(BIN)/python -m scripts.bench_log
+
 bench-watch: $(STAMP)  ## cost of a watch beside a scan, and the time to detect, into docs/data/bench_watch.json
 	$(BIN)/python -m scripts.bench_watch
+
 bench-respond: $(STAMP)  ## how quickly a store of a million accounts answers (SQLite; about ten minutes)
 	$(BIN)/python -m scripts.bench_respond
+
+bench-scale: $(STAMP)  ## scans of 1 to 64 million exchanges (hours, 60 GB of disk), into docs/scaling.md
+	$(BIN)/python -m scripts.bench_scale
+	$(BIN)/python -m scripts.scale_model
 
 baseline: $(STAMP)  ## fit the shipped baseline again on development seeds (about 15 minutes)
 	$(BIN)/python -m scripts.fit_shipped

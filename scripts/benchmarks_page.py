@@ -54,8 +54,8 @@ def main() -> None:
         lines += [
             "",
             "Command: `make study`. It goes on where it stopped and keeps what the programs behind a figure have not"
-            " changed. From nothing it takes some 100 minutes on two idle cores, added up from the CPU time of its parts"
-            " (78 s for a world of the ladder with every detector); our own cells alone took 77 minutes beside other work.",
+            " changed. From nothing it takes some 100 minutes on two idle cores, added up from the CPU time of its"
+            " parts (78 s for a ladder world with every detector); our cells alone took 77 minutes beside other work.",
         ]
     for name, said in (("frontier.json", frontier), ("framing.json", framing)):
         if (DATA / name).exists():

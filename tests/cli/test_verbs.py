@@ -8,7 +8,7 @@ import stat
 import subprocess
 import sys
 import time
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -25,11 +25,15 @@ def test_scan_hands_everything_over(run, stub) -> None:
         "scan", "a.jsonl", "b/", "--accounts", "x.parquet", "--accounts", "y.parquet", "--grants", "g.toml",
         "--releases", "r.toml", "--client-releases", "c.toml", "--baseline", "b.parquet", "-f", "litellm",
         "--mapping", "m.toml", "--out", "o", "--overwrite", "--key-file", "k", "--check-null", "7", "-q",
+        "--since", "2026-11-20", "--until", "2026-11-21T06:00:00", "--memory-limit", "3GB",
     )  # fmt: skip
     _, args, given = stub.calls[0]
     assert args == (("a.jsonl", "b/"),)
     assert given["settings"].privacy.key_file == "k"
-    assert {name: given[name] for name in given if name not in ("settings", "progress", "env")} == {
+    assert given["settings"].run.memory_limit == "3GB"
+    assert {
+        name: given[name] for name in given if name not in ("settings", "progress", "env", "profiled")
+    } == {
         "out": Path("o"),
         "accounts": ("x.parquet", "y.parquet"),
         "grants": "g.toml",
@@ -40,6 +44,8 @@ def test_scan_hands_everything_over(run, stub) -> None:
         "mapping": Path("m.toml"),
         "overwrite": True,
         "check_null": 7,
+        "since": datetime(2026, 11, 20, tzinfo=UTC),
+        "until": datetime(2026, 11, 21, 6, tzinfo=UTC),
         "stdin": None,
     }
 

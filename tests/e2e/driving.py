@@ -24,7 +24,7 @@ OTHER_KEY = "c3" * 32
 ONE_THREAD = '[run]\nthreads = 1\nmemory_limit = "2GB"\n'
 FILES = {
     "campaigns.parquet", "members.parquet", "accounts.parquet", "findings.jsonl", "rejected.jsonl",
-    "summary.json", "report.html",
+    "summary.json", "report.html", "profile.json",
 }  # fmt: skip
 
 

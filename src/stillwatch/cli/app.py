@@ -32,10 +32,12 @@ from stillwatch.cli import (
     lab,
     plan,
     policy,
+    profile,
     receive,
     respond,
     scan,
     settings,
+    store,
     traits,
     version,
     watch,
@@ -50,6 +52,7 @@ FAILURE_HINT = "run again with --debug for the traceback; it may quote input, so
 
 SECTIONS: tuple[tuple[str, tuple[click.Command, ...]], ...] = (
     ("Detect", (scan.scan, watch.watch, explain.explain, ingest.ingest, receive.receive)),
+    ("Detect", (scan.scan, explain.explain, profile.profile, ingest.ingest, receive.receive, store.store)),
     ("Protect", (gate.gate, gate_envoy.gate_envoy, policy.policy, decision.decision)),
     ("Prove", (evidence.evidence,)),
     ("Respond", (case.case, plan.plan, appeal.appeal, grant.grant, respond.respond)),

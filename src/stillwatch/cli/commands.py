@@ -104,6 +104,8 @@ def option(*names: str, section: str = "Options", **kwargs: Any) -> Callable[[An
     return click.option(*names, cls=SectionOption, section=section, **kwargs)
 
 
+MOMENT = click.DateTime(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"])
+"""A day or a time, in UTC."""
 _READ = "Reading"
 _GENERAL = "General"
 _FILE = click.Path(dir_okay=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -18,6 +19,22 @@ def read_settings(path: str | None, key_file: str | None = None) -> Settings:
 
     settings = load_settings(Path(path) if path else None)
     return settings.with_key_file(key_file) if key_file else settings
+
+
+def with_memory_limit(settings: Settings, limit: str | None) -> Settings:
+    """The same settings with another ``run.memory_limit``."""
+    if limit is None:
+        return settings
+    from stillwatch.settings import parse_settings
+
+    tree = settings.model_dump(mode="python", exclude_unset=True)
+    tree.setdefault("run", {})["memory_limit"] = limit
+    return parse_settings(tree, where="--memory-limit")
+
+
+def utc(moment: datetime | None) -> datetime | None:
+    """A time of an option: it is UTC."""
+    return moment.replace(tzinfo=UTC) if moment else None
 
 
 def standard_input(inputs: tuple[str, ...]) -> BinaryIO | None:

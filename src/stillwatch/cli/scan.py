@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from stillwatch.cli import offers
-from stillwatch.cli.commands import VerbCommand, general_options, json_option, option, reading_options
-from stillwatch.cli.edge import mapping_path, read_settings, standard_input
-from stillwatch.cli.terminal import print_json, progress
+from stillwatch.cli.commands import MOMENT, VerbCommand, general_options, json_option, option, reading_options
+from stillwatch.cli.edge import mapping_path, read_settings, standard_input, utc, with_memory_limit
+from stillwatch.cli.terminal import console, print_json, progress
 
 if TYPE_CHECKING:
     from stillwatch.records import ScanResult
@@ -42,11 +43,29 @@ class ScanCommand(VerbCommand):
             "with what you know about accounts, and who may distil",
         ),
         ("zstdcat day.jsonl.zst | stillwatch scan - --json | jq .counts", "from a pipe, into a program"),
+        (
+            "stillwatch scan archive --since 2026-11-20 --until 2026-11-24 --out report",
+            "four days of a store; s3://bucket/archive works as well",
+        ),
         ("stillwatch scan logs/ --check-null", "does it find anything in shuffled data? It should not"),
     ),
 )
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...", shell_complete=offers.paths)
 @reading_options
+@option(
+    "--since",
+    section="Reading",
+    metavar="TIME",
+    type=MOMENT,
+    help="Leave out what started before (UTC: YYYY-MM-DD, or with THH:MM:SS); days of a store are not even opened.",
+)
+@option(
+    "--until",
+    section="Reading",
+    metavar="TIME",
+    type=MOMENT,
+    help="Leave out what started then or later.",
+)
 @option(
     "--accounts",
     multiple=True,
@@ -102,12 +121,26 @@ class ScanCommand(VerbCommand):
     help=f"Also scan RUNS shuffled copies ({DEFAULT_NULL_RUNS} when no number is given), "
     "which should give nothing.",
 )
+@option(
+    "--explain-plan",
+    section="Checking",
+    is_flag=True,
+    help="Also show each step with rows, bytes, seconds and peak memory; `stillwatch profile` shows it again.",
+)
+@option(
+    "--memory-limit",
+    section="General",
+    metavar="SIZE",
+    help="Memory the engine may use before it spills to disk, such as 4GB; wins over run.memory_limit.",
+)
 @general_options
 def scan(
     inputs: tuple[str, ...],
     format: str | None,
     mapping: str | None,
     key_file: str | None,
+    since: datetime | None,
+    until: datetime | None,
     accounts: tuple[str, ...],
     grants: str | None,
     releases: str | None,
@@ -117,20 +150,23 @@ def scan(
     overwrite: bool,
     as_json: bool,
     check_null: int | None,
+    explain_plan: bool,
+    memory_limit: str | None,
     settings_path: str | None,
     quiet: bool,
 ) -> int:
     """Find pools and campaigns in logs.
 
-    INPUT is a file, a folder, or `-` for standard input. Files may be JSONL, NDJSON (gzip or zstd),
-    Parquet, or any format that `stillwatch formats` lists.
+    INPUT is a file, a folder, an address such as s3://bucket/folder, or `-` for standard input. Files may be
+    JSONL, NDJSON (gzip or zstd), Parquet, or any format that `stillwatch formats` lists.
 
     Exit status: 0 nothing at review or above; 10 something; 2 unusable input or settings; 1 internal
     failure.
     """
     from stillwatch import wiring
 
-    settings = read_settings(settings_path, key_file)
+    settings = with_memory_limit(read_settings(settings_path, key_file), memory_limit)
+    costs: dict[str, Any] = {}
     with progress(quiet=quiet) as told:
         result = wiring.scan(
             inputs,
@@ -145,9 +181,12 @@ def scan(
             mapping=mapping_path(mapping),
             overwrite=overwrite,
             check_null=check_null or 0,
+            since=utc(since),
+            until=utc(until),
             progress=told,
             env=os.environ,
             stdin=standard_input(inputs),
+            profiled=costs.update,
         )
     status = exit_status(result)
     if as_json:
@@ -156,6 +195,10 @@ def scan(
         from stillwatch.cli.summary import print_summary
 
         print_summary(result, Path(out) if out else None, status)
+    if explain_plan:
+        from stillwatch.cli.profile import plan_table
+
+        console(err=as_json).print(plan_table(costs))
     return status
 
 

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Protocol
@@ -117,31 +118,88 @@ class Silent:
 
 
 class Lines:
-    """One line per phase and per note."""
+    """One line per phase and per note; of a long phase with a known end, a line now and then."""
+
+    EVERY_S = 10.0
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._name, self._done = "", 0.0
+        self._total: float | None = None
+        self._begun = self._said = clock()
 
     def step(self, name: str, total: float | None = None) -> None:
         interrupts.check()
-        click.echo(safe(name), err=True)
+        self._name, self._total, self._done = safe(name), total, 0.0
+        self._begun = self._said = self._clock()
+        click.echo(self._name, err=True)
 
     def advance(self, amount: float) -> None:
         interrupts.check()
+        self._done += amount
+        now = self._clock()
+        if self._total and self._done and now - self._said >= self.EVERY_S:
+            self._said = now
+            click.echo(f"{self._name}: {pace(self._done, self._total, now - self._begun)}", err=True)
 
     def note(self, text: str) -> None:
         click.echo(f"note: {safe(text)}", err=True)
+
+
+def pace(done: float, total: float, seconds: float) -> str:
+    """How far, how fast and how long yet, at the rate so far.
+
+    >>> pace(25e6, 100e6, 10.0), pace(3, 20, 90.0), pace(20, 20, 1.0)
+    ('25%, 2.5 M/s, 0:30 left', '15%, 0.033/s, 8:30 left', '100%, 20/s, 0:00 left')
+    """
+    rate = done / max(seconds, 1e-9)
+    left = round(max(total - done, 0.0) / rate) if rate else 0
+    clock = (
+        f"{left // 60}:{left % 60:02}"
+        if left < 3600
+        else f"{left // 3600}:{left // 60 % 60:02}:{left % 60:02}"
+    )
+    return f"{min(done / total, 1.0):.0%}, {_rate(rate)}/s, {clock} left"
+
+
+def _rate(number: float) -> str:
+    """Two figures that say something, with k, M or G."""
+    for unit in ("", " k", " M", " G"):
+        if number < 1000 or unit == " G":
+            break
+        number /= 1000
+    return f"{number:.2g}{unit}" if number < 10 else f"{number:.0f}{unit}"
 
 
 class Bars:
     """One bar per phase; a finished phase keeps its line and its time."""
 
     def __init__(self, console: Console) -> None:
-        from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import (
+            BarColumn,
+            ProgressColumn,
+            SpinnerColumn,
+            Task,
+            TextColumn,
+            TimeElapsedColumn,
+        )
         from rich.progress import Progress as RichProgress
+        from rich.text import Text
+
+        class Pace(ProgressColumn):
+            """Share, rate and time left of a phase whose end is known."""
+
+            def render(self, task: Task) -> Text:
+                if not task.total or not task.completed or task.finished:
+                    return Text("")
+                return Text(pace(task.completed, task.total, task.elapsed or 0.0))
 
         self._bars: RichProgress = RichProgress(
             SpinnerColumn(finished_text="✓"),
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=30),
             TimeElapsedColumn(),
+            Pace(),
             console=console,
         )
         self._task: TaskID | None = None

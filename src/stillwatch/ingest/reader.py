@@ -174,12 +174,14 @@ class Reader:
 
     def _read(self, source: Source) -> Iterator[pa.RecordBatch]:
         opened = source.open(self._stdin)
-        with opened if source.path is not None else nullcontext(opened) as stream:
+        ours = source.path is not None or source.elsewhere is not None
+        with opened if ours else nullcontext(opened) as stream:
             tap = Tap(source, stream, self._on_file)
             raw = tap.chunks()
             first = _first(raw, 8)
             compression = squash(first)
             if first.startswith(parquet.MAGIC) and source.path is not None:
+                tap.silence()  # told by rows below: hashing is over long before
                 self.digests[source.name] = tap.drained()
                 yield from self._parquet(source, stream, compression)
             else:
@@ -271,6 +273,9 @@ class Reader:
                     measured = ((line, record, size) for line, record in numbered)
                     yield from self._rows(source, kind.format, measured)
                 row += batch.num_rows
+                if self._on_file is not None and source.path is not None:
+                    size = source.path.stat().st_size
+                    self._on_file(source.name, size * row // max(file.metadata.num_rows, 1), size)
         except (pa.ArrowException, OSError):
             self._refuse(source, row + 1, "damaged Parquet data; the rows from here on were not read")
 

@@ -53,9 +53,13 @@ class Source:
     name: str
     """As the user named it; ``-`` for standard input."""
     path: Path | None
-    """None for standard input."""
+    """None for standard input, and for what lies elsewhere."""
     named: bool = True
     """False when it was found by walking a folder or a pattern: then it may turn out not to be a log."""
+    elsewhere: Callable[[], BinaryIO] | None = None
+    """Opens what is no file of this machine, such as an object of an object store."""
+    size: int = 0
+    """Bytes of what lies elsewhere."""
 
     def open(self, stdin: BinaryIO | None = None) -> BinaryIO:
         """Open for reading bytes.
@@ -63,6 +67,8 @@ class Source:
         Raises:
             SourceError: when the file cannot be opened.
         """
+        if self.elsewhere is not None:
+            return self.elsewhere()
         if self.path is None:
             return stdin if stdin is not None else sys.stdin.buffer
         try:
@@ -87,7 +93,7 @@ def find_sources(inputs: Sequence[str | Source]) -> list[Source]:
     found: dict[str, Source] = {}
     for given in inputs:
         for source in [given] if isinstance(given, Source) else _expand(given):
-            key = "-" if source.path is None else os.path.realpath(source.path)
+            key = source.name if source.path is None else os.path.realpath(source.path)
             if key not in found or (source.named and not found[key].named):
                 found[key] = source
     return list(found.values())
@@ -132,11 +138,11 @@ def _walk(folder: Path) -> Iterator[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             path = Path(here, name)
-            if not name.startswith(".") and not _set_aside(name, files) and path.is_file():
+            if not name.startswith(".") and not set_aside(name, files) and path.is_file():
                 yield path
 
 
-def _set_aside(name: str, beside: Sequence[str]) -> bool:
+def set_aside(name: str, beside: Sequence[str]) -> bool:
     """What an ingest refused, lying beside what it kept: no log."""
     return name == REJECTED and any(each.startswith(KEPT) for each in beside)
 
@@ -146,7 +152,7 @@ class Tap:
 
     def __init__(self, source: Source, stream: BinaryIO, on_file: Progress | None) -> None:
         self.source = source
-        self.total = source.path.stat().st_size if source.path is not None else 0
+        self.total = source.path.stat().st_size if source.path is not None else source.size
         self.done = 0
         self._stream = stream
         self._sha256 = hashlib.sha256()
@@ -170,6 +176,10 @@ class Tap:
             if self._on_file is not None:
                 self._on_file(self.source.name, self.done, max(self.total, self.done))
             yield chunk
+
+    def silence(self) -> None:
+        """Report no more progress."""
+        self._on_file = None
 
     def drained(self) -> str:
         """SHA-256 of the whole stream, after reading on to its end."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,19 +26,23 @@ NAMES = (
     "campaigns.parquet", "members.parquet", "accounts.parquet", "findings.jsonl", "rejected.jsonl",
     "summary.json", "report.html",
 )  # fmt: skip
+PROFILE = "profile.json"
+"""What the run cost; no two runs write the same, so it stands apart from the files of the contract."""
 _MOST_ABSTENTIONS = 10_000
 _ROWS_A_GROUP = 65_536
 
 
 def write_result(
-    result: ScanResult, out: Path, rejected: Iterable[Rejected], html: str, *, overwrite: bool = False
-) -> None:
+    result: ScanResult, out: Path, rejected: Iterable[Rejected], html: str, *, overwrite: bool = False,
+    profile: Mapping[str, Any] | None = None,
+) -> None:  # fmt: skip
     """Write every file of the contract into ``out``, or leave ``out`` as it was.
 
     Args:
         result: what the scan found. out: folder to create; may exist when empty. rejected: refused input
         records; consumed once, in order. html: the page, as ``render_html`` returned it. overwrite: replace
-        an earlier output of stillwatch. A folder with anything else in it is never replaced.
+        an earlier output of stillwatch. A folder with anything else in it is never replaced. profile: what the
+        run cost, for ``profile.json``.
 
     Raises:
         StillwatchError: ``out`` is not a folder, not empty, or not ours.
@@ -55,6 +59,8 @@ def write_result(
         _write_lines(folder / "rejected.jsonl", (rejected_line(r) for r in rejected))
         _write_text(folder / "summary.json", tables.dumps(_summary(result), indent=2) + "\n")
         _write_text(folder / "report.html", html)
+        if profile is not None:
+            _write_text(folder / PROFILE, json.dumps(profile, indent=1) + "\n")
         check_target(out, overwrite=overwrite)
         put_in_place(folder, out)
 
@@ -72,7 +78,7 @@ def check_target(out: Path, *, overwrite: bool = False) -> None:
     present = {entry.name for entry in out.iterdir()}
     if not present:
         return
-    foreign = sorted(present - set(NAMES))
+    foreign = sorted(present - {*NAMES, PROFILE})
     if "summary.json" not in present or foreign:
         what = f"holds {foreign[0]!r}, which" if foreign else "has no summary.json, so it"
         raise StillwatchError(

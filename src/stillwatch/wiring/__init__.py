@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     )
     from stillwatch.wiring.policy import Gate
     from stillwatch.wiring.progress import Progress
-    from stillwatch.wiring.scanning import explain, scan
+    from stillwatch.wiring.scanning import explain, scan, show_profile
     from stillwatch.wiring.serving import receive
     from stillwatch.wiring.simulation import simulate_policy
     from stillwatch.wiring.storekeeping import (
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         restore,
         set_up,
     )
+    from stillwatch.wiring.storing import store_add, store_expire, store_forget, store_show
     from stillwatch.wiring.takedown import import_run, make_plan, run_plan, undo_plan
     from stillwatch.wiring.watch_look import Context
     from stillwatch.wiring.watching import Visit, WatchOptions, watch, watch_status
@@ -73,13 +74,14 @@ _JOBS = {
     ),
     "policy": ("Gate",),
     "progress": ("Progress",),
-    "scanning": ("explain", "scan"),
+    "scanning": ("explain", "scan", "show_profile"),
     "serving": ("receive",),
     "simulation": ("simulate_policy",),
     "watch_look": ("Context",),
     "watching": ("Visit", "WatchOptions", "watch", "watch_status"),
     "storekeeping": ("back_up", "bring_up_to_date", "check_store", "put_person", "restore", "set_up"),
     "takedown": ("import_run", "make_plan", "run_plan", "undo_plan"),
+    "storing": ("store_add", "store_expire", "store_forget", "store_show"),
 }  # fmt: skip
 _WHERE = {name: job for job, names in _JOBS.items() for name in names}
 
@@ -131,8 +133,13 @@ __all__ = [
     "set_up",
     "show_baseline",
     "show_policy",
+    "show_profile",
     "sign_evidence",
     "simulate_policy",
+    "store_add",
+    "store_expire",
+    "store_forget",
+    "store_show",
     "switch_rule",
     "undo_plan",
     "verify_evidence",

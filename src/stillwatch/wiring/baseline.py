@@ -19,7 +19,8 @@ from stillwatch.detect.traits import load_traits
 from stillwatch.errors import ConfigError, SourceError
 from stillwatch.settings import Settings
 from stillwatch.wiring.intake import Intake, key_of, load_traffic
-from stillwatch.wiring.progress import Clock, Progress, staging, writable
+from stillwatch.wiring.profile import Clock
+from stillwatch.wiring.progress import Progress, staging, writable
 from stillwatch.wiring.refusals import Refusals
 from stillwatch.wiring.scanning import _iso, load_reference, options_of
 

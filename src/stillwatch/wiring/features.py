@@ -45,13 +45,13 @@ def ingest(
                 refused=refused,
             )
             progress.step("reading")
+            intake.announce()
             if retain:
                 source: Iterable[pa.Table] = (pa.Table.from_batches([b]) for b in intake.canonical())
             else:
                 source = (portable(b, intake.feat.names, key.key_id) for b in intake.batches())
             for table in source:
-                seen = ",".join(sorted(intake.feat.seen_fields)).encode()
-                table = table.replace_schema_metadata({**(table.schema.metadata or {}), b"fields": seen})
+                table = with_fields(table, intake)
                 pq.write_table(table, Path(place) / f"{stem}-{files:05d}.parquet", compression="zstd")
                 rows, files = rows + len(table), files + 1
             if not rows and intake.reader is not None:
@@ -65,6 +65,12 @@ def ingest(
         "content": settings.privacy.content, "key_id": key.key_id, "formats": _formats(intake),
         "reasons": dict(refused.reasons),
     }  # fmt: skip
+
+
+def with_fields(table: pa.Table, intake: Intake) -> pa.Table:
+    """The table with the names of the fields that the input ever gave, for the scan that reads it."""
+    seen = ",".join(sorted(intake.feat.seen_fields)).encode()
+    return table.replace_schema_metadata({**(table.schema.metadata or {}), b"fields": seen})
 
 
 def _check_kept(out: Path, overwrite: bool) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+import tempfile
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,12 +22,15 @@ from stillwatch.detect.features import PORTABLE, Featurizer, from_portable
 from stillwatch.detect.lexicon import load_lexicon
 from stillwatch.detect.traffic import Loader, Traffic
 from stillwatch.errors import ConfigError, SourceError
-from stillwatch.ingest import Reader, Source, find_sources, read_accounts, read_client_releases, read_releases
+from stillwatch.ingest import Reader, Source, read_accounts, read_client_releases, read_releases
 from stillwatch.records import Rejected
 from stillwatch.settings import Settings, load_key
 from stillwatch.store import open_backend
-from stillwatch.wiring.progress import Clock, Progress
+from stillwatch.wiring.columns import Columns
+from stillwatch.wiring.profile import Clock
+from stillwatch.wiring.progress import Progress
 from stillwatch.wiring.refusals import Refusals
+from stillwatch.wiring.sources import EVERYTHING, Span, split_sources, unfinished_deletion
 
 EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)
 """No log of a language model API is older."""
@@ -35,40 +41,58 @@ class Intake:
 
     def __init__(
         self, inputs: Sequence[str], settings: Settings, key: Key, *, format: str | None, mapping: Path | None,
-        stdin: BinaryIO | None, progress: Progress, refused: Refusals,
+        stdin: BinaryIO | None, progress: Progress, refused: Refusals, span: Span = EVERYTHING,
     ) -> None:  # fmt: skip
         self.settings, self.key, self.progress, self.refused = settings, key, progress, refused
         self.feat = Featurizer(key, load_lexicon())
-        self.features, logs = split_sources(inputs)
+        self.span, self.outside = span, 0
+        """What is read, and how many sound rows lay outside of it."""
+        self.features, logs = split_sources(inputs, span)
         self.reader: Reader | None = None
         if logs:
             self.reader = open_reader(logs, settings, format, mapping, stdin=stdin, on_file=self._on_file,
                                       on_rejected=refused.add)  # fmt: skip
         self.kept: dict[str, tuple[str, int]] = {}
-        """Feature files that were read: digest and rows."""
-        self._file, self._done = "", 0
+        """Feature files that were read: digest and rows of the window."""
+        self.bytes_read = 0
+        """As they lay there: compressed."""
+        self._told: dict[str, int] = {}
+        sources = self.features + logs
+        self.total = float(sum(map(size_of, sources))) if all(map(size_of, sources)) else None
+        """Bytes to read; None when standard input is among them."""
+        for name in unfinished_deletion(inputs):
+            progress.note(f"{name}: a deletion was interrupted; the next `stillwatch store` verb finishes it")
 
     @property
     def kept_rows(self) -> int:
         """Rows that came from feature files; they precede those of logs."""
         return sum(rows for _, rows in self.kept.values())
 
-    def _on_file(self, name: str, done: int, total: int) -> None:
-        if name != self._file:
-            self._file, self._done = name, 0
-            self.progress.step(f"reading {Path(name).name or name}", float(total) if total else None)
-        self.progress.advance(float(done - self._done))
-        self._done = done
+    def _on_file(self, name: str, done: int, _: int) -> None:
+        more = done - self._told.get(name, 0)
+        if more > 0:
+            self._told[name] = done
+            self.bytes_read += more
+            self.progress.advance(float(more))
+
+    def announce(self) -> None:
+        """Say how much there is to read."""
+        if self.total is not None:
+            self.progress.step(f"reading {in_bytes(self.total)}", self.total)
 
     def canonical(self) -> Iterator[pa.RecordBatch]:
         """Batches of the contract."""
         if self.reader is not None:
-            yield from self.reader.batches()
+            for batch in self.reader.batches():
+                inside = self.span.inside(batch, "started_at")
+                self.outside += len(batch) - len(inside)
+                if len(inside):
+                    yield inside
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Feature batches in input order."""
-        for path in self.features:
-            yield from self._kept(path)
+        for source in self.features:
+            yield from self._kept(source)
         threads = self.settings.run.threads or os.cpu_count() or 1
         waiting: deque[tuple[pa.RecordBatch, Future[dict[str, Any]]]] = deque()
         with ThreadPoolExecutor(threads) as pool:
@@ -81,30 +105,71 @@ class Intake:
                 done, future = waiting.popleft()
                 yield self.feat.finish(done, future.result())
 
-    def _kept(self, path: Path) -> Iterator[pa.RecordBatch]:
+    def _kept(self, source: Source) -> Iterator[pa.RecordBatch]:
         try:
-            yield from self._kept_file(path)
+            with local(source) as raw:
+                yield from self._kept_file(source, raw)
         except (pa.ArrowException, KeyError, OSError) as error:
             raise SourceError(
-                str(path), "not a readable feature file", hint="ingest the logs again"
+                source.name, "not a readable feature file", hint="ingest the logs again"
             ) from error
 
-    def _kept_file(self, path: Path) -> Iterator[pa.RecordBatch]:
-        with path.open("rb") as raw:
-            digest = hashlib.file_digest(raw, "sha256").hexdigest()
-            file = pq.ParquetFile(raw)
-            made_with = (file.schema_arrow.metadata or {}).get(PORTABLE, b"").decode()
-            if made_with != self.key.key_id:
-                raise ConfigError(
-                    f"{path.name} was made with digest key {made_with or 'unknown'}, this run uses {self.key.key_id}",
-                    hint="use the key it was ingested with",
-                )
-            seen = (file.schema_arrow.metadata or {}).get(b"fields", b"").decode().split(",")
-            for name in filter(None, seen):
-                self.feat.seen_fields[name] = self.feat.seen_fields.get(name, 0) + file.metadata.num_rows
-            self.kept[str(path)] = (digest, file.metadata.num_rows)
-            for batch in file.iter_batches(self.settings.ingest.batch_rows):
-                yield from_portable(batch, self.feat)
+    def _kept_file(self, source: Source, raw: BinaryIO) -> Iterator[pa.RecordBatch]:
+        whole = hashlib.sha256()
+        while chunk := raw.read(1 << 20):
+            whole.update(chunk)
+        size = raw.tell()
+        file = pq.ParquetFile(raw)
+        made_with = (file.schema_arrow.metadata or {}).get(PORTABLE, b"").decode()
+        if made_with != self.key.key_id:
+            raise ConfigError(
+                f"{Path(source.name).name} was made with digest key {made_with or 'unknown'}, "
+                f"this run uses {self.key.key_id}",
+                hint="use the key it was ingested with",
+            )
+        seen = (file.schema_arrow.metadata or {}).get(b"fields", b"").decode().split(",")
+        for name in filter(None, seen):
+            self.feat.seen_fields[name] = self.feat.seen_fields.get(name, 0) + file.metadata.num_rows
+        read = rows = 0
+        for batch in file.iter_batches(self.settings.ingest.batch_rows):
+            inside = self.span.inside(batch, "ts")
+            read, rows = read + len(batch), rows + len(inside)
+            self.outside += len(batch) - len(inside)
+            self._on_file(source.name, size * read // file.metadata.num_rows, size)
+            if len(inside):
+                yield from_portable(inside, self.feat)
+        self.kept[source.name] = (whole.hexdigest(), rows)
+
+
+@contextmanager
+def local(source: Source) -> Iterator[BinaryIO]:
+    """A file to read back and forth; what lies elsewhere is fetched once, into a file that has no name."""
+    with source.open() as raw:
+        if source.elsewhere is None:
+            yield raw
+            return
+        with tempfile.TemporaryFile() as file:
+            shutil.copyfileobj(raw, file, 8 * 2**20)
+            file.seek(0)
+            yield file
+
+
+def size_of(source: Source) -> int:
+    """Bytes of a source; 0 when nobody knows."""
+    return source.path.stat().st_size if source.path is not None else source.size
+
+
+def in_bytes(number: float) -> str:
+    """Bytes as a person reads them.
+
+    >>> in_bytes(999), in_bytes(1_234_567), in_bytes(3.4e9)
+    ('999 B', '1.2 MB', '3.4 GB')
+    """
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if number < 1000 or unit == "TB":
+            break
+        number /= 1000
+    return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
 
 
 def open_reader(
@@ -115,28 +180,6 @@ def open_reader(
         max_record_bytes=settings.ingest.max_record_bytes, earliest=settings.ingest.earliest or EARLIEST,
         latest=settings.ingest.latest, **more,
     )  # fmt: skip
-
-
-def split_sources(inputs: Sequence[str]) -> tuple[list[Path], list[Source]]:
-    """The feature files of earlier ingests among the inputs, wherever they lie, and the logs."""
-    features: list[Path] = []
-    logs: list[Source] = []
-    for source in find_sources(inputs):
-        if source.path is not None and _is_feature_file(source.path):
-            features.append(source.path)
-        else:
-            logs.append(source)
-    return features, logs
-
-
-def _is_feature_file(path: Path) -> bool:
-    """By its name and its mark; one that cannot be opened counts, so that the damage is said for what it is."""
-    if not path.match("features-*.parquet"):
-        return False
-    try:
-        return PORTABLE in (pq.read_schema(path).metadata or {})
-    except (pa.ArrowException, OSError):
-        return True
 
 
 def key_of(settings: Settings, env: Mapping[str, str]) -> Key:
@@ -173,11 +216,20 @@ def load_traffic(
         intake.refused.extend(some_usable(client_releases, got, bad))
         client_rows = [(r["client"], r["version"], micro(r["released_at"])) for r in got.to_pylist()]
     clock.step("reading")
-    loader = Loader(open_backend(settings.run.threads, settings.run.memory_limit, spill), intake.feat)
+    intake.announce()
+    engine = open_backend(settings.run.threads, settings.run.memory_limit, spill)
+    clock.engine = engine
+    loader = Loader(engine, intake.feat)
+    rows = 0
     for batch in intake.batches():
         loader.add(batch)
+        rows += len(batch)
+    clock.count(rows=rows, bytes=intake.bytes_read)
     clock.step("accounts and units")
-    return loader.finish(table, model_rows, client_rows), context
+    traffic = loader.finish(table, model_rows, client_rows)
+    traffic.columns = Columns(Path(spill))
+    clock.count(rows=traffic.n_exchanges)
+    return traffic, context
 
 
 def some_usable(name: str, table: pa.Table, refused: list[Rejected]) -> list[Rejected]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -24,23 +23,6 @@ class Progress(Protocol):
 
     def note(self, text: str) -> None:
         """Say something once."""
-
-
-class Clock:
-    """Seconds per phase."""
-
-    def __init__(self, progress: Progress) -> None:
-        self.progress, self.name, self.since = progress, "", time.perf_counter()
-        self.begun = self.since
-        self.seconds: dict[str, float] = {}
-
-    def step(self, name: str, total: float | None = None) -> None:
-        now = time.perf_counter()
-        if self.name:
-            self.seconds[self.name] = round(self.seconds.get(self.name, 0.0) + now - self.since, 3)
-        self.name, self.since = name, now
-        if name:
-            self.progress.step(name, total)
 
 
 @contextmanager

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
-import resource
-import sys
-import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import duckdb
 import pyarrow as pa
 
 from stillwatch import __version__
@@ -23,11 +23,11 @@ from stillwatch.detect.run import Detection, Options, detect
 from stillwatch.detect.traffic import Traffic
 from stillwatch.detect.traits import load_traits
 from stillwatch.detect.verdict import facts_of, judge
-from stillwatch.errors import SourceError
+from stillwatch.errors import ConfigError, SourceError
 from stillwatch.ingest import read_grants
 from stillwatch.records import EXCHANGE_SCHEMA, Abstention, ScanResult
 from stillwatch.report import explain_text, load_result, render_html, write_result
-from stillwatch.report.files import check_target
+from stillwatch.report.files import PROFILE, check_target
 from stillwatch.settings import Settings, settings_digest
 from stillwatch.wiring.intake import (
     Intake,
@@ -36,10 +36,11 @@ from stillwatch.wiring.intake import (
     open_reader,
     some_usable,
     something_usable,
-    split_sources,
 )
-from stillwatch.wiring.progress import Clock, Progress, staging, writable
+from stillwatch.wiring.profile import FORMAT, Clock, peak_memory
+from stillwatch.wiring.progress import Progress, staging, writable
 from stillwatch.wiring.refusals import Refusals
+from stillwatch.wiring.sources import Span, split_sources
 
 DERIVED = {"prefix_digests": "messages", "output_digests": "completion"}
 """Fields that the kernel makes itself where it has the text."""
@@ -59,14 +60,20 @@ def scan(
     mapping: Path | None = None,
     overwrite: bool = False,
     check_null: int = 0,
+    since: datetime | None = None,
+    until: datetime | None = None,
     progress: Progress,
     stdin: BinaryIO | None = None,
     env: Mapping[str, str] = os.environ,
+    profiled: Callable[[dict[str, Any]], None] = lambda _: None,
 ) -> ScanResult:
     """Find pools and campaigns in logs; write the output folder when ``out`` is given.
 
+    Only what started in ``[since, until)`` is read. ``profiled`` is told what each step cost, at the end.
+
     Raises `StillwatchError` for unusable input or settings, before anything is written.
     """
+    span = Span(since, until)
     if out is not None:
         with writable(out):
             check_target(out, overwrite=overwrite)
@@ -75,7 +82,7 @@ def scan(
     traits = load_traits(disabled=tuple(settings.detect.disabled_traits))
     options = options_of(settings)
     clock = Clock(progress)
-    with staging(out) as spill, Refusals(Path(spill) / "refused") as rejected:
+    with enough_memory(settings), staging(out) as spill, Refusals(Path(spill) / "refused") as rejected:
         intake = Intake(
             inputs,
             settings,
@@ -85,6 +92,7 @@ def scan(
             stdin=stdin,
             progress=progress,
             refused=rejected,
+            span=span,
         )
         traffic, context = load_traffic(
             intake,
@@ -96,12 +104,13 @@ def scan(
             clock=clock,
         )
         if not traffic.n_exchanges:
-            return _empty(intake, rejected, settings, reference.about(), out, overwrite, clock)
+            return _empty(intake, rejected, settings, reference.about(), out, overwrite, clock, profiled)
         permitted = None
         if grants:
             permitted, bad = read_grants(grants)
             rejected.extend(some_usable(grants, permitted, bad))
         detection = detect(traffic, traits, reference, options, clock.step)
+        count_steps(clock, traffic, detection)
         covered = apply_grants(traffic, permitted)
         null = {}
         if check_null:
@@ -110,7 +119,9 @@ def scan(
         clock.step("verdict")
         exemplars = {}
         if settings.privacy.content == "retain" and "-" not in inputs and intake.reader is not None:
-            exemplars = _exemplars(inputs, settings, traffic, detection, format, mapping, intake.kept_rows)
+            exemplars = _exemplars(
+                inputs, settings, traffic, detection, format, mapping, intake.kept_rows, span
+            )
         verdict = judge(traffic, detection, reference, options, covered, exemplars)
         summary = _summary(intake, traffic, detection, rejected, settings, reference.about(), context, null)
         summary["counts"] |= facts_of(verdict)
@@ -118,7 +129,34 @@ def scan(
             verdict.campaigns, verdict.members, verdict.findings,
             verdict.abstentions + _unseen(intake, traffic), verdict.accounts, summary,
         )  # fmt: skip
-        return _hand_over(result, rejected, out, overwrite, clock)
+        return _hand_over(result, rejected, settings, out, overwrite, clock, profiled)
+
+
+@contextmanager
+def enough_memory(settings: Settings) -> Iterator[None]:
+    """A limit under which the engine cannot work is the user's to mend."""
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        raise ConfigError(
+            f"the engine cannot work within a memory limit of {settings.run.memory_limit}",
+            hint="raise --memory-limit (or run.memory_limit): it spills what it can, and needs room for a part of each "
+            "table it works on; 512MB is enough for most",
+        ) from error
+
+
+def count_steps(clock: Clock, traffic: Traffic, detection: Detection) -> None:
+    """How many rows each step of a detection handled: exchanges, then marks of units, then members of hubs."""
+    clock.count(rows=sum(len(rows.linked_rows) for rows in detection.streams))
+    rows = {
+        "families": traffic.n_exchanges,
+        "traits": sum(len(got.unit) for got in detection.tokens.values()),
+        "hubs": len(detection.hubs.units),
+        "controller test": len(detection.hubs),
+        "groups": len(detection.groups),
+    }
+    for step in clock.steps:
+        step.rows = rows.get(step.name, step.rows)
 
 
 def options_of(settings: Settings) -> Options:
@@ -140,25 +178,27 @@ def load_reference(path: str | Path | None, key_id: str) -> Baseline:
 
 
 def _hand_over(
-    result: ScanResult, rejected: Refusals, out: Path | None, overwrite: bool, clock: Clock
-) -> ScanResult:
+    result: ScanResult, rejected: Refusals, settings: Settings, out: Path | None, overwrite: bool, clock: Clock,
+    profiled: Callable[[dict[str, Any]], None],
+) -> ScanResult:  # fmt: skip
     clock.step("report")
     so_far = replace(result, summary=result.summary | {"timings": dict(clock.seconds)})
     html = render_html(so_far) if out is not None else ""
     clock.step("")
-    seconds = clock.seconds | {"total": round(time.perf_counter() - clock.begun, 3)}
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    summary = result.summary | {"timings": seconds | {"peak_memory_bytes": peak}}
+    profile = clock.profile(settings)
+    seconds = clock.seconds | {"total": profile["total"]["seconds"]}
+    summary = result.summary | {"timings": seconds | {"peak_memory_bytes": peak_memory()}}
     result = replace(result, summary=summary)
     clock.progress.advance(0.0)  # the last chance to stop before anything is put in place
     if out is not None:
-        write_result(result, out, rejected, html, overwrite=overwrite)
+        write_result(result, out, rejected, html, overwrite=overwrite, profile=profile)
+    profiled(profile)
     return result
 
 
 def _exemplars(
     inputs: Sequence[str], settings: Settings, traffic: Traffic, detection: Detection, format: str | None,
-    mapping: Path | None, before: int,
+    mapping: Path | None, before: int, span: Span,
 ) -> dict[int, list[str]]:  # fmt: skip
     """Prompts of the first linked exchanges of each group, by a second pass over the logs.
 
@@ -172,8 +212,9 @@ def _exemplars(
             wanted[int(seq[row])] = index
     out: dict[int, list[str]] = {}
     at = before
-    logs = split_sources(inputs)[1]
-    for batch in open_reader(logs, settings, format, mapping).batches():
+    logs = split_sources(inputs, span)[1]
+    for whole in open_reader(logs, settings, format, mapping).batches():
+        batch = span.inside(whole, "started_at")
         for row in sorted(s - at for s in wanted if at <= s < at + len(batch)):
             text = batch.column("prompt")[row].as_py()
             if text:
@@ -223,6 +264,7 @@ def _summary(
         "reference": "baseline+traffic" if detection.use_traffic else "baseline",
         "incomplete": sorted({a.trait for a in detection.abstentions if a.reason.startswith("failed")}),
         **context,
+        **({"window": span | {"outside": intake.outside}} if (span := intake.span.about()) else {}),
         **({"null_check": null} if null else {}),
     }  # fmt: skip
 
@@ -249,7 +291,7 @@ def _iso(micro: int) -> str:
 
 def _empty(
     intake: Intake, rejected: Refusals, settings: Settings, baseline: dict[str, Any], out: Path | None,
-    overwrite: bool, clock: Clock,
+    overwrite: bool, clock: Clock, profiled: Callable[[dict[str, Any]], None],
 ) -> ScanResult:  # fmt: skip
     """No usable exchange: an error when everything was refused, a quiet empty result when there was nothing."""
     reader = intake.reader
@@ -271,9 +313,35 @@ def _empty(
         "notes": list(reader.notes) if reader is not None else [],
     }  # fmt: skip
     result = ScanResult((), (), (), (Abstention("input", "there was nothing to look at"),), accounts, summary)
-    return _hand_over(result, rejected, out, overwrite, clock)
+    return _hand_over(result, rejected, settings, out, overwrite, clock, profiled)
 
 
 def explain(run_dir: Path, subject: str) -> Any:
     """What a run says about one campaign or account."""
     return explain_text(load_result(run_dir), subject)
+
+
+def show_profile(run_dir: Path) -> dict[str, Any]:
+    """What a run cost, as it wrote it down.
+
+    Raises
+    ------
+    SourceError
+        The folder holds no profile, or one that is none.
+    """
+    try:
+        profile = json.loads((run_dir / PROFILE).read_text("utf-8"))
+        if profile["format"] != FORMAT or not isinstance(profile["steps"], list):
+            raise ValueError
+    except FileNotFoundError as error:
+        raise SourceError(
+            str(run_dir),
+            f"{PROFILE} is missing",
+            hint="name what `stillwatch scan --out` of this version wrote",
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SourceError(
+            str(run_dir), f"{PROFILE} is not a readable profile", hint="run the scan again"
+        ) from error
+    found: dict[str, Any] = profile
+    return found

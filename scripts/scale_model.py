@@ -1,0 +1,155 @@
+"""The cost model of docs/scaling.md: fitted to measured runs, extrapolated in plain sight, checked by a test.
+
+A power law per step, by least squares on logarithms; memory as a line. ``python -m scripts.scale_model`` rewrites the
+page between its marks from docs/data/bench.json and, when it is there, docs/data/scale.json.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+DATA = Path("docs/data")
+PAGE = Path("docs/scaling.md")
+BEGIN, END = "<!-- begin: scripts.scale_model -->", "<!-- end: scripts.scale_model -->"
+STEPS = ("reading", "accounts and units", "families", "traits", "hubs", "controller test", "groups", "shape")
+VOLUMES = ((10_000_000, "10 million"), (1_000_000_000, "1 billion"), (100_000_000_000, "100 billion"))
+_T = {2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447}
+"""97.5% points of Student's t, by degrees of freedom."""
+
+
+@dataclass(frozen=True, slots=True)
+class Law:
+    """``at(n) = scale * n ** power``, with the half width of a 95% interval of the power."""
+
+    scale: float
+    power: float
+    half_width: float
+
+    def at(self, n: float) -> float:
+        """Its value."""
+        return float(self.scale * n**self.power)
+
+
+def power_law(xs: Sequence[float], ys: Sequence[float]) -> Law:
+    """Least squares on logarithms.
+
+    >>> law = power_law([1, 2, 4, 8], [3, 6, 12, 24])
+    >>> round(law.scale, 6), round(law.power, 6), round(law.half_width, 6)
+    (3.0, 1.0, 0.0)
+    """
+    slope, start, half = line([math.log(x) for x in xs], [math.log(y) for y in ys])
+    return Law(math.exp(start), slope, half)
+
+
+def line(xs: Sequence[float], ys: Sequence[float]) -> tuple[float, float, float]:
+    """Slope, value at zero and half width of the slope's 95% interval, by least squares.
+
+    >>> line([0, 1, 2], [1, 3, 5])
+    (2.0, 1.0, 0.0)
+    """
+    n, mx, my = len(xs), sum(xs) / len(xs), sum(ys) / len(ys)
+    spread = sum((x - mx) ** 2 for x in xs)
+    slope = sum((x - mx) * (y - my) for x, y in zip(xs, ys, strict=True)) / spread
+    start = my - slope * mx
+    left = sum((y - start - slope * x) ** 2 for x, y in zip(xs, ys, strict=True))
+    half = (
+        math.inf if n < 4 and left > 1e-12 else _T.get(n - 2, 2.3) * math.sqrt(left / max(n - 2, 1) / spread)
+    )
+    return slope, start, half
+
+
+def rows_of(name: str) -> list[dict[str, Any]]:
+    """Measured runs of a file; none when it is not there."""
+    path = DATA / name
+    return list(json.loads(path.read_text("utf-8"))["rows"]) if path.exists() else []
+
+
+def render() -> str:
+    """The part of the page that rests on data."""
+    rows = rows_of("bench.json")
+    sizes = [float(row["counts"]["exchanges"]) for row in rows]
+    total = power_law(sizes, [row["timings"]["total"] for row in rows])
+    slope, start, _ = line(sizes, [float(row["peak_memory_bytes"]) for row in rows])
+    machine = json.loads((DATA / "bench.json").read_text("utf-8"))["machine"]
+    return "\n".join(
+        [
+            f"Measured: {len(rows)} sizes, {sizes[0]:,.0f} to {sizes[-1]:,.0f} exchanges, one run each (`make bench`).",
+            machine,
+            "",
+            *_steps(rows, sizes, total),
+            "",
+            f"Memory: {start / 1e9:.2f} GB and {slope:,.0f} bytes an exchange (a line through the same runs).",
+            "",
+            *_volumes(total, slope, start, sizes[-1]),
+            *_large(),
+        ]
+    )
+
+
+def _steps(rows: list[dict[str, Any]], sizes: list[float], total: Law) -> list[str]:
+    out = ["| step | s per million exchanges, largest run | exponent (95%) |", "|---|---|---|"]
+    for step in STEPS:
+        seconds = [row["timings"][step] for row in rows]
+        law = power_law(sizes, seconds)
+        out.append(f"| {step} | {seconds[-1] / sizes[-1] * 1e6:.2f} | {_power(law)} |")
+    last = rows[-1]["timings"]["total"] / sizes[-1] * 1e6
+    out.append(f"| **whole scan** | **{last:.2f}** | **{_power(total)}** |")
+    return out
+
+
+def _power(law: Law) -> str:
+    return f"{law.power:.2f} ± {law.half_width:.2f}"
+
+
+def _volumes(total: Law, slope: float, start: float, largest: float) -> list[str]:
+    out = ["| exchanges a day | times the largest run | one scan of a day | memory |", "|---|---|---|---|"]
+    for n, name in VOLUMES:
+        low, high = (
+            total.at(largest) * (n / largest) ** (total.power + d * total.half_width) for d in (-1, 1)
+        )
+        out.append(
+            f"| {name} | {n / largest:,.0f} | {_time(low)} to {_time(high)} | {(start + slope * n) / 1e9:,.0f} GB |"
+        )
+    return out
+
+
+def _time(seconds: float) -> str:
+    for size, unit in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:,.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _large() -> list[str]:
+    """Runs of scripts.bench_scale, if they were made."""
+    rows = rows_of("scale.json")
+    if not rows:
+        return ["", "Larger runs (`make bench-scale`, up to 64 million exchanges) are not in the data yet."]
+    out = [
+        "",
+        "| exchanges | input | memory limit | wall s | CPU s | peak memory | spilled |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        out.append(
+            f"| {row['exchanges']:,} | {row['input']} | {row['memory_limit']} | {row['wall_s']:,.0f} | "
+            f"{row['cpu_s']:,.0f} | {row['peak_memory_bytes'] / 1e9:.2f} GB | {row['spilled_bytes'] / 1e9:.2f} GB |"
+        )
+    return out
+
+
+def main() -> None:
+    """Put the model into the page."""
+    text = PAGE.read_text("utf-8")
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    PAGE.write_text(f"{before}{BEGIN}\n{render()}\n{END}{after}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
