@@ -51,8 +51,10 @@ OK, FAILED, UNUSABLE, SOMETHING, INTERRUPTED = 0, 1, 2, 10, 130
 FAILURE_HINT = "run again with --debug for the traceback; it may quote input, so read it before you share it"
 
 SECTIONS: tuple[tuple[str, tuple[click.Command, ...]], ...] = (
-    ("Detect", (scan.scan, watch.watch, explain.explain, ingest.ingest, receive.receive)),
-    ("Detect", (scan.scan, explain.explain, profile.profile, ingest.ingest, receive.receive, store.store)),
+    (
+        "Detect",
+        (scan.scan, watch.watch, explain.explain, profile.profile, ingest.ingest, receive.receive, store.store),
+    ),
     ("Protect", (gate.gate, gate_envoy.gate_envoy, policy.policy, decision.decision)),
     ("Prove", (evidence.evidence,)),
     ("Respond", (case.case, plan.plan, appeal.appeal, grant.grant, respond.respond)),

@@ -21,7 +21,8 @@ from stillwatch.records import Kind, Rejected, ScanResult
 from stillwatch.settings import Settings
 from stillwatch.watch import Levels, Standing, follow
 from stillwatch.wiring.intake import Intake, key_of, load_traffic, some_usable
-from stillwatch.wiring.progress import Clock, Progress
+from stillwatch.wiring.profile import Clock
+from stillwatch.wiring.progress import Progress
 from stillwatch.wiring.refusals import Refusals
 from stillwatch.wiring.scanning import _hand_over, _summary, _unseen, load_reference, options_of
 
@@ -123,7 +124,7 @@ def look(
             verdict.campaigns, verdict.members, verdict.findings,
             verdict.abstentions + _unseen(intake, traffic), verdict.accounts, summary,
         )  # fmt: skip
-        return Looked(_hand_over(result, lines, out, True, clock), standing, new, left)
+        return Looked(_hand_over(result, lines, settings, out, True, clock, lambda _: None), standing, new, left)
 
 
 def at_levels(settings: Settings, shape: float, levels: Levels) -> Settings:
