@@ -53,7 +53,15 @@ FAILURE_HINT = "run again with --debug for the traceback; it may quote input, so
 SECTIONS: tuple[tuple[str, tuple[click.Command, ...]], ...] = (
     (
         "Detect",
-        (scan.scan, watch.watch, explain.explain, profile.profile, ingest.ingest, receive.receive, store.store),
+        (
+            scan.scan,
+            watch.watch,
+            explain.explain,
+            profile.profile,
+            ingest.ingest,
+            receive.receive,
+            store.store,
+        ),
     ),
     ("Protect", (gate.gate, gate_envoy.gate_envoy, policy.policy, decision.decision)),
     ("Prove", (evidence.evidence,)),

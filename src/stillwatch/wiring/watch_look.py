@@ -124,7 +124,9 @@ def look(
             verdict.campaigns, verdict.members, verdict.findings,
             verdict.abstentions + _unseen(intake, traffic), verdict.accounts, summary,
         )  # fmt: skip
-        return Looked(_hand_over(result, lines, settings, out, True, clock, lambda _: None), standing, new, left)
+        return Looked(
+            _hand_over(result, lines, settings, out, True, clock, lambda _: None), standing, new, left
+        )
 
 
 def at_levels(settings: Settings, shape: float, levels: Levels) -> Settings:
