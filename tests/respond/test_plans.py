@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from stillwatch.records import Measure, PlanState, Sent, StepState
+from stillwatch.records import Kind, Measure, PlanState, Sent, StepState
 from stillwatch.respond import Conflict, NotAllowed, NotNow, Unfit, granting, outbox, planning
 from stillwatch.respond import tables as t
 from stillwatch.respond.planning import Wanted
@@ -295,3 +295,23 @@ def test_two_who_run_one_plan_share_its_steps(office: Office) -> None:
         one.join(120)
     assert sorted(a for _, a in hands.order()) == names("a", 20)
     assert under(office) == set(names("a", 20))
+
+
+def test_members_of_a_pool_are_not_told_that_they_collect_training_data(make_office: Any) -> None:
+    """What a pool is used for is not known."""
+    office = make_office("sqlite")
+    pool = campaign("G-1", names("a", 3), [CARD], kind=Kind.POOL)
+    filed(office, result([(pool, names("a", 3))]))
+    with office.work() as work:
+        plan = planning.make(
+            work, 1, Wanted(Measure.BLOCK), estimate=lambda c, x: collateral(work, c, x), two_above=9
+        )
+        assert (plan.reason, plan.estimate["unrated"], plan.estimate["high"]) == ("pool_member", 3, 3)
+        with pytest.raises(Unfit, match="K-1 is a pool"):
+            planning.make(
+                work,
+                1,
+                Wanted(Measure.BLOCK, reason="campaign_member"),
+                estimate=lambda c, x: {},
+                two_above=9,
+            )

@@ -49,8 +49,8 @@ def plan() -> None:
 )
 @option("--credentials", section="Doing", metavar="FILE", type=click.Path(dir_okay=False),
         help="JSON lines of account_id and credential: keys to revoke, by digest.")  # fmt: skip
-@option("--reason", default="campaign_member", show_default=True, section="Telling", metavar="CODE",
-        help="Reason code of the notice.")  # fmt: skip
+@option("--reason", default="", section="Telling", metavar="CODE",
+        help="Reason code of the notice; else campaign_member or pool_member, as the case is.")  # fmt: skip
 @option("--say", default="", section="Telling", metavar="TEXT", help="Sentence in place of the reason's own.")
 @option("--without-notices", is_flag=True, section="Telling", help="You tell the customers in another way.")
 @at_desk

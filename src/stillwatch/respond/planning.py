@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -24,6 +24,7 @@ from stillwatch.records import (
     CaseState,
     EventKind,
     Family,
+    Kind,
     Measure,
     Page,
     Permission,
@@ -43,6 +44,7 @@ from stillwatch.respond.work import Work, added, changed
 DRY_RUN = "dry-run"
 EXECUTORS = (DRY_RUN, "webhook", "litellm")
 LONGEST_SENTENCE, MOST_STAGES = 1_000, 20
+_REASONS = {Kind.CAMPAIGN.value: Reason.CAMPAIGN_MEMBER, Kind.POOL.value: Reason.POOL_MEMBER}
 _COLUMNS = [t.plans.c[f.name] for f in fields(Plan)]
 
 
@@ -61,7 +63,8 @@ class Wanted:
 
     measure: Measure
     executor: str = DRY_RUN
-    reason: str = Reason.CAMPAIGN_MEMBER.value
+    reason: str = ""
+    """Reason code; empty: what the case is, campaign or pool."""
     sentence: str = ""
     """In place of the reason's own."""
     stages: tuple[float, ...] = (1.0,)
@@ -136,6 +139,9 @@ def make(work: Work, case_number: int, wanted: Wanted, *, estimate: Estimate, tw
     case = cases._get(work.conn, case_number)
     if case.state is CaseState.CLOSED:
         raise NotNow(f"{case.id} is closed", hint="reopen it first")
+    wanted = replace(wanted, reason=wanted.reason or _REASONS.get(case.kind, Reason.LINKED_ACCOUNT).value)
+    if wanted.reason == Reason.CAMPAIGN_MEMBER.value and case.kind == Kind.POOL.value:
+        raise Unfit(f"{case.id} is a pool: what it is used for is not known", hint="--reason pool_member")
     sentence = _checked(wanted)
     chosen, out = targets(work, case, wanted.accounts)
     if not chosen:

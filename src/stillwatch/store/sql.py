@@ -6,6 +6,7 @@ failing half way. On PostgreSQL rows are compared with the version they were rea
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -140,10 +141,11 @@ def migrate(engine: Engine, *, to: str = "head") -> tuple[str | None, str | None
         The database was written by a newer version.
     """
     script = _scripts()
+    _private(engine)
     with writing(engine) as connection:
+        _lock(connection)
         before = _revision(connection)
         _known(script, before)
-        _lock(connection)
 
         def steps(now: Any, _context: MigrationContext) -> Any:
             return script._upgrade_revs(to, now)
@@ -155,7 +157,9 @@ def migrate(engine: Engine, *, to: str = "head") -> tuple[str | None, str | None
 
 
 def revision(engine: Engine) -> tuple[str | None, str]:
-    """What form the tables have, and what the newest is."""
+    """What form the tables have, and what the newest is. Looking does not make a file."""
+    if engine.dialect.name == "sqlite" and not Path(str(engine.url.database)).exists():
+        return None, str(_scripts().get_current_head())
     with reading(engine) as connection:
         return _revision(connection), str(_scripts().get_current_head())
 
@@ -170,6 +174,19 @@ def check_revision(engine: Engine) -> None:
         raise ConfigError(
             f"the store has form {now}, this version needs {newest}", hint="stillwatch respond migrate"
         )
+
+
+def _private(engine: Engine) -> None:
+    """A new SQLite file can be read by its owner alone: it will hold documents and password hashes."""
+    if engine.dialect.name != "sqlite":
+        return
+    try:
+        os.close(os.open(str(engine.url.database), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise ConfigError(f"{engine.url.database}: {(error.strerror or 'cannot be made').lower()}",
+                          hint="name a file in a folder that you can write to") from error  # fmt: skip
 
 
 def _known(script: ScriptDirectory, found: str | None) -> None:
