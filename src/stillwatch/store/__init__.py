@@ -1,5 +1,5 @@
 """Where tables and state live: the embedded engine behind Ibis, folders that are written while they are received, and
-what a gate remembers.
+what a gate and a watch remember.
 
 The engine and the folders are loaded when they are asked for: a gateway needs neither.
 """

@@ -14,7 +14,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-MOST_LOOKS = 24
 FIRST = 0.5
 """Share of a day's rate that its first look spends where there are several looks."""
 _NOTHING = 1e-9
