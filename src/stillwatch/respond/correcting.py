@@ -186,8 +186,8 @@ def interval(wrong: int, of: int) -> tuple[float, float]:
     >>> interval(0, 0), [round(x, 4) for x in interval(1, 10)]
     ((0.0, 1.0), [0.0025, 0.445])
     """
-    from scipy.stats import beta
+    from scipy.special import betaincinv
 
-    low = 0.0 if wrong == 0 else float(beta.ppf(0.025, wrong, of - wrong + 1))
-    high = 1.0 if wrong == of else float(beta.ppf(0.975, wrong + 1, of - wrong))
+    low = 0.0 if wrong == 0 else float(betaincinv(wrong, of - wrong + 1, 0.025))
+    high = 1.0 if wrong == of else float(betaincinv(wrong + 1, of - wrong, 0.975))
     return low, high
