@@ -24,7 +24,7 @@ from stillwatch.records import Rejected
 from stillwatch.settings import Settings, load_key
 from stillwatch.store import open_backend
 from stillwatch.wiring.progress import Clock, Progress
-from stillwatch.wiring.refusals import Refusals
+from stillwatch.wiring.refusals import Sink
 
 EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)
 """No log of a language model API is older."""
@@ -34,12 +34,16 @@ class Intake:
     """Reads every input into features, once, in order, with text work spread over threads."""
 
     def __init__(
-        self, inputs: Sequence[str], settings: Settings, key: Key, *, format: str | None, mapping: Path | None,
-        stdin: BinaryIO | None, progress: Progress, refused: Refusals,
+        self, inputs: Sequence[str | Source], settings: Settings, key: Key, *, format: str | None,
+        mapping: Path | None, stdin: BinaryIO | None, progress: Progress, refused: Sink,
     ) -> None:  # fmt: skip
         self.settings, self.key, self.progress, self.refused = settings, key, progress, refused
+        self.format, self.mapping = format, mapping
         self.feat = Featurizer(key, load_lexicon())
-        self.features, logs = split_sources(inputs)
+        features, logs = split_sources(inputs)
+        self.sources = [*features, *logs]
+        """Everything that is read, in order: feature files of earlier ingests, then logs."""
+        self.features = [Path(str(source.path)) for source in features]
         self.reader: Reader | None = None
         if logs:
             self.reader = open_reader(logs, settings, format, mapping, stdin=stdin, on_file=self._on_file,
@@ -117,13 +121,13 @@ def open_reader(
     )  # fmt: skip
 
 
-def split_sources(inputs: Sequence[str]) -> tuple[list[Path], list[Source]]:
+def split_sources(inputs: Sequence[str | Source]) -> tuple[list[Source], list[Source]]:
     """The feature files of earlier ingests among the inputs, wherever they lie, and the logs."""
-    features: list[Path] = []
+    features: list[Source] = []
     logs: list[Source] = []
     for source in find_sources(inputs):
         if source.path is not None and _is_feature_file(source.path):
-            features.append(source.path)
+            features.append(source)
         else:
             logs.append(source)
     return features, logs
@@ -151,26 +155,26 @@ def load_traffic(
     intake: Intake, settings: Settings, spill: str, *, accounts: Sequence[str], releases: str | None,
     client_releases: str | None, clock: Clock,
 ) -> tuple[Traffic, dict[str, Any]]:  # fmt: skip
-    """Everything a scan reads, as one `Traffic`."""
+    """Everything a scan reads, as one `Traffic`, whose engine the caller closes."""
     context: dict[str, Any] = {}
     table = None
     if accounts:
         clock.step("reading accounts")
         table, bad = read_accounts(list(accounts))
-        intake.refused.extend(some_usable(", ".join(accounts), table, bad))
+        _refuse(intake, some_usable(", ".join(accounts), table, bad))
         says_something(", ".join(accounts), table)
     model_rows: list[tuple[str, int]] = []
     client_rows: list[tuple[str, str, int]] = []
     if releases:
         got, bad = read_releases(releases)
-        intake.refused.extend(some_usable(releases, got, bad))
+        _refuse(intake, some_usable(releases, got, bad))
         model_rows = [(r["model"], micro(r["released_at"])) for r in got.to_pylist()]
         context["releases"] = [
             {"model": r["model"], "released_at": r["released_at"].isoformat()} for r in got.to_pylist()
         ]
     if client_releases:
         got, bad = read_client_releases(client_releases)
-        intake.refused.extend(some_usable(client_releases, got, bad))
+        _refuse(intake, some_usable(client_releases, got, bad))
         client_rows = [(r["client"], r["version"], micro(r["released_at"])) for r in got.to_pylist()]
     clock.step("reading")
     loader = Loader(open_backend(settings.run.threads, settings.run.memory_limit, spill), intake.feat)
@@ -178,6 +182,11 @@ def load_traffic(
         loader.add(batch)
     clock.step("accounts and units")
     return loader.finish(table, model_rows, client_rows), context
+
+
+def _refuse(intake: Intake, refused: list[Rejected]) -> None:
+    for one in refused:
+        intake.refused.add(one)
 
 
 def some_usable(name: str, table: pa.Table, refused: list[Rejected]) -> list[Rejected]:

@@ -26,6 +26,19 @@ class Progress(Protocol):
         """Say something once."""
 
 
+class Unheard:
+    """Where nobody listens."""
+
+    def step(self, name: str, total: float | None = None) -> None:
+        """Say nothing."""
+
+    def advance(self, amount: float) -> None:
+        """Say nothing."""
+
+    def note(self, text: str) -> None:
+        """Say nothing."""
+
+
 class Clock:
     """Seconds per phase."""
 

@@ -8,6 +8,7 @@ import sys
 import time
 import zlib
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -75,7 +76,9 @@ def scan(
     traits = load_traits(disabled=tuple(settings.detect.disabled_traits))
     options = options_of(settings)
     clock = Clock(progress)
-    with staging(out) as spill, Refusals(Path(spill) / "refused") as rejected:
+    with ExitStack() as stack:
+        spill = stack.enter_context(staging(out))
+        rejected = stack.enter_context(Refusals(Path(spill) / "refused"))
         intake = Intake(
             inputs,
             settings,
@@ -95,6 +98,7 @@ def scan(
             client_releases=client_releases,
             clock=clock,
         )
+        stack.callback(traffic.engine.close)
         if not traffic.n_exchanges:
             return _empty(intake, rejected, settings, reference.about(), out, overwrite, clock)
         permitted = None
@@ -165,7 +169,7 @@ def _exemplars(
     ``before`` rows came from feature files, which hold no text. The pass refuses what the first one refused,
     so that both number the rows alike.
     """
-    seq = traffic.column("seq")
+    seq = detection.rows.column("seq")
     wanted = {}
     for index, stream in enumerate(detection.streams):
         for row in stream.linked_rows[: settings.report.max_exemplars].tolist():
