@@ -2,6 +2,7 @@
 most of the traffic, and a text that everybody continues. Prints the rows of the largest intermediate of every step.
 
     python -m scripts.bench_skew --accounts 1000000 --giant 10000000
+    python -m scripts.bench_skew --accounts 200000 --giant 1000000 --engine spark --master 'local[2]'
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from stillwatch.detect.features import FEATURE_SCHEMA, Featurizer
 from stillwatch.detect.hubs import mix
 from stillwatch.detect.lexicon import load_lexicon
 from stillwatch.detect.run import Options, detect
-from stillwatch.detect.traffic import MINUTE, Loader
+from stillwatch.detect.traffic import MINUTE, Loader, traffic_of
 from stillwatch.detect.traits import load_traits
 from stillwatch.store.engine import DuckEngine, open_backend
 
@@ -121,10 +122,17 @@ def _rows(node: Any) -> list[int]:
 def run(engine: Any, accounts: int, giant: int) -> dict[str, Any]:
     """Load the heavy traffic and detect on it."""
     table, feat, begun = heavy(accounts, giant), named(accounts), time.perf_counter()
-    loader = Loader(engine, feat)
-    for batch in table.to_batches(max_chunksize=200_000):
-        loader.add(batch)
-    traffic = loader.finish(None)
+    if isinstance(engine, DuckEngine):
+        loader = Loader(engine, feat)
+        for batch in table.to_batches(max_chunksize=200_000):
+            loader.add(batch)
+        traffic = loader.finish(None)
+    else:
+        from stillwatch.wiring.cluster import CODED
+
+        numbered = table.append_column("seq", pa.array(np.arange(len(table)))).cast(CODED)
+        engine.put("raw", engine.session.createDataFrame(numbered))
+        traffic = traffic_of(engine, feat, len(table), None, (), ())
     found = detect(traffic, load_traits(), load_baseline(None, KEY.key_id), Options())
     return {
         "rows": len(table), "accounts": accounts + 2, "hubs": len(found.hubs), "groups": len(found.groups),
@@ -142,11 +150,18 @@ def main() -> None:
     )
     parser.add_argument("--accounts", type=int, default=1_000_000)
     parser.add_argument("--giant", type=int, default=10_000_000)
+    parser.add_argument("--engine", choices=["duckdb", "spark"], default="duckdb")
+    parser.add_argument("--master", default="local")
     parser.add_argument("--memory-limit", default="8GB")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
-    engine = Counting(open_backend(0, args.memory_limit, None))
-    result = run(engine, args.accounts, args.giant)
+    if args.engine == "spark":
+        from stillwatch.store.spark import open_spark
+
+        engine: Any = open_spark(args.master, memory_limit=args.memory_limit)
+    else:
+        engine = Counting(open_backend(0, args.memory_limit, None))
+    result = {"engine": args.engine, **run(engine, args.accounts, args.giant)}
     engine.close()
     text = json.dumps(result)
     print(text)

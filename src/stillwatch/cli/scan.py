@@ -12,6 +12,7 @@ from stillwatch.cli import offers
 from stillwatch.cli.commands import VerbCommand, general_options, json_option, option, reading_options
 from stillwatch.cli.edge import mapping_path, read_settings, standard_input
 from stillwatch.cli.terminal import print_json, progress
+from stillwatch.errors import ConfigError
 
 if TYPE_CHECKING:
     from stillwatch.records import ScanResult
@@ -42,6 +43,10 @@ class ScanCommand(VerbCommand):
             "with what you know about accounts, and who may distil",
         ),
         ("zstdcat day.jsonl.zst | stillwatch scan - --json | jq .counts", "from a pipe, into a program"),
+        (
+            "stillwatch scan /shared/logs --engine spark --master spark://head:7077 --out report",
+            "on a cluster, when one machine is too small",
+        ),
         ("stillwatch scan logs/ --check-null", "does it find anything in shuffled data? It should not"),
     ),
 )
@@ -94,6 +99,20 @@ class ScanCommand(VerbCommand):
 @option("--overwrite", section="Writing", is_flag=True, help="Replace an earlier run in that folder.")
 @json_option("Print summary.json to standard output; everything else goes to standard error.")
 @option(
+    "--engine",
+    section="Machine",
+    type=click.Choice(["duckdb", "spark"]),
+    default=None,
+    help="Where tables are worked on: in this process, or on Spark. The result is the same; else `run.engine`.",
+)
+@option(
+    "--master",
+    section="Machine",
+    metavar="URL",
+    default=None,
+    help="Spark's master, with `--engine spark`: local, spark://HOST:PORT, yarn, ...; else `run.master`.",
+)
+@option(
     "--check-null",
     section="Checking",
     type=click.IntRange(min=1),
@@ -116,6 +135,8 @@ def scan(
     out: str | None,
     overwrite: bool,
     as_json: bool,
+    engine: str | None,
+    master: str | None,
     check_null: int | None,
     settings_path: str | None,
     quiet: bool,
@@ -130,7 +151,9 @@ def scan(
     """
     from stillwatch import wiring
 
-    settings = read_settings(settings_path, key_file)
+    settings = read_settings(settings_path, key_file).with_engine(engine, master)
+    if master is not None and settings.run.engine != "spark":
+        raise ConfigError("--master is Spark's", hint="add --engine spark")
     with progress(quiet=quiet) as told:
         result = wiring.scan(
             inputs,

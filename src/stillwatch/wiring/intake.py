@@ -7,6 +7,7 @@ import os
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,7 +18,7 @@ import pyarrow.parquet as pq
 from stillwatch.detect.digest import Key
 from stillwatch.detect.features import PORTABLE, Featurizer, from_portable
 from stillwatch.detect.lexicon import load_lexicon
-from stillwatch.detect.traffic import Loader, Traffic
+from stillwatch.detect.traffic import Loader, Traffic, traffic_of
 from stillwatch.errors import ConfigError, SourceError
 from stillwatch.ingest import Reader, Source, find_sources, read_accounts, read_client_releases, read_releases
 from stillwatch.records import Rejected
@@ -177,6 +178,19 @@ def load_traffic(
         _refuse(intake, some_usable(client_releases, got, bad))
         client_rows = [(r["client"], r["version"], micro(r["released_at"])) for r in got.to_pylist()]
     clock.step("reading")
+    if settings.run.engine == "spark":
+        from stillwatch.store.spark import open_spark
+        from stillwatch.wiring.cluster import read_on_cluster
+
+        run = settings.run
+        spark = open_spark(run.master, threads=run.threads, memory_limit=run.memory_limit, spill=spill)
+        with ExitStack() as undo:
+            undo.callback(spark.close)
+            rows = read_on_cluster(spark, intake)
+            clock.step("accounts and units")
+            traffic = traffic_of(spark, intake.feat, rows, table, model_rows, client_rows)
+            undo.pop_all()
+        return traffic, context
     loader = Loader(open_backend(settings.run.threads, settings.run.memory_limit, spill), intake.feat)
     for batch in intake.batches():
         loader.add(batch)
