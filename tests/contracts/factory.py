@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import ibis
 import numpy as np
 import orjson
 import pyarrow as pa
@@ -29,6 +28,7 @@ from stillwatch.detect.shape import group_rows, stream_of
 from stillwatch.detect.traffic import Loader, Traffic
 from stillwatch.detect.trait import EventTrait, QueueTrait, ShapeTrait, TokenTrait, Trait
 from stillwatch.records import ACCOUNT_SCHEMA, EXCHANGE_SCHEMA
+from stillwatch.store import open_backend
 
 KEY = Key.derive(b"contracts: no secret at all, 32b")
 START = datetime(2026, 9, 1, tzinfo=UTC)
@@ -100,9 +100,7 @@ class World:
         """The story through the featuriser and the loader; rows in another order or in other batches if asked."""
         rows = self.rows if order is None else [self.rows[i] for i in order]
         feat = Featurizer(KEY, load_lexicon())
-        engine = ibis.duckdb.connect()
-        engine.con.execute("SET threads = 1")
-        loader = Loader(engine, feat)
+        loader = Loader(open_backend(1, "1GB", None), feat)
         whole = pa.RecordBatch.from_pylist(rows, schema=EXCHANGE_SCHEMA)
         for i in range(0, len(rows), batch):
             part = whole.slice(i, batch)
@@ -124,6 +122,12 @@ class World:
         kept.releases = [] if "release.released_at" in fields else self.releases
         kept.client_releases = [] if "client_release.version" in fields else self.client_releases
         return kept
+
+
+def embedded(traffic: Traffic) -> Any:
+    """The connection of the embedded engine, for what no expression says."""
+    engine: Any = traffic.engine
+    return engine.con
 
 
 def _micro(when: datetime) -> int:
@@ -196,7 +200,8 @@ def shape_of(trait: ShapeTrait, traffic: Traffic, accounts: Iterable[str]) -> fl
     if "family" not in traffic.table().columns:
         assign_families(traffic)
     group = Group(units_of(traffic, accounts), 0, [])
-    return float(stream_of(traffic, group, group_rows(traffic, [group])[0]).features[trait.column])
+    rows = group_rows(traffic, [group])
+    return float(stream_of(traffic, rows, group, rows.of_group[0]).features[trait.column])
 
 
 def bet_on(trait: TokenTrait, traffic: Traffic, accounts: Iterable[str], *, kappa: float = 3.0) -> float:

@@ -43,7 +43,7 @@ from stillwatch.records import (
     RELEASE_SCHEMA,
     Abstention,
 )
-from tests.contracts.factory import NOTHING, World, hubs_of, queue_scores, seen
+from tests.contracts.factory import NOTHING, World, embedded, hubs_of, queue_scores, seen
 from tests.contracts.golden import GOLDEN
 from tests.contracts.town import CANARY, POOL, town
 
@@ -91,7 +91,7 @@ def arrays(trait: Trait, traffic: Traffic) -> tuple[np.ndarray, ...]:
 
 def fingerprint(traffic: Traffic) -> tuple[Any, ...]:
     """Everything a trait could spoil."""
-    table = traffic.con.con.execute("SELECT count(*), bit_xor(hash(e)) FROM exchange e").fetchall()
+    table = embedded(traffic).execute("SELECT count(*), bit_xor(hash(e)) FROM exchange e").fetchall()
     columns = {name: column.tobytes() for name, column in traffic.columns.items()}
     accounts = tuple(
         getattr(traffic.accounts, name).tobytes() for name in traffic.accounts.__dataclass_fields__
@@ -329,8 +329,8 @@ def test_the_rest_goes_on_without_it(trait: Trait, traffic: Traffic, extracted: 
     """Take a trait away: the scan runs to its end, nobody fails, and only its own evidence is missing."""
     left = tuple(extracted[t.id] for t in load_traits(disabled=(trait.id,)))
     assert {t.id for t in left} == set(IDS) - {trait.id}
-    traffic.con.con.execute("ALTER TABLE exchange DROP COLUMN family")
-    traffic.con.con.execute("ALTER TABLE exchange DROP COLUMN payload")
+    embedded(traffic).execute("ALTER TABLE exchange DROP COLUMN family")
+    embedded(traffic).execute("ALTER TABLE exchange DROP COLUMN payload")
     found = detect(traffic, left, NOTHING, Options())
     assert found.abstentions == []
     assert set(found.tokens) == {t.id for t in TOKEN} - {trait.id}

@@ -86,9 +86,7 @@ def test_rows_keep_their_order() -> None:
     traffic = traffic_of(rows)
     full = traffic.column("full").copy()
     assign_families(traffic)
-    table = traffic.con.con.execute(
-        'SELECT "full", family, payload, seq FROM exchange ORDER BY seq'
-    ).fetchnumpy()
+    table = traffic.fetch(traffic.table().select("full", "family", "payload", "seq").order_by("seq"))
     assert table["full"].tolist() == full.tolist()
     assert table["family"].tolist() == traffic.column("family").tolist()
     assert table["payload"].tolist() == traffic.column("payload").tolist()

@@ -214,7 +214,7 @@ def test_spreads_from_the_table_are_the_plain_ones() -> None:
                 for i in range(int(rng.integers(1, 4)))
             ]
     traffic = traffic_of([rows[i] for i in rng.permutation(len(rows))])
-    got = multiplicities(traffic, "SELECT n AS key, unit, turn AS payload FROM exchange")
+    got = multiplicities(traffic, traffic.table().select("unit", key="n", payload="turn"))
     assert sorted(got) == [-7, 1]
     for key, table in sent.items():
         wanted = spread_of(table)
@@ -288,7 +288,8 @@ def test_families_feed_the_queue() -> None:
     ]
     traffic = traffic_of(rows)
     assign_families(traffic)
-    got = multiplicities(traffic, "SELECT family AS key, unit, payload FROM exchange WHERE family <> 0")
+    t = traffic.table()
+    got = multiplicities(traffic, t.filter(t.family != 0).select("unit", "payload", key="family"))
     assert len(got) == 1
     found = next(iter(got.values()))
     assert set(found.multiplicity.tolist()) == {3}

@@ -13,6 +13,7 @@ from stillwatch.cli import offers
 from stillwatch.cli.commands import MOMENT, VerbCommand, general_options, json_option, option, reading_options
 from stillwatch.cli.edge import mapping_path, read_settings, standard_input, utc, with_memory_limit
 from stillwatch.cli.terminal import console, print_json, progress
+from stillwatch.errors import ConfigError
 
 if TYPE_CHECKING:
     from stillwatch.records import ScanResult
@@ -46,6 +47,10 @@ class ScanCommand(VerbCommand):
         (
             "stillwatch scan archive --since 2026-11-20 --until 2026-11-24 --out report",
             "four days of a store; s3://bucket/archive works as well",
+        ),
+        (
+            "stillwatch scan /shared/logs --engine spark --master spark://head:7077 --out report",
+            "on a cluster, when one machine is too small",
         ),
         ("stillwatch scan logs/ --check-null", "does it find anything in shuffled data? It should not"),
     ),
@@ -113,6 +118,20 @@ class ScanCommand(VerbCommand):
 @option("--overwrite", section="Writing", is_flag=True, help="Replace an earlier run in that folder.")
 @json_option("Print summary.json to standard output; everything else goes to standard error.")
 @option(
+    "--engine",
+    section="Machine",
+    type=click.Choice(["duckdb", "spark"]),
+    default=None,
+    help="Where tables are worked on: in this process, or on Spark. The result is the same; else `run.engine`.",
+)
+@option(
+    "--master",
+    section="Machine",
+    metavar="URL",
+    default=None,
+    help="Spark's master, with `--engine spark`: local, spark://HOST:PORT, yarn, ...; else `run.master`.",
+)
+@option(
     "--check-null",
     section="Checking",
     type=click.IntRange(min=1),
@@ -149,6 +168,8 @@ def scan(
     out: str | None,
     overwrite: bool,
     as_json: bool,
+    engine: str | None,
+    master: str | None,
     check_null: int | None,
     explain_plan: bool,
     memory_limit: str | None,
@@ -165,7 +186,11 @@ def scan(
     """
     from stillwatch import wiring
 
-    settings = with_memory_limit(read_settings(settings_path, key_file), memory_limit)
+    settings = with_memory_limit(read_settings(settings_path, key_file), memory_limit).with_engine(
+        engine, master
+    )
+    if master is not None and settings.run.engine != "spark":
+        raise ConfigError("--master is Spark's", hint="add --engine spark")
     costs: dict[str, Any] = {}
     with progress(quiet=quiet) as told:
         result = wiring.scan(

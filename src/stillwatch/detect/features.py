@@ -409,8 +409,9 @@ def _conflicts(agent: str | None, headers: Any) -> int:
     return flags
 
 
-_NAMED = {"acct": "account", "org": "org", "model": "model", "channel": "channel", "operation": "operation",
-          "country": "country", "client": "client"}  # fmt: skip
+NAMED = {"acct": "account", "org": "org", "model": "model", "channel": "channel", "operation": "operation",
+         "country": "country", "client": "client"}  # fmt: skip
+"""Columns that hold codes, and whose codes they are."""
 PORTABLE = b"stillwatch.features"
 """Schema metadata key of a feature file; its value is the key id the digests were made with."""
 
@@ -420,8 +421,8 @@ def portable(batch: pa.RecordBatch, names: Names, key_id: str) -> pa.Table:
     columns, fields = [], []
     for i, f in enumerate(batch.schema):
         column = batch.column(i)
-        if f.name in _NAMED:
-            table = pa.array(getattr(names, _NAMED[f.name]).names, pa.string())
+        if f.name in NAMED:
+            table = pa.array(getattr(names, NAMED[f.name]).names, pa.string())
             codes = pc.if_else(pc.less(column, 0), None, column)
             column = table.take(codes) if len(table) else pa.nulls(len(column), pa.string())
             f = pa.field(f.name, pa.string())
@@ -437,7 +438,7 @@ def from_portable(batch: pa.RecordBatch, feat: Featurizer) -> pa.RecordBatch:
     columns = []
     for f in FEATURE_SCHEMA:
         column = batch.column(f.name)
-        if f.name in _NAMED:
-            column = pa.array(getattr(feat.names, _NAMED[f.name]).codes(column.cast(pa.string())), pa.int32())
+        if f.name in NAMED:
+            column = pa.array(getattr(feat.names, NAMED[f.name]).codes(column.cast(pa.string())), pa.int32())
         columns.append(column.cast(f.type))
     return pa.RecordBatch.from_arrays(columns, schema=FEATURE_SCHEMA)

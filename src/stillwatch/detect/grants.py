@@ -16,8 +16,8 @@ from stillwatch.records import Family, Finding
 class Covered:
     """Which exchanges are inside a grant's scope, and where use went beyond one."""
 
-    rows: np.ndarray
-    """bool[exchanges]."""
+    seqs: np.ndarray
+    """int64: ``seq`` of each, ascending."""
     accounts: np.ndarray
     """bool[accounts]: named by a grant and within it."""
     beyond: tuple[Finding, ...]
@@ -29,19 +29,19 @@ def apply_grants(traffic: Traffic, grants: pa.Table | None) -> Covered:
     Volume limits cover the first exchanges in time; what comes after is outside. What one grant covers does
     not draw on another, so that a renewal or an extension adds to it; grants are spent in order of their end.
     """
-    rows = np.zeros(traffic.n_exchanges, np.bool_)
     named = np.zeros(len(traffic.names.account.names), np.bool_)
     broken = named.copy()
     findings: list[Finding] = []
     if grants is None or not len(grants):
-        return Covered(rows, named, ())
-    acct, ts, model = traffic.column("acct"), traffic.column("ts"), traffic.column("model")
-    tokens = np.maximum(traffic.column("output_tokens"), 0)
+        return Covered(np.zeros(0, np.int64), named, ())
+    told = sorted(grants.to_pylist(), key=lambda g: (str(g["valid_until"]), str(g["grant_id"])))
+    granted = [(grant, mine) for grant in told if (mine := _accounts_of(traffic, grant)).any()]
+    sent = _sent(traffic, [mine for _, mine in granted])
+    acct, ts, model = sent["acct"], sent["ts"], sent["model"]
+    tokens = np.maximum(sent["output_tokens"], 0)
+    rows = np.zeros(len(ts), np.bool_)
     holders: list[tuple[dict[str, Any], np.ndarray]] = []
-    for grant in sorted(grants.to_pylist(), key=lambda g: (str(g["valid_until"]), str(g["grant_id"]))):
-        mine = _accounts_of(traffic, grant)
-        if not mine.any():
-            continue
+    for grant, mine in granted:
         own = np.flatnonzero(mine[acct])
         order = own[np.argsort(ts[own], kind="stable")]
         since = _micro(grant["valid_from"], traffic.start)
@@ -72,7 +72,15 @@ def apply_grants(traffic: Traffic, grants: pa.Table | None) -> Covered:
                     ("a renewal that has not been recorded yet", "use of the account for something else"),
                 )
             )  # fmt: skip
-    return Covered(rows, named & ~broken, tuple(findings))
+    return Covered(sent["seq"][rows], named & ~broken, tuple(findings))
+
+
+def _sent(traffic: Traffic, holders: list[np.ndarray]) -> dict[str, np.ndarray]:
+    """The exchanges of all accounts that hold a grant, in order of input."""
+    t = traffic.table()
+    codes = np.flatnonzero(np.any(holders, axis=0)) if holders else np.zeros(0, np.int64)
+    theirs = t.semi_join(traffic.engine.local(pa.table({"acct": pa.array(codes, pa.int32())})), "acct")
+    return traffic.fetch(theirs.select("seq", "acct", "ts", "model", "output_tokens").order_by("seq"))
 
 
 def _accounts_of(traffic: Traffic, grant: dict[str, object]) -> np.ndarray:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import ibis
 import numpy as np
 import pyarrow as pa
 from scipy import stats
 
 from stillwatch.detect.betting import binomial_log10_e, log10_mean
+from stillwatch.detect.tables import smallest
 from stillwatch.detect.traffic import DAY, HOUR, UNKNOWN_TIME
 from stillwatch.detect.trait import Judged
 
@@ -25,6 +27,8 @@ MAX_BET = 32
 """Largest R that is bet on."""
 MIXING_SAMPLE = 400
 """Payloads of one multiplicity that are looked at for who sends together with whom."""
+_PARTS = 1 << 32
+"""Into how many parts one is divided where quotients are added up."""
 MAX_VOTES = 6
 """First appearances on one side of one ban that count, each in another hour."""
 _HOUR_BITS = 32
@@ -114,41 +118,19 @@ class Spread:
         return Judged(self.log10_e(), *halves)
 
 
-def multiplicities(traffic: Traffic, where: str) -> dict[int, Spread]:
-    """How payloads spread over units, per key of ``where`` (a SQL table with columns key, unit, payload).
+def multiplicities(traffic: Traffic, sent: Any) -> dict[int, Spread]:
+    """How payloads spread over units, per key of ``sent`` (an expression with columns key, unit, payload).
 
     The accounts that take turns with a unit are the square of the sum over the sum of squares of how often
     it and each other sent a payload of the same multiplicity together, over at most `MIXING_SAMPLE` of them.
     """
-    db = traffic.con.con
-    db.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE _dealt AS
-        WITH source AS (SELECT DISTINCT key, unit, payload FROM ({where}))
-        SELECT key, unit, payload, count(*) OVER (PARTITION BY key, payload) AS m FROM source
-        """  # noqa: S608  (the sources are the two below)
-    )
-    rows = db.execute(
-        f"""
-        WITH several AS (
-            SELECT key, m, payload, row_number() OVER (PARTITION BY key, m ORDER BY payload) AS place
-            FROM (SELECT DISTINCT key, m, payload FROM _dealt WHERE m BETWEEN 2 AND {MAX_BET})
-        ), few AS (
-            SELECT _dealt.* FROM _dealt JOIN several USING (key, m, payload) WHERE place <= {MIXING_SAMPLE}
-        ), pairs AS (
-            SELECT few.key AS key, few.m AS m, few.unit AS unit, other.unit AS other, count(*) AS n
-            FROM few JOIN few AS other ON few.key = other.key AND few.payload = other.payload GROUP BY ALL
-        ), turns AS (
-            SELECT key, m, unit, sum(n)::DOUBLE ** 2 / sum(n * n) AS mixing FROM pairs GROUP BY key, m, unit
-        ), each AS (
-            SELECT key, m, payload, payload & 1 AS odd, floor(avg(coalesce(mixing, m)) + 1e-9)::BIGINT AS mixing
-            FROM _dealt LEFT JOIN turns USING (key, m, unit) GROUP BY key, m, payload
-        ), size AS (SELECT key, count(DISTINCT unit) AS units FROM _dealt GROUP BY key)
-        SELECT key, m, mixing, odd, count(*) AS payloads, any_value(units) AS units
-        FROM each JOIN size USING (key) GROUP BY key, m, mixing, odd ORDER BY key, odd, m, mixing
-        """  # noqa: S608  (two numbers of ours)
-    ).fetchnumpy()
-    db.execute("DROP TABLE _dealt")
+    sent = sent.distinct()
+    together = ibis.window(group_by=["key", "payload"])
+    with traffic.engine.kept(sent.mutate(m=sent.count().over(together))) as dealt:
+        each = turns_taken(dealt, traffic.engine.salts)
+        size = dealt.group_by("key").agg(units=dealt.unit.nunique())
+        spread = each.group_by("key", "m", "mixing", "odd").agg(payloads=each.count()).join(size, "key")
+        rows = traffic.fetch(spread.order_by("key", "odd", "m", "mixing"))
     key = rows["key"]
     out = {}
     for k in np.unique(key):
@@ -158,18 +140,47 @@ def multiplicities(traffic: Traffic, where: str) -> dict[int, Spread]:
     return out
 
 
+def turns_taken(dealt: Any, salts: int) -> Any:
+    """Multiplicity, half and mixing of each payload of each key, from (key, unit, payload, m).
+
+    No more than `MIXING_SAMPLE` payloads of at most `MAX_BET` units are looked at for each key and multiplicity, so
+    no more than 400 times m squared pairs are made of them, however large the traffic. A mean of quotients is taken
+    in whole parts of `_PARTS`, since floats add up to something else in another order.
+    """
+    several = dealt.filter(dealt.m.between(2, MAX_BET))
+    few = several.semi_join(
+        smallest(
+            several.select("key", "m", "payload").distinct(), ["key", "m"], "payload", MIXING_SAMPLE, salts
+        ),
+        ["key", "m", "payload"],
+    )
+    other = few.select("key", "payload", other="unit").view()
+    pairs = (
+        few.join(other, ["key", "payload"]).group_by("key", "m", "unit", "other").agg(n=lambda t: t.count())
+    )
+    turns = pairs.group_by("key", "m", "unit").agg(total=pairs.n.sum(), squares=(pairs.n * pairs.n).sum())
+    mixing = turns.total.cast("float64") * turns.total.cast("float64") / turns.squares.cast("float64")
+    turns = turns.select("key", "m", "unit", parts=(mixing * _PARTS + 0.5).floor().cast("int64"))
+    alone = ibis.ifelse(dealt.m <= MAX_BET, dealt.m, 0) * _PARTS
+    beside = dealt.mutate(alone=alone).left_join(turns, ["key", "m", "unit"])
+    beside = beside.select("key", "m", "payload", parts=ibis.coalesce(beside.parts, beside.alone))
+    each = beside.group_by("key", "m", "payload").agg(total=beside.parts.sum(), n=beside.count())
+    mean = (each.total.cast("float64") / (each.n * _PARTS).cast("float64") + 1e-9).floor().cast("int64")
+    return each.select("key", "m", odd=each.payload & 1, mixing=ibis.ifelse(each.m <= MAX_BET, mean, each.m))
+
+
 def extract(traffic: Traffic, hubs: Hubs) -> dict[int, Judged]:
     """Work-queue evidence of the hubs that are template families."""
     if len(hubs) and (hubs.trait < 0).all():
         return _of_groups(traffic, hubs)
     content = {h for h, t in enumerate(hubs.trait) if hubs.traits[t].group == "content"}
     wanted = {value: hub for value, hub in hubs.alias.items() if hub in content}
-    by_family = multiplicities(
-        traffic,
-        "SELECT family AS key, unit, payload FROM exchange WHERE family <> 0 AND payload <> 0 "
-        "AND status < 300 AND family IN (SELECT family FROM exchange WHERE family <> 0 GROUP BY family "
-        "HAVING count(*) >= 40 AND min(unit) <> max(unit))",
-    )
+    t = traffic.table()
+    t = t.filter(t.family != 0)
+    busy = t.group_by("family").agg(n=t.count(), low=t.unit.min(), high=t.unit.max())
+    busy = busy.filter(busy.n >= 40, busy.low != busy.high).select("family")
+    sent = t.filter(t.payload != 0, t.status < 300).semi_join(busy, "family")
+    by_family = multiplicities(traffic, sent.select("unit", "payload", key="family"))
     out: dict[int, Judged] = {}
     for family, spread in sorted(by_family.items()):
         if family in wanted and wanted[family] not in out:
@@ -180,14 +191,11 @@ def extract(traffic: Traffic, hubs: Hubs) -> dict[int, Judged]:
 def _of_groups(traffic: Traffic, groups: Hubs) -> dict[int, Judged]:
     """Work-queue evidence of whole groups: their templated traffic, disjoint groups only."""
     owner = pa.table({"unit": groups.units, "key": np.repeat(groups.value, np.diff(groups.ptr))})
-    traffic.con.con.register("_group", owner)
+    t = traffic.table()
+    t = t.filter(t.family != 0, t.payload != 0, t.status < 300).select("unit", "payload")
     found = multiplicities(
-        traffic,
-        "SELECT _group.key AS key, exchange.unit AS unit, exchange.payload AS payload FROM exchange "
-        "JOIN _group ON exchange.unit = _group.unit "
-        "WHERE exchange.family <> 0 AND exchange.payload <> 0 AND exchange.status < 300",
+        traffic, t.join(traffic.engine.local(owner), "unit").select("key", "unit", "payload")
     )
-    traffic.con.con.unregister("_group")
     return {key: spread.judged() for key, spread in found.items()}
 
 
@@ -203,17 +211,13 @@ def succession_log10_e(traffic: Traffic, units: np.ndarray) -> tuple[float, int,
     banned = traffic.cache["banned"]
     if not len(banned):
         return 0.0, 0, 0
-    if "first_seen" not in traffic.cache:
-        first = np.full(traffic.n_units, np.iinfo(np.int64).max)
-        np.minimum.at(first, traffic.column("unit"), traffic.column("ts"))
-        traffic.cache["first_seen"] = first
     inside = np.zeros(traffic.n_units, np.bool_)
     inside[units] = True
     bans = np.sort(frame.status_changed[banned[inside[traffic.unit[banned]]]])
     bans = bans[(bans > traffic.start + DAY) & (bans < traffic.end - DAY)]
     if not len(bans):
         return 0.0, 0, 0
-    first = traffic.cache["first_seen"][units]
+    first = traffic.first_seen()[units]
     at = np.searchsorted(bans, first)
     since = first - bans[np.maximum(at - 1, 0)]
     until = bans[np.minimum(at, len(bans) - 1)] - first

@@ -12,7 +12,7 @@ from stillwatch.detect.baseline import Baseline
 from stillwatch.detect.controller import HubTests, Pairs, make_pairs, test_hubs
 from stillwatch.detect.families import assign_families
 from stillwatch.detect.hubs import Hubs, TokenMatrix, build_hubs, token_matrix
-from stillwatch.detect.shape import Stream, group_rows, stream_of
+from stillwatch.detect.shape import Rows, Stream, group_rows, stream_of
 from stillwatch.detect.split import parts_of
 from stillwatch.detect.traffic import DAY, UNKNOWN_TIME, Traffic
 from stillwatch.detect.trait import Events, EventTrait, Judged, QueueTrait, Tokens, TokenTrait, Trait
@@ -60,6 +60,7 @@ class Detection:
     hubs: Hubs
     tests: HubTests
     groups: list[Group]
+    rows: Rows
     streams: list[Stream]
     attributor: Attributor
     abstentions: list[Abstention] = field(default_factory=list)
@@ -178,7 +179,7 @@ def detect(
         )  # fmt: skip
     step("shape")
     rows = group_rows(traffic, groups)
-    streams = [stream_of(traffic, g, r) for g, r in zip(groups, rows, strict=True)]
+    streams = [stream_of(traffic, rows, g, own) for g, own in zip(groups, rows.of_group, strict=True)]
     return Detection(
         traits,
         tokens,
@@ -187,6 +188,7 @@ def detect(
         hubs,
         tests,
         groups,
+        rows,
         streams,
         attributor,
         abstentions,

@@ -9,11 +9,15 @@ because it is computed on the sub-stream.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+import ibis
 import numpy as np
+import pyarrow as pa
 
 from stillwatch.detect.assemble import Group
 from stillwatch.detect.baseline import Calibration
+from stillwatch.detect.lexicon import Lexicon
 from stillwatch.detect.traffic import HOUR, Traffic
 
 FEATURES = (
@@ -37,7 +41,7 @@ class Stream:
     output_tokens: int
     families: np.ndarray
     rows: np.ndarray
-    """Row numbers of the group's exchanges."""
+    """Row numbers, in `Rows`, of the group's exchanges."""
     linked_rows: np.ndarray
     """Row numbers of the linked sub-stream."""
     repeats: int
@@ -56,32 +60,85 @@ def _masks(traffic: Traffic) -> dict[str, int]:
     }
 
 
-def group_rows(traffic: Traffic, groups: list[Group]) -> list[np.ndarray]:
-    """Row numbers of each group's exchanges, in time order of the input."""
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The exchanges of all groups: as many rows as the groups sent, however large the traffic around them."""
+
+    columns: dict[str, np.ndarray]
+    """Rows in order of input."""
+    of_group: list[np.ndarray]
+    """Row numbers of each group's exchanges, in order of input."""
+    families: np.ndarray
+    """int64: families that the rows show, ascending."""
+    family_units: np.ndarray
+    """int64: units of the whole traffic that show each of them."""
+
+    def column(self, name: str) -> np.ndarray:
+        """One column of `COLUMNS`."""
+        return self.columns[name]
+
+
+COLUMNS = (
+    "seq", "unit", "acct", "ts", "model", "family", "payload", "cues", "turn", "n", "logprobs", "input_tokens",
+    "output_tokens", "max_tokens",
+)  # fmt: skip
+"""What is measured of a group's exchanges, beside ``history`` (continues a conversation) and ``cell``."""
+
+
+def group_rows(traffic: Traffic, groups: list[Group]) -> Rows:
+    """The exchanges of some groups."""
     owner = np.full(traffic.n_units, -1, np.int64)
     for index, group in enumerate(groups):
         owner[group.units] = index
-    of = owner[traffic.column("unit")]
+    t = traffic.table()
+    inside = traffic.engine.local(pa.table({"unit": pa.array(np.flatnonzero(owner >= 0), pa.int32())}))
+    found = t.semi_join(inside, "unit") if groups else t.limit(0)
+    columns = traffic.fetch(
+        found.select(
+            *COLUMNS, history=_history(found).cast("int8"), cell=_cell(found, traffic.lexicon)
+        ).order_by("seq")
+    )
+    columns["history"] = columns["history"] != 0
+    of = owner[columns["unit"]]
     order = np.argsort(of, kind="stable")
-    counts = np.bincount(of[of >= 0], minlength=len(groups))
-    start = int((of < 0).sum())
-    return np.split(order[start:], np.cumsum(counts)[:-1]) if groups else []
+    counts = np.bincount(of, minlength=len(groups))
+    return Rows(
+        columns,
+        np.split(order, np.cumsum(counts)[:-1]) if groups else [],
+        *_family_units(traffic, columns["family"]),
+    )
 
 
-def linked_families(traffic: Traffic, group: Group, rows: np.ndarray) -> np.ndarray:
+def _history(t: Any) -> Any:
+    """Whether an exchange continues a conversation."""
+    return t.presented.length().fill_null(0) > 0
+
+
+def _cell(t: Any, lexicon: Lexicon) -> Any:
+    """Which of 64 coarse cells an exchange lies in: what it asks for, how long, and how it is sampled."""
+    technique = sum(1 << f.bit for f in lexicon.families if f.kind == "technique")
+    fmt = sum(1 << f.bit for f in lexicon.families if f.kind == "format")
+    tokens_in = ibis.least(ibis.greatest(t.input_tokens, 1), 1 << 60)
+    parts = (
+        (t.cues & technique) != 0,
+        (t.cues & fmt) != 0,
+        t.max_tokens >= 4096,
+        (t.temperature >= 0) & ~t.temperature.isnan(),
+        t.output_tokens > 4 * tokens_in,
+        _history(t),
+    )
+    return sum(
+        (ibis.ifelse(part, 1 << i, 0).cast("int64") for i, part in enumerate(parts)), start=ibis.literal(0)
+    )
+
+
+def linked_families(traffic: Traffic, rows: Rows, group: Group, own: np.ndarray) -> np.ndarray:
     """Families that at least three units and one in a hundred of the group show, with a lift of ten."""
-    family, unit = traffic.column("family"), traffic.column("unit")
-    if "family_units" not in traffic.cache:
-        pairs = (
-            np.unique(np.stack([family, unit.astype(np.int64)]), axis=1) if len(family) else np.zeros((2, 0))
-        )
-        values, units = np.unique(pairs[0], return_counts=True)
-        traffic.cache["family_units"] = (values, units)
-    values, units = traffic.cache["family_units"]
-    own = np.unique(np.stack([family[rows], unit[rows].astype(np.int64)]), axis=1)
-    mine, count = np.unique(own[0], return_counts=True)
-    at = np.searchsorted(values, mine)
-    outside = units[at] - count
+    pairs = np.unique(
+        np.stack([rows.column("family")[own], rows.column("unit")[own].astype(np.int64)]), axis=1
+    )
+    mine, count = np.unique(pairs[0], return_counts=True)
+    outside = rows.family_units[np.searchsorted(rows.families, mine)] - count
     size, rest = len(group.units), max(traffic.n_units - len(group.units), 1)
     lift = (count / size) / ((outside + 1.0) / (rest + 1.0))
     keep = (mine != 0) & (count >= max(3, 0.01 * size)) & (lift >= LIFT)
@@ -89,18 +146,26 @@ def linked_families(traffic: Traffic, group: Group, rows: np.ndarray) -> np.ndar
     return picked
 
 
-def stream_of(traffic: Traffic, group: Group, rows: np.ndarray) -> Stream:
-    """Measure one group."""
-    families = linked_families(traffic, group, rows)
-    family = traffic.column("family")
-    linked = rows[np.isin(family[rows], families)]
-    use = linked if len(linked) >= max(MIN_LINKED, 0.02 * len(rows)) else rows
-    cues = traffic.column("cues")[use]
+def _family_units(traffic: Traffic, shown: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct families among some, and how many units of the whole traffic show each."""
+    wanted = traffic.engine.local(pa.table({"family": np.unique(shown)}))
+    pairs = traffic.table().select("family", "unit").semi_join(wanted, "family").distinct()
+    got = traffic.fetch(pairs.group_by("family").agg(units=pairs.count()).order_by("family"))
+    return got["family"], got["units"]
+
+
+def stream_of(traffic: Traffic, rows: Rows, group: Group, own: np.ndarray) -> Stream:
+    """Measure one group, whose exchanges are the rows ``own``."""
+    families = linked_families(traffic, rows, group, own)
+    family = rows.column("family")
+    linked = own[np.isin(family[own], families)]
+    use = linked if len(linked) >= max(MIN_LINKED, 0.02 * len(own)) else own
+    cues = rows.column("cues")[use]
     features = {
         name: float(((cues & mask) != 0).mean()) if mask else 0.0 for name, mask in _masks(traffic).items()
     }
-    features["template"] = len(linked) / len(rows) if len(rows) else 0.0
-    payload = traffic.column("payload")[use]
+    features["template"] = len(linked) / len(own) if len(own) else 0.0
+    payload = rows.column("payload")[use]
     payload = payload[payload != 0]
     repeats = 1
     if len(payload):
@@ -109,43 +174,31 @@ def stream_of(traffic: Traffic, group: Group, rows: np.ndarray) -> Stream:
         features["novelty"] = float(min(len(times) * repeats / len(payload), 1.0))
     else:
         features["novelty"] = 0.0
-    turn, presented = traffic.column("turn")[use], _has_history(traffic)[use]
+    turn, presented = rows.column("turn")[use], rows.column("history")[use]
     features["single_turn"] = float(((turn <= 1) & ~presented).mean())
-    features["hunger"] = _hunger(traffic, use)
-    features["logits"] = float(
-        ((traffic.column("n")[use] > 1) | (traffic.column("logprobs")[use] == 1)).mean()
-    )
-    hours = np.bincount((traffic.column("ts")[use] // HOUR) % 24, minlength=24) / len(use)
+    features["hunger"] = _hunger(rows, use)
+    features["logits"] = float(((rows.column("n")[use] > 1) | (rows.column("logprobs")[use] == 1)).mean())
+    hours = np.bincount((rows.column("ts")[use] // HOUR) % 24, minlength=24) / len(use)
     with np.errstate(divide="ignore", invalid="ignore"):
         entropy = -np.nansum(np.where(hours > 0, hours * np.log(hours), 0.0))
     features["flatness"] = float(entropy / np.log(24.0))
     features["concentration"] = _concentration(traffic, cues)
     features["harvest"] = features["template"] * features["novelty"] * features["single_turn"]
     features["ask"] = max(features[k] for k in ("reasoning", "grading", "generation", "format"))
-    tokens = traffic.column("output_tokens")[rows]
+    tokens = rows.column("output_tokens")[own]
     return Stream(
-        features, len(rows), len(linked), int(np.maximum(tokens, 0).sum()), families, rows, linked, repeats
+        features, len(own), len(linked), int(np.maximum(tokens, 0).sum()), families, own, linked, repeats
     )
 
 
-def _has_history(traffic: Traffic) -> np.ndarray:
-    if "history" not in traffic.cache:
-        got = traffic.con.con.execute(
-            "SELECT coalesce(len(presented), 0) > 0 AS h FROM exchange ORDER BY seq"
-        ).fetchnumpy()["h"]
-        traffic.cache["history"] = np.asarray(got, np.bool_)
-    out: np.ndarray = traffic.cache["history"]
-    return out
-
-
-def _hunger(traffic: Traffic, rows: np.ndarray) -> float:
-    tokens_out, tokens_in = traffic.column("output_tokens")[rows], traffic.column("input_tokens")[rows]
+def _hunger(rows: Rows, use: np.ndarray) -> float:
+    tokens_out, tokens_in = rows.column("output_tokens")[use], rows.column("input_tokens")[use]
     known = (tokens_out >= 0) & (tokens_in >= 0)
     ratio = 0.5
     if known.any():
         logs = np.log2((tokens_out[known] + 1.0) / (tokens_in[known] + 1.0))
         ratio = float(np.clip((logs + 4.0) / 8.0, 0.0, 1.0).mean())
-    limit = float((traffic.column("max_tokens")[rows] >= 4096).mean())
+    limit = float((rows.column("max_tokens")[use] >= 4096).mean())
     return 0.5 * ratio + 0.5 * limit
 
 
@@ -189,29 +242,29 @@ def stands_clear(value: float, calibration: Calibration, units: int) -> bool:
     return bool(value > peers[-1] + (peers[-1] - float(np.quantile(peers, 0.99))))
 
 
-def extraction_share(traffic: Traffic, stream: Stream, seed: int) -> tuple[float, float, float]:
+def extraction_share(traffic: Traffic, rows: Rows, stream: Stream, seed: int) -> tuple[float, float, float]:
     """Share of the group's exchanges that are extraction, with a 95% interval over accounts.
 
     The linked sub-stream is extraction by definition; of the rest, the part that looks like it. The rest is a
     mixture of "like the linked stream" and "like everybody else", and the mixing weight is estimated by
     expectation-maximisation over coarse cells, then resampled by unit (200 bootstrap draws).
     """
-    rows = stream.rows
-    if not len(rows):
+    own = stream.rows
+    if not len(own):
         return 0.0, 0.0, 1.0
-    cells = _cells(traffic)
+    cells = rows.column("cell")
     linked = np.zeros(len(cells), np.bool_)
     linked[stream.linked_rows] = True
-    base = np.bincount(cells, minlength=64) + 0.5
-    base = base - np.bincount(cells[rows], minlength=64)
+    base = _all_cells(traffic) + 0.5
+    base = base - np.bincount(cells[own], minlength=64)
     base = np.maximum(base, 0.5) / np.maximum(base, 0.5).sum()
-    unit = traffic.column("unit")[rows]
+    unit = rows.column("unit")[own]
     _, owner = np.unique(unit, return_inverse=True)
     n_units = int(owner.max()) + 1
-    own_linked = np.bincount(owner, weights=linked[rows], minlength=n_units)
+    own_linked = np.bincount(owner, weights=linked[own], minlength=n_units)
     total = np.bincount(owner, minlength=n_units).astype(float)
     rest = np.zeros((n_units, 64))
-    np.add.at(rest, (owner, cells[rows]), (~linked[rows]).astype(float))
+    np.add.at(rest, (owner, cells[own]), (~linked[own]).astype(float))
     like = np.bincount(cells[stream.linked_rows], minlength=64) + 0.05
     like = like / like.sum()
     mixing = len(stream.linked_rows) >= MIN_LINKED
@@ -239,28 +292,22 @@ def _mixture(counts: np.ndarray, like: np.ndarray, base: np.ndarray) -> float:
     return share
 
 
-def _cells(traffic: Traffic) -> np.ndarray:
+def _all_cells(traffic: Traffic) -> np.ndarray:
+    """int64[64]: exchanges of the whole traffic in each cell."""
     if "cells" not in traffic.cache:
-        lex = traffic.lexicon
-        cues = traffic.column("cues")
-        technique = sum(1 << f.bit for f in lex.families if f.kind == "technique")
-        fmt = sum(1 << f.bit for f in lex.families if f.kind == "format")
-        traffic.cache["cells"] = (
-            ((cues & technique) != 0).astype(np.int64)
-            + 2 * ((cues & fmt) != 0)
-            + 4 * (traffic.column("max_tokens") >= 4096)
-            + 8 * (traffic.column("temperature") >= 0)
-            + 16 * (traffic.column("output_tokens") > 4 * np.maximum(traffic.column("input_tokens"), 1))
-            + 32 * _has_history(traffic)
-        )
+        t = traffic.table()
+        got = traffic.fetch(t.group_by(cell=_cell(t, traffic.lexicon)).agg(n=t.count()))
+        cells = np.zeros(64, np.int64)
+        cells[got["cell"]] = got["n"]
+        traffic.cache["cells"] = cells
     out: np.ndarray = traffic.cache["cells"]
     return out
 
 
-def capability_rows(traffic: Traffic, rows: np.ndarray) -> list[tuple[str, int, int]]:
+def capability_rows(traffic: Traffic, rows: Rows, use: np.ndarray) -> list[tuple[str, int, int]]:
     """(capability, exchanges, output tokens) of a set of rows, largest first."""
-    cues = traffic.column("cues")[rows]
-    tokens = np.maximum(traffic.column("output_tokens")[rows], 0)
+    cues = rows.column("cues")[use]
+    tokens = np.maximum(rows.column("output_tokens")[use], 0)
     out = []
     for f in traffic.lexicon.families:
         if f.kind == "capability":

@@ -1,4 +1,4 @@
-"""The traffic of one scan as detect sees it: features in DuckDB, accounts as arrays, units, releases."""
+"""The traffic of one scan as detect sees it: features in an engine, accounts as arrays, units, releases."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ import pyarrow.compute as pc
 from stillwatch.detect.digest import Key, digest_strings, digest_text
 from stillwatch.detect.features import FEATURE_SCHEMA, MISSING, Featurizer, Names, network_of
 from stillwatch.detect.lexicon import Lexicon
+from stillwatch.detect.tables import Columns, Engine, fetched
 from stillwatch.records import ACCOUNT_SCHEMA
 
-HOUR = 3_600_000_000
+MINUTE = 60_000_000
+HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 ROW_GROUP = 122_880
 """Rows of one row group of DuckDB."""
@@ -62,8 +64,8 @@ class AccountFrame:
 class Traffic:
     """Everything a trait may look at."""
 
-    con: Any
-    """Ibis backend; table ``exchange`` holds FEATURE_SCHEMA plus ``unit``, ``family`` and ``payload``."""
+    engine: Engine
+    """Its table ``exchange`` holds FEATURE_SCHEMA plus ``seq``, ``unit``, ``family`` and ``payload``."""
     key: Key
     lexicon: Lexicon
     names: Names
@@ -93,18 +95,24 @@ class Traffic:
     def middle(self) -> int:
         """Median exchange time: the border between the two time blocks."""
         if "middle" not in self.cache:
-            self.cache["middle"] = int(np.median(self.column("ts"))) if self.n_exchanges else 0
+            self.cache["middle"] = _median(self) if self.n_exchanges else 0
         return int(self.cache["middle"])
 
     def table(self) -> Any:
-        """The exchange table as an Ibis expression."""
-        return self.con.table("exchange")
+        """The exchange table as an expression."""
+        return self.engine.table("exchange")
+
+    def fetch(self, expression: Any) -> dict[str, np.ndarray]:
+        """The result of an expression as arrays by column name."""
+        return fetched(self.engine, expression)
 
     def column(self, name: str) -> np.ndarray:
-        """One column of the exchange table in row order, which is that of ``seq``; kept after the first use."""
+        """One column of the exchange table in row order, which is that of ``seq``; kept after the first use.
+
+        As long as the traffic: for what no expression can say. Everything else asks for groups, or for a few rows.
+        """
         if name not in self.columns:
-            reader = self.con.con.sql(f'SELECT "{name}" FROM exchange').to_arrow_table()  # noqa: S608
-            self.columns[name] = reader.column(0).to_numpy()
+            self.columns[name] = self.engine.column("exchange", name)
         return self.columns[name]
 
     @property
@@ -124,32 +132,51 @@ class Traffic:
 
     def unit_counts(self) -> np.ndarray:
         """int64[units]: exchanges of each unit."""
-        if "unit_counts" not in self.cache:
-            self.cache["unit_counts"] = np.bincount(self.column("unit"), minlength=self.n_units)
-        got: np.ndarray = self.cache["unit_counts"]
-        return got
+        return self._by_unit()[0]
+
+    def first_seen(self) -> np.ndarray:
+        """int64[units]: time of each unit's first exchange; the end of time where there is none."""
+        return self._by_unit()[1]
+
+    def _by_unit(self) -> tuple[np.ndarray, np.ndarray]:
+        if "by_unit" not in self.cache:
+            t = self.table()
+            got = self.fetch(t.group_by("unit").agg(n=t.count(), first=t.ts.min()))
+            count = np.zeros(self.n_units, np.int64)
+            first = np.full(self.n_units, np.iinfo(np.int64).max)
+            count[got["unit"]], first[got["unit"]] = got["n"], got["first"]
+            self.cache["by_unit"] = (count, first)
+        out: tuple[np.ndarray, np.ndarray] = self.cache["by_unit"]
+        return out
 
 
-def beside(db: Any, name: str, rows: str, columns: dict[str, np.ndarray]) -> None:
-    """Make table ``name`` of ``rows`` with columns set beside them, row by row: tables here keep the order of input."""
-    db.register("_beside", pa.table(columns))
-    db.execute(f"CREATE TABLE {name} AS SELECT * FROM {rows} POSITIONAL JOIN _beside")  # noqa: S608  (names of ours)
-    db.unregister("_beside")
+def _median(traffic: Traffic) -> int:
+    """The median time: which minute it lies in, by counting, and then which moment of that minute."""
+    t = traffic.table()
+    minute = (t.ts - traffic.start) // MINUTE
+    got = traffic.fetch(t.group_by(minute=minute).agg(n=t.count()).order_by("minute"))
+    upto = np.cumsum(got["n"])
+    ranks = ((traffic.n_exchanges - 1) // 2, traffic.n_exchanges // 2)
+    low, high = (int(i) for i in np.searchsorted(upto, ranks, side="right"))
+    times = traffic.fetch(
+        t.filter(minute >= int(got["minute"][low]), minute <= int(got["minute"][high]))
+        .select("ts")
+        .order_by("ts")
+    )["ts"]
+    before = int(upto[low]) - int(got["n"][low])
+    return int(np.median([times[rank - before] for rank in ranks]))
 
 
 class Loader:
-    """Fills the exchange table batch by batch, then makes the `Traffic`."""
+    """Fills the embedded engine batch by batch, then makes the `Traffic`."""
 
-    def __init__(self, con: Any, featurizer: Featurizer) -> None:
-        self.con = con
+    def __init__(self, engine: Any, featurizer: Featurizer) -> None:
+        self.engine = engine
         self.featurizer = featurizer
         self.rows = 0
         self._waiting: list[pa.RecordBatch] = []
         self._n_waiting = 0
-        empty = FEATURE_SCHEMA.empty_table().append_column("seq", pa.array([], pa.int64()))
-        con.con.register("_empty", empty)
-        con.con.execute("CREATE TABLE raw AS SELECT * FROM _empty")
-        con.con.unregister("_empty")
+        engine.append("raw", FEATURE_SCHEMA.empty_table().append_column("seq", pa.array([], pa.int64())))
 
     def add(self, features: pa.RecordBatch) -> None:
         """Append one feature batch. Rows wait until there is a row group of them, which the engine takes at once."""
@@ -163,9 +190,7 @@ class Loader:
             return
         rows = pa.Table.from_batches(self._waiting)
         seq = pa.array(np.arange(self.rows, self.rows + len(rows), dtype=np.int64))
-        self.con.con.register("_batch", rows.append_column("seq", seq))
-        self.con.con.execute("INSERT INTO raw SELECT * FROM _batch")
-        self.con.con.unregister("_batch")
+        self.engine.append("raw", rows.append_column("seq", seq))
         self.rows += len(rows)
         self._waiting, self._n_waiting = [], 0
 
@@ -175,66 +200,85 @@ class Loader:
         releases: Iterable[tuple[str, int]] = (),
         client_releases: Iterable[tuple[str, str, int]] = (),
     ) -> Traffic:
-        """Drop repeated exchange ids (the first counts), resolve units, and hand over."""
+        """Hand over what was added."""
         self._append()
-        db = self.con.con
-        db.execute(
-            "CREATE TEMP TABLE twice AS SELECT xid, min(seq) AS keep FROM raw GROUP BY xid HAVING count(*) > 1"
-        )
-        before = self.rows
-        db.execute("DELETE FROM raw USING twice WHERE raw.xid = twice.xid AND raw.seq <> twice.keep")
-        rows = int(db.execute("SELECT count(*) FROM raw").fetchall()[0][0])
-        feat = self.featurizer
-        frame = account_frame(accounts, feat)
-        n_accounts = len(feat.names.account.names)
-        org = frame.org.copy()
-        if "org_id" in feat.seen_fields:
-            got = db.execute(
-                "SELECT acct, min(org) FROM raw WHERE org >= 0 AND acct >= 0 GROUP BY acct"
-            ).fetchnumpy()
-            codes, values = list(got.values())
-            missing = org[codes] < 0
-            org[codes[missing]] = values[missing]
-        frame.org = org
-        unit_label = np.where(
-            org >= 0, org.astype(np.int64), len(feat.names.org.names) + np.arange(n_accounts)
-        )
-        unit_label = _households(unit_label, org, frame.payment)
-        _, first, inverse = np.unique(unit_label, return_index=True, return_inverse=True)
-        unit = inverse.astype(np.int32).ravel()
-        n_units = len(first)
-        by_name = sorted(range(n_accounts), key=lambda a: feat.names.account.names[a], reverse=True)
-        names = [""] * n_units
-        for a in by_name:
-            names[unit[a]] = "a:" + feat.names.account.names[a]
-        for a in np.flatnonzero(org >= 0).tolist():
-            names[unit[a]] = "o:" + feat.names.org.names[org[a]]
-        order = digest_strings(pa.array(names, pa.string()), feat.key, "unit-order").astype(np.uint64)
-        acct = db.execute("SELECT acct FROM raw WHERE acct >= 0").fetchnumpy()["acct"]
-        beside(db, "exchange", "(SELECT * FROM raw WHERE acct >= 0)", {"unit": unit[acct]})
-        db.execute("DROP TABLE raw")
-        span = db.execute("SELECT min(ts), max(ts) FROM exchange").fetchall()[0]
-        start, end = (int(span[0]), int(span[1]) + 1) if rows else (0, 1)
-        region = np.full(n_units, -1, np.int8)
-        np.maximum.at(region, unit, frame.region)
-        versions: dict[str, list[tuple[int, int]]] = {}
-        for client, version, at in client_releases:
-            parts = [int("".join(c for c in p if c.isdigit()) or 0) for p in version.split(".")[:3]] + [
-                0,
-                0,
-                0,
-            ]
-            packed = parts[0] * 1_000_000 + parts[1] * 1_000 + min(parts[2], 999)
-            versions.setdefault(client.lower(), []).append((packed, at))
-        return Traffic(
-            con=self.con, key=feat.key, lexicon=feat.lexicon, names=feat.names, accounts=frame, unit=unit,
-            n_units=n_units, unit_order=order, unit_region=region, start=start, end=end, n_exchanges=rows,
-            present=frozenset(feat.seen_fields) | _account_fields(accounts),
-            releases={feat.names.model.index[m]: at for m, at in releases if m in feat.names.model.index},
-            client_releases={c: sorted(v) for c, v in versions.items()},
-            duplicates=before - rows,
-            sampling_labels={v: k for k, v in feat.sampling_labels.items()},
-        )  # fmt: skip
+        return traffic_of(self.engine, self.featurizer, self.rows, accounts, releases, client_releases)
+
+
+def traffic_of(
+    engine: Engine, feat: Featurizer, loaded: int, accounts: pa.Table | None,
+    releases: Iterable[tuple[str, int]], client_releases: Iterable[tuple[str, str, int]],
+) -> Traffic:  # fmt: skip
+    """Drop repeated exchange ids (the first counts), resolve units, and hand over.
+
+    Args:
+        engine: holds FEATURE_SCHEMA plus ``seq`` as table ``raw``.
+        feat: what made the features; its names are those of the codes.
+        loaded: rows of ``raw``.
+    """
+    raw = engine.table("raw")
+    twice = raw.group_by("xid").agg(keep=raw.seq.min(), times=raw.count()).filter(lambda t: t.times > 1)
+    engine.discard("raw", raw.join(twice, "xid").filter(lambda t: t.seq != t.keep).select("seq"))
+    raw = engine.table("raw")
+    rows = int(fetched(engine, raw.agg(rows=raw.count()))["rows"][0])
+    frame = account_frame(accounts, feat)
+    n_accounts = len(feat.names.account.names)
+    org = frame.org.copy()
+    if "org_id" in feat.seen_fields:
+        told = raw.filter(raw.org >= 0, raw.acct >= 0)
+        got = fetched(engine, told.group_by("acct").agg(org=told.org.min()))
+        codes, values = got["acct"], got["org"]
+        missing = org[codes] < 0
+        org[codes[missing]] = values[missing]
+    frame.org = org
+    unit_label = np.where(org >= 0, org.astype(np.int64), len(feat.names.org.names) + np.arange(n_accounts))
+    unit_label = _households(unit_label, org, frame.payment)
+    _, first, inverse = np.unique(unit_label, return_index=True, return_inverse=True)
+    unit = inverse.astype(np.int32).ravel()
+    n_units = len(first)
+    by_name = sorted(range(n_accounts), key=lambda a: feat.names.account.names[a], reverse=True)
+    names = [""] * n_units
+    for a in by_name:
+        names[unit[a]] = "a:" + feat.names.account.names[a]
+    for a in np.flatnonzero(org >= 0).tolist():
+        names[unit[a]] = "o:" + feat.names.org.names[org[a]]
+    order = digest_strings(pa.array(names, pa.string()), feat.key, "unit-order").astype(np.uint64)
+    engine.widen("exchange", raw.filter(raw.acct >= 0), ["acct"], _UnitOf(unit), _UNIT)
+    engine.drop("raw")
+    t = engine.table("exchange")
+    start, end = 0, 1
+    if rows:
+        span = fetched(engine, t.agg(first=t.ts.min(), last=t.ts.max()))
+        start, end = int(span["first"][0]), int(span["last"][0]) + 1
+    region = np.full(n_units, -1, np.int8)
+    np.maximum.at(region, unit, frame.region)
+    versions: dict[str, list[tuple[int, int]]] = {}
+    for client, version, at in client_releases:
+        parts = [int("".join(c for c in p if c.isdigit()) or 0) for p in version.split(".")[:3]] + [0, 0, 0]
+        packed = parts[0] * 1_000_000 + parts[1] * 1_000 + min(parts[2], 999)
+        versions.setdefault(client.lower(), []).append((packed, at))
+    return Traffic(
+        engine=engine, key=feat.key, lexicon=feat.lexicon, names=feat.names, accounts=frame, unit=unit,
+        n_units=n_units, unit_order=order, unit_region=region, start=start, end=end, n_exchanges=rows,
+        present=frozenset(feat.seen_fields) | _account_fields(accounts),
+        releases={feat.names.model.index[m]: at for m, at in releases if m in feat.names.model.index},
+        client_releases={c: sorted(v) for c, v in versions.items()},
+        duplicates=loaded - rows,
+        sampling_labels={v: k for k, v in feat.sampling_labels.items()},
+    )  # fmt: skip
+
+
+_UNIT = pa.schema([("unit", pa.int32())])
+
+
+@dataclass(frozen=True)
+class _UnitOf:
+    """The unit of each exchange, by its account."""
+
+    unit: np.ndarray
+
+    def __call__(self, rows: Columns) -> Columns:
+        return {"unit": self.unit[rows["acct"]]}
 
 
 MIN_UNITS = 3

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import ibis
 import numpy as np
 import pyarrow as pa
 
@@ -167,43 +168,45 @@ class _Case:
         rare = p is not None and p <= options.alpha_shape
         self.weak = adjusted is not None and not self.firm and rare and adjusted <= options.alpha_review
         self.kind = Kind.CAMPAIGN if self.firm or self.weak else Kind.POOL
-        acct = traffic.column("acct")[stream.rows]
+        rows = detection.rows
+        acct = rows.column("acct")[stream.rows]
         self.codes, count = np.unique(acct, return_counts=True)
         linked = np.bincount(
-            np.searchsorted(self.codes, traffic.column("acct")[stream.linked_rows]), minlength=len(self.codes)
+            np.searchsorted(self.codes, rows.column("acct")[stream.linked_rows]), minlength=len(self.codes)
         )
         self.count, self.own_share = count, linked / count
-        ts = traffic.column("ts")[stream.rows]
+        ts = rows.column("ts")[stream.rows]
         slot = np.searchsorted(self.codes, acct)
         self.first = np.full(len(self.codes), np.iinfo(np.int64).max)
         self.last = np.zeros(len(self.codes), np.int64)
         np.minimum.at(self.first, slot, ts)
         np.maximum.at(self.last, slot, ts)
+        permitted = np.isin(rows.column("seq")[stream.rows], covered.seqs)
         self.granted = covered.accounts[self.codes] | (
-            np.bincount(slot, weights=covered.rows[stream.rows], minlength=len(self.codes)) >= count
+            np.bincount(slot, weights=permitted, minlength=len(self.codes)) >= count
         )
 
     def campaign(self, exemplars: list[str]) -> Campaign:
-        traffic, stream, group = self.traffic, self.stream, self.group
+        traffic, stream, group, rows = self.traffic, self.stream, self.group, self.detection.rows
         evidence = evidence_of(traffic, self.detection, group, self.baseline, self.options.kappa)
         self.evidence = evidence
-        share, low, high = extraction_share(traffic, stream, self.options.seed)
+        share, low, high = extraction_share(traffic, rows, stream, self.options.seed)
         if self.kind is Kind.POOL:
             share, low = (
                 0.0,
                 0.0,
             )  # use unknown: the estimate is only an upper bound on what could be extraction
-        ts = traffic.column("ts")[stream.rows]
+        ts = rows.column("ts")[stream.rows]
         shape = self._shape()
         claimed = self.adjusted if self.kind is Kind.CAMPAIGN and self.adjusted is not None else 0.0
         rate = min(1.0, claimed + self.options.alpha_controller)
         if self.options.without:
             rate = 1.0  # with a part of the method left out nothing is promised
-        taken = capability_rows(traffic, stream.linked_rows if len(stream.linked_rows) else stream.rows)
+        taken = capability_rows(traffic, rows, stream.linked_rows if len(stream.linked_rows) else stream.rows)
         granted = bool(self.granted.all())
         confidence = self._confidence(evidence)
         hours, per_hour = np.unique(ts // HOUR, return_counts=True)
-        model = traffic.column("model")[stream.rows]
+        model = rows.column("model")[stream.rows]
         pairs, n_pairs = np.unique(np.stack([model.astype(np.int64), ts // HOUR]), axis=1, return_counts=True)
         codes, n_model = np.unique(model, return_counts=True)
         return Campaign(
@@ -463,13 +466,13 @@ class _Book:
     def table(self) -> pa.Table:
         traffic = self.traffic
         names = traffic.names.account.names
-        count = np.bincount(traffic.column("acct"), minlength=len(names))
+        count, addressed, texted = _by_account(traffic)
         frame = traffic.accounts
         reasons = (
             ("no account record: identity traits not judged", ~frame.known & bool(frame.known.any())),
             ("fewer than 3 exchanges: timing and behaviour not judged", count < 3),
-            ("no client address: infrastructure not judged", ~_any(traffic, "net", len(names))),
-            ("no prompt text: content not judged", ~_any(traffic, "full", len(names))),
+            ("no client address: infrastructure not judged", ~addressed),
+            ("no prompt text: content not judged", ~texted),
         )
         offsets = np.zeros(len(names) + 1, np.int32)
         np.cumsum(sum(mask.astype(np.int32) for _, mask in reasons), out=offsets[1:])
@@ -488,10 +491,22 @@ class _Book:
         return table.filter(pa.array(count > 0)).sort_by("account_id")
 
 
-def _any(traffic: Traffic, column: str, n: int) -> np.ndarray:
-    seen = np.zeros(n, np.bool_)
-    seen[traffic.column("acct")[traffic.column(column) != 0]] = True
-    return seen
+def _by_account(traffic: Traffic) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Exchanges of each account, and whether any of them has an address, or prompt text."""
+    t = traffic.table()
+    got = traffic.fetch(
+        t.group_by("acct").agg(
+            n=t.count(), net=ibis.ifelse(t.net != 0, 1, 0).max(), full=ibis.ifelse(t["full"] != 0, 1, 0).max()
+        )
+    )
+    n = len(traffic.names.account.names)
+    count, addressed, texted = np.zeros(n, np.int64), np.zeros(n, np.bool_), np.zeros(n, np.bool_)
+    count[got["acct"]], addressed[got["acct"]], texted[got["acct"]] = (
+        got["n"],
+        got["net"] != 0,
+        got["full"] != 0,
+    )
+    return count, addressed, texted
 
 
 def facts_of(verdict: Verdict) -> dict[str, Any]:

@@ -6,8 +6,10 @@ import ipaddress
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.config import JsonDict
+
+from stillwatch.errors import ConfigError
 
 _HEADER_NAME = r"^[A-Za-z0-9-]{1,64}$"
 
@@ -172,6 +174,21 @@ class ReportSettings(_Section):
 class RunSettings(_Section):
     """What the machine may be asked for. None of it changes a result."""
 
+    engine: Literal["duckdb", "spark"] = _setting(
+        "duckdb",
+        "Where tables lie and are worked on: in this process, or on Spark (`pip install 'stillwatch[spark]'`), which "
+        "is slower on one machine and goes on over many.",
+        "choice",
+        shapes_result=False,
+    )
+    master: str = _setting(
+        "local",
+        "Spark's master: `local`, `spark://HOST:PORT`, `yarn`, `k8s://...`. Inputs must lie at the same path on every "
+        'worker. Read with `engine = "spark"` only.',
+        "address",
+        shapes_result=False,
+        pattern=r"^(local(\[[0-9*,]+\])?|local-cluster\[[0-9, ]+\]|yarn|spark://\S+|k8s://\S+|sc://\S+)$",
+    )
     threads: int = _setting(0, "Threads used; 0 = every core.", "threads", shapes_result=False, ge=0, le=1024)
     memory_limit: str = _setting(
         "8GB",
@@ -608,3 +625,19 @@ class Settings(_Section):
         'other.key'
         """
         return self.model_copy(update={"privacy": self.privacy.model_copy(update={"key_file": path})})
+
+    def with_engine(self, engine: str | None, master: str | None) -> Settings:
+        """The same settings with another engine.
+
+        >>> Settings().with_engine("spark", "local[2]").run.master
+        'local[2]'
+        """
+        told = {name: value for name, value in (("engine", engine), ("master", master)) if value is not None}
+        try:
+            run = RunSettings.model_validate(self.run.model_dump() | told)
+        except ValidationError as error:
+            raise ConfigError(
+                f"not a Spark master: {master}",
+                hint="name one: local, local[4], spark://HOST:PORT, yarn or k8s://...",
+            ) from error
+        return self.model_copy(update={"run": run})

@@ -7,6 +7,7 @@ import json
 import os
 import zlib
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -35,7 +36,9 @@ def fit_baseline(
     clock = Clock(progress)
     _check_baseline(out)
     shipped = load_baseline(None, key.key_id)
-    with staging(out) as spill, Refusals(Path(spill) / "refused") as refused:
+    with ExitStack() as stack:
+        spill = stack.enter_context(staging(out))
+        refused = stack.enter_context(Refusals(Path(spill) / "refused"))
         intake = Intake(
             inputs,
             settings,
@@ -49,6 +52,7 @@ def fit_baseline(
         traffic, _ = load_traffic(
             intake, settings, spill, accounts=accounts, releases=None, client_releases=None, clock=clock
         )
+        stack.callback(traffic.engine.close)
         trusted = trusted_units(traffic)
         if int(trusted.sum()) < 100:
             raise SourceError(

@@ -9,7 +9,7 @@ import tempfile
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from stillwatch.detect.digest import Key
 from stillwatch.detect.features import PORTABLE, Featurizer, from_portable
 from stillwatch.detect.lexicon import load_lexicon
-from stillwatch.detect.traffic import Loader, Traffic
+from stillwatch.detect.traffic import Loader, Traffic, traffic_of
 from stillwatch.errors import ConfigError, SourceError
 from stillwatch.ingest import Reader, Source, read_accounts, read_client_releases, read_releases
 from stillwatch.records import Rejected
@@ -29,7 +29,7 @@ from stillwatch.store import open_backend
 from stillwatch.wiring.columns import Columns
 from stillwatch.wiring.profile import Clock
 from stillwatch.wiring.progress import Progress
-from stillwatch.wiring.refusals import Refusals
+from stillwatch.wiring.refusals import Sink
 from stillwatch.wiring.sources import EVERYTHING, Span, split_sources, unfinished_deletion
 
 EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)
@@ -40,14 +40,17 @@ class Intake:
     """Reads every input into features, once, in order, with text work spread over threads."""
 
     def __init__(
-        self, inputs: Sequence[str], settings: Settings, key: Key, *, format: str | None, mapping: Path | None,
-        stdin: BinaryIO | None, progress: Progress, refused: Refusals, span: Span = EVERYTHING,
+        self, inputs: Sequence[str | Source], settings: Settings, key: Key, *, format: str | None,
+        mapping: Path | None, stdin: BinaryIO | None, progress: Progress, refused: Sink, span: Span = EVERYTHING,
     ) -> None:  # fmt: skip
         self.settings, self.key, self.progress, self.refused = settings, key, progress, refused
+        self.format, self.mapping = format, mapping
         self.feat = Featurizer(key, load_lexicon())
         self.span, self.outside = span, 0
         """What is read, and how many sound rows lay outside of it."""
         self.features, logs = split_sources(inputs, span)
+        self.sources = [*self.features, *logs]
+        """Everything that is read, in order: feature files of earlier ingests, then logs."""
         self.reader: Reader | None = None
         if logs:
             self.reader = open_reader(logs, settings, format, mapping, stdin=stdin, on_file=self._on_file,
@@ -57,8 +60,8 @@ class Intake:
         self.bytes_read = 0
         """As they lay there: compressed."""
         self._told: dict[str, int] = {}
-        sources = self.features + logs
-        self.total = float(sum(map(size_of, sources))) if all(map(size_of, sources)) else None
+        sizes = [size_of(source) for source in self.sources]
+        self.total = float(sum(sizes)) if all(sizes) else None
         """Bytes to read; None when standard input is among them."""
         for name in unfinished_deletion(inputs):
             progress.note(f"{name}: a deletion was interrupted; the next `stillwatch store` verb finishes it")
@@ -194,33 +197,47 @@ def load_traffic(
     intake: Intake, settings: Settings, spill: str, *, accounts: Sequence[str], releases: str | None,
     client_releases: str | None, clock: Clock,
 ) -> tuple[Traffic, dict[str, Any]]:  # fmt: skip
-    """Everything a scan reads, as one `Traffic`."""
+    """Everything a scan reads, as one `Traffic`, whose engine the caller closes."""
     context: dict[str, Any] = {}
     table = None
     if accounts:
         clock.step("reading accounts")
         table, bad = read_accounts(list(accounts))
-        intake.refused.extend(some_usable(", ".join(accounts), table, bad))
+        _refuse(intake, some_usable(", ".join(accounts), table, bad))
         says_something(", ".join(accounts), table)
     model_rows: list[tuple[str, int]] = []
     client_rows: list[tuple[str, str, int]] = []
     if releases:
         got, bad = read_releases(releases)
-        intake.refused.extend(some_usable(releases, got, bad))
+        _refuse(intake, some_usable(releases, got, bad))
         model_rows = [(r["model"], micro(r["released_at"])) for r in got.to_pylist()]
         context["releases"] = [
             {"model": r["model"], "released_at": r["released_at"].isoformat()} for r in got.to_pylist()
         ]
     if client_releases:
         got, bad = read_client_releases(client_releases)
-        intake.refused.extend(some_usable(client_releases, got, bad))
+        _refuse(intake, some_usable(client_releases, got, bad))
         client_rows = [(r["client"], r["version"], micro(r["released_at"])) for r in got.to_pylist()]
     clock.step("reading")
+    if settings.run.engine == "spark":
+        from stillwatch.store.spark import open_spark
+        from stillwatch.wiring.cluster import read_on_cluster
+
+        run = settings.run
+        spark = open_spark(run.master, threads=run.threads, memory_limit=run.memory_limit, spill=spill)
+        with ExitStack() as undo:
+            undo.callback(spark.close)
+            rows = read_on_cluster(spark, intake)
+            clock.count(rows=rows)
+            clock.step("accounts and units")
+            traffic = traffic_of(spark, intake.feat, rows, table, model_rows, client_rows)
+            undo.pop_all()
+        clock.count(rows=traffic.n_exchanges)
+        return traffic, context
     intake.announce()
     engine = open_backend(settings.run.threads, settings.run.memory_limit, spill)
     clock.engine = engine
     loader = Loader(engine, intake.feat)
-    rows = 0
     for batch in intake.batches():
         loader.add(batch)
         rows += len(batch)
@@ -230,6 +247,11 @@ def load_traffic(
     traffic.columns = Columns(Path(spill))
     clock.count(rows=traffic.n_exchanges)
     return traffic, context
+
+
+def _refuse(intake: Intake, refused: list[Rejected]) -> None:
+    for one in refused:
+        intake.refused.add(one)
 
 
 def some_usable(name: str, table: pa.Table, refused: list[Rejected]) -> list[Rejected]:

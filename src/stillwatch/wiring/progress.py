@@ -25,6 +25,19 @@ class Progress(Protocol):
         """Say something once."""
 
 
+class Unheard:
+    """Where nobody listens."""
+
+    def step(self, name: str, total: float | None = None) -> None:
+        """Say nothing."""
+
+    def advance(self, amount: float) -> None:
+        """Say nothing."""
+
+    def note(self, text: str) -> None:
+        """Say nothing."""
+
+
 @contextmanager
 def writable(out: Path) -> Iterator[None]:
     """What the system says of an output is the user's to mend, not a failure of ours."""

@@ -7,9 +7,17 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import Protocol
 
 from stillwatch.records import Rejected
 from stillwatch.report.files import rejected_line
+
+
+class Sink(Protocol):
+    """Where refused records go."""
+
+    def add(self, one: Rejected) -> None:
+        """Keep one."""
 
 
 class Refusals:

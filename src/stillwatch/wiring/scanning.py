@@ -6,7 +6,7 @@ import json
 import os
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -82,7 +82,10 @@ def scan(
     traits = load_traits(disabled=tuple(settings.detect.disabled_traits))
     options = options_of(settings)
     clock = Clock(progress)
-    with enough_memory(settings), staging(out) as spill, Refusals(Path(spill) / "refused") as rejected:
+    with ExitStack() as stack:
+        stack.enter_context(enough_memory(settings))
+        spill = stack.enter_context(staging(out))
+        rejected = stack.enter_context(Refusals(Path(spill) / "refused"))
         intake = Intake(
             inputs,
             settings,
@@ -103,6 +106,7 @@ def scan(
             client_releases=client_releases,
             clock=clock,
         )
+        stack.callback(traffic.engine.close)
         if not traffic.n_exchanges:
             return _empty(intake, rejected, settings, reference.about(), out, overwrite, clock, profiled)
         permitted = None
@@ -205,7 +209,7 @@ def _exemplars(
     ``before`` rows came from feature files, which hold no text. The pass refuses what the first one refused,
     so that both number the rows alike.
     """
-    seq = traffic.column("seq")
+    seq = detection.rows.column("seq")
     wanted = {}
     for index, stream in enumerate(detection.streams):
         for row in stream.linked_rows[: settings.report.max_exemplars].tolist():

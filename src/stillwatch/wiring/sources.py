@@ -71,7 +71,9 @@ class Span:
 EVERYTHING = Span()
 
 
-def split_sources(inputs: Sequence[str], span: Span = EVERYTHING) -> tuple[list[Source], list[Source]]:
+def split_sources(
+    inputs: Sequence[str | Source], span: Span = EVERYTHING
+) -> tuple[list[Source], list[Source]]:
     """The feature files of earlier ingests among the inputs, wherever they lie, and the logs.
 
     Raises
@@ -83,7 +85,7 @@ def split_sources(inputs: Sequence[str], span: Span = EVERYTHING) -> tuple[list[
     touched = [source for source in found if span.touches(source.name)]
     if not touched:
         raise SourceError(
-            ", ".join(inputs), "no day of it lies between --since and --until",
+            ", ".join(map(str, inputs)), "no day of it lies between --since and --until",
             hint="`stillwatch store show` lists the days of a store",
         )  # fmt: skip
     features = [source for source in touched if _is_feature_file(source)]
@@ -91,15 +93,17 @@ def split_sources(inputs: Sequence[str], span: Span = EVERYTHING) -> tuple[list[
     return features, [source for source in touched if source.name not in kept]
 
 
-def unfinished_deletion(inputs: Sequence[str]) -> list[str]:
+def unfinished_deletion(inputs: Sequence[str | Source]) -> list[str]:
     """Inputs that are stores in which a deletion was interrupted: they still hold what should be gone."""
-    return [each for each in inputs if each != "-" and (is_url(each) or Path(each).is_dir())
-            and place_of(each).exists(JOURNAL)]  # fmt: skip
+    named = [each for each in inputs if isinstance(each, str) and each != "-"]
+    return [
+        each for each in named if (is_url(each) or Path(each).is_dir()) and place_of(each).exists(JOURNAL)
+    ]
 
 
-def _expanded(given: str) -> list[str | Source]:
+def _expanded(given: str | Source) -> list[str | Source]:
     """A path stays as it is; the objects under a URL become sources."""
-    if not is_url(given):
+    if isinstance(given, Source) or not is_url(given):
         return [given]
     place = ObjectPlace(given)
     if place.is_file():

@@ -13,28 +13,18 @@ MAX_TAKERS = 8
 
 def cross_unit(traffic: Traffic, issued: str, presented: str) -> Events:
     """Digests in list column ``presented`` that were earlier in ``issued`` of another unit."""
-    db = traffic.con.con
-    rows = db.execute(
-        f"""
-        WITH given AS (
-            SELECT digest, min(unit) AS giver, max(unit) AS other, min(ts) AS since
-            FROM (SELECT unnest({issued}) AS digest, unit, ts FROM exchange WHERE len({issued}) > 0)
-            GROUP BY digest HAVING min(unit) = max(unit)
-        ), taken AS (
-            SELECT digest, unit, min(ts) AS ts
-            FROM (SELECT unnest({presented}) AS digest, unit, ts FROM exchange WHERE len({presented}) > 0)
-            GROUP BY digest, unit
-        ), public AS (
-            SELECT digest FROM taken GROUP BY digest HAVING count(*) > {MAX_TAKERS}
-        )
-        SELECT giver, unit AS taker, taken.ts AS ts FROM taken JOIN given USING (digest)
-        WHERE giver <> unit AND taken.ts >= since AND digest NOT IN (SELECT digest FROM public)
-        ORDER BY ts, giver, taker
-        """  # noqa: S608  (column names come from the two traits, not from data)
-    ).fetchnumpy()
-    exposure = db.execute(
-        f"SELECT unit, count(*) AS n FROM exchange WHERE len({presented}) > 0 GROUP BY unit"  # noqa: S608
-    ).fetchnumpy()
+    t = traffic.table()
+    given = t.filter(t[issued].length() > 0).select("unit", "ts", digest=t[issued].unnest())
+    given = given.group_by("digest").agg(giver=given.unit.min(), other=given.unit.max(), since=given.ts.min())
+    given = given.filter(given.giver == given.other).select("digest", "giver", "since")
+    shown = t.filter(t[presented].length() > 0)
+    taken = shown.select("unit", "ts", digest=shown[presented].unnest())
+    taken = taken.group_by("digest", "unit").agg(ts=taken.ts.min())
+    public = taken.group_by("digest").agg(takers=taken.count()).filter(lambda d: d.takers > MAX_TAKERS)
+    taken = taken.anti_join(public.select("digest"), "digest").join(given, "digest")
+    taken = taken.filter(taken.giver != taken.unit, taken.ts >= taken.since)
+    rows = traffic.fetch(taken.select("giver", "ts", taker="unit").order_by("ts", "giver", "taker"))
+    exposure = traffic.fetch(shown.group_by("unit").agg(n=shown.count()))
     total = np.zeros(traffic.n_units, np.int64)
     total[exposure["unit"]] = exposure["n"]
     return Events(rows["giver"].astype(np.int32), rows["taker"].astype(np.int32), rows["ts"], total)

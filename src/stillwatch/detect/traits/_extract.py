@@ -12,7 +12,7 @@ from stillwatch.detect.trait import Tokens
 
 def fetch(traffic: Traffic, expression: Any) -> Tokens:
     """Run an expression with columns unit, value, count; rows in a fixed order."""
-    table = traffic.con.to_pyarrow(expression).sort_by([("unit", "ascending"), ("value", "ascending")])
+    table = traffic.engine.arrow(expression).sort_by([("unit", "ascending"), ("value", "ascending")])
     return Tokens(
         table.column("unit").to_numpy().astype(np.int32),
         table.column("value").to_numpy().astype(np.int64),

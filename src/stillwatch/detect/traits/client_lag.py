@@ -1,6 +1,8 @@
 """Client lag: how far behind its release curve a client stays."""
 
+import ibis
 import numpy as np
+import pyarrow as pa
 
 from stillwatch.detect.features import KNOWN_CLIENTS
 from stillwatch.detect.traffic import DAY, Traffic, value_digest
@@ -19,30 +21,31 @@ def extract(traffic: Traffic) -> Tokens:
     """(client, weeks since the version's successor came out) per exchange, for known releases."""
     if not traffic.client_releases:
         return Tokens.empty()
-    client, version = traffic.column("client"), traffic.column("client_version")
-    unit, ts = traffic.column("unit"), traffic.column("ts")
-    units, values = [], []
-    for name, releases in traffic.client_releases.items():
-        code = traffic.names.client.index.get(name)
-        if code is None:
-            continue
-        rows = np.flatnonzero((client == code) & (version >= 0))
-        versions = np.array([v for v, _ in releases])
-        times = np.array([t for _, t in releases])
-        at = np.searchsorted(versions, version[rows], side="right")
-        stale = at < len(versions)
-        rows, at = rows[stale], at[stale]
-        stale = ts[rows] >= times[at]
-        rows, at = rows[stale], at[stale]
-        weeks = np.minimum((ts[rows] - times[at]) // (7 * DAY), 104)
-        units.append(unit[rows])
-        values.append(_base(traffic, name) | weeks)
-    if not units:
+    t = traffic.table()
+    known = {
+        traffic.names.client.index[n]: n for n in traffic.client_releases if n in traffic.names.client.index
+    }
+    used = t.filter(t.client_version >= 0).select("client", "client_version").distinct()
+    seen = traffic.fetch(used.order_by("client", "client_version"))
+    out = []
+    for client, version in zip(seen["client"].tolist(), seen["client_version"].tolist(), strict=True):
+        if client in known:
+            later = [at for other, at in traffic.client_releases[known[client]] if other > version]
+            out += [(client, version, later[0])] if later else []
+    if not out:
         return Tokens.empty()
-    pairs, count = np.unique(
-        np.stack([np.concatenate(units).astype(np.int64), np.concatenate(values)]), axis=1, return_counts=True
+    clients, versions, since = zip(*out, strict=True)
+    stale = pa.table({"client": pa.array(clients, pa.int32()), "client_version": versions, "since": since})
+    late = t.select("unit", "ts", "client", "client_version").join(
+        traffic.engine.local(stale), ["client", "client_version"]
     )
-    return Tokens(pairs[0].astype(np.int32), pairs[1].astype(np.int64), count.astype(np.int64))
+    late = late.filter(late.ts >= late.since)
+    weeks = ibis.least((late.ts - late.since) // (7 * DAY), 104)
+    got = traffic.fetch(late.group_by("unit", "client", weeks=weeks).agg(count=late.count()))
+    base = {client: _base(traffic, name) for client, name in known.items()}
+    value = np.array([base[c] for c in got["client"].tolist()], np.int64) | got["weeks"]
+    order = np.lexsort((value, got["unit"]))
+    return Tokens(got["unit"][order].astype(np.int32), value[order], got["count"][order].astype(np.int64))
 
 
 def label(traffic: Traffic, value: int) -> str:

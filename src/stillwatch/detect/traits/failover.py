@@ -1,5 +1,8 @@
 """Fail-over (K3): a request refused for one account is sent again at once by another."""
 
+from typing import Any
+
+import ibis
 import numpy as np
 
 from stillwatch.detect.traffic import Traffic
@@ -13,30 +16,44 @@ MAX_UNITS = 8
 
 def extract(traffic: Traffic) -> Events:
     """Refused (429, 403, 401, 5xx) then the same payload elsewhere within fifteen minutes."""
-    db = traffic.con.con
-    rows = db.execute(
-        f"""
-        WITH rare AS (
-            SELECT "full" AS payload FROM exchange WHERE "full" <> 0 AND words >= 6
-            GROUP BY "full" HAVING count(DISTINCT unit) BETWEEN 2 AND {MAX_UNITS}
-        ), refused AS (
-            SELECT "full" AS payload, unit, ts FROM exchange
-            WHERE (status IN (401, 403, 429) OR status >= 500) AND "full" IN (SELECT payload FROM rare)
-        ), again AS (
-            SELECT "full" AS payload, unit, ts FROM exchange
-            WHERE status BETWEEN 100 AND 299 AND "full" IN (SELECT payload FROM rare)
-        )
-        SELECT refused.unit AS giver, again.unit AS taker, min(again.ts) AS ts
-        FROM refused JOIN again USING (payload)
-        WHERE refused.unit <> again.unit AND again.ts > refused.ts
-          AND again.ts <= refused.ts + {WITHIN_S}::BIGINT * 1000000
-        GROUP BY payload, giver, taker ORDER BY ts, giver, taker
-        """  # noqa: S608  (constants of this module only)
-    ).fetchnumpy()
-    status, unit = traffic.column("status"), traffic.column("unit")
-    failed = np.isin(status, (401, 403, 429)) | (status >= 500)
-    exposure = np.bincount(unit[failed], minlength=traffic.n_units)
+    t = traffic.table()
+    failed = t.status.isin((401, 403, 429)) | (t.status >= 500)
+    served = t.status.between(100, 299)
+    rare = t.filter(t["full"] != 0, t.words >= 6).group_by("full").agg(units=t.unit.nunique())
+    rare = rare.filter(rare.units.between(2, MAX_UNITS)).select("full")
+    sent = t.filter(failed | served).select("unit", "ts", "full", failed=failed).semi_join(rare, "full")
+    found = handed_over(sent.select("unit", "ts", "failed", payload="full"), WITHIN_S * 1_000_000)
+    rows = traffic.fetch(found.order_by("ts", "giver", "taker"))
+    tried = t.filter(failed)
+    refused = traffic.fetch(tried.group_by("unit").agg(n=tried.count()))
+    exposure = np.zeros(traffic.n_units, np.int64)
+    exposure[refused["unit"]] = refused["n"]
     return Events(rows["giver"].astype(np.int32), rows["taker"].astype(np.int32), rows["ts"], exposure)
+
+
+def handed_over(sent: Any, within: int) -> Any:
+    """First time that each payload refused to one unit was served to another so soon after: giver, taker, ts.
+
+    A request is laid beside each unit that was refused its payload, at most `MAX_UNITS` of them, and looks back to
+    that unit's newest refusal. Refusals are never paired with requests: one account that is refused the same question
+    a million times would make that a million times a million.
+
+    Args:
+        sent: an expression with columns unit, ts, payload and failed (refused, or else served).
+        within: microseconds.
+    """
+    refused = sent.filter(sent.failed)
+    givers = refused.select("payload", giver="unit").distinct()
+    again = sent.filter(~sent.failed).join(givers, "payload")
+    again = again.filter(again.unit != again.giver).select(
+        "payload", "giver", "ts", taker=again.unit.cast("int64"), since=ibis.null("int64")
+    )
+    turned = refused.select("payload", "ts", giver="unit", taker=ibis.literal(-1, "int64"), since="ts")
+    both = again.union(turned.select(*again.columns))
+    before = ibis.window(group_by=["payload", "giver"], order_by=["ts", ibis.desc("taker")], rows=(None, 0))
+    both = both.mutate(last=both.since.max().over(before))
+    soon = both.filter(both.taker >= 0, both["last"].notnull(), both.ts - both["last"] <= within)
+    return soon.group_by("payload", "giver", "taker").agg(ts=soon.ts.min()).select("giver", "taker", "ts")
 
 
 TRAIT = EventTrait(

@@ -9,9 +9,11 @@ from stillwatch.records import Family
 
 def extract(traffic: Traffic) -> Tokens:
     """Quarter-octave bin of exchanges per active day; units with fewer than eight exchanges say nothing."""
-    unit, ts = traffic.column("unit").astype(np.int64), traffic.column("ts")
-    days = np.unique(unit * 100_000 + (ts - traffic.start) // DAY)
-    active = np.bincount(days // 100_000, minlength=traffic.n_units)
+    t = traffic.table()
+    days = t.select("unit", day=(t.ts - traffic.start) // DAY).distinct()
+    got = traffic.fetch(days.group_by("unit").agg(days=days.count()))
+    active = np.zeros(traffic.n_units, np.int64)
+    active[got["unit"]] = got["days"]
     total = traffic.unit_counts()
     keep = np.flatnonzero(total >= 8)
     value = np.round(4 * np.log2(total[keep] / active[keep])).astype(np.int64) + 1

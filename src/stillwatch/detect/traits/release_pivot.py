@@ -1,6 +1,7 @@
 """Release pivot: traffic that moves to a new model within hours of its release."""
 
 import numpy as np
+import pyarrow as pa
 
 from stillwatch.detect.traffic import HOUR, Traffic, value_digest
 from stillwatch.detect.trait import Tokens, TokenTrait
@@ -12,23 +13,23 @@ _BIN = 0xFF
 
 def extract(traffic: Traffic) -> Tokens:
     """(model, two-hour bin of first use after release) for units that used another model before."""
+    known = [(c, at) for c, at in sorted(traffic.releases.items()) if traffic.start < at < traffic.end]
+    if not known:
+        return Tokens.empty()
+    codes, times = zip(*known, strict=True)
+    out = pa.table({"model": pa.array(codes, pa.int32()), "released": pa.array(times, pa.int64())})
+    t = traffic.table()
+    used = t.select("unit", "ts", "model").join(traffic.engine.local(out), "model")
+    used = used.filter(used.ts >= used.released)
+    got = traffic.fetch(used.group_by("model", "unit").agg(first=used.ts.min()).order_by("model", "unit"))
     units, values = [], []
-    model, unit, ts = traffic.column("model"), traffic.column("unit"), traffic.column("ts")
-    for code, released in sorted(traffic.releases.items()):
-        if not traffic.start < released < traffic.end:
-            continue
-        before = np.zeros(traffic.n_units, np.bool_)
-        before[unit[ts < released]] = True
-        rows = np.flatnonzero((model == code) & (ts >= released))
-        first = np.full(traffic.n_units, np.iinfo(np.int64).max)
-        np.minimum.at(first, unit[rows], ts[rows])
-        late = (first - released) // (2 * HOUR)
-        took = np.flatnonzero(before & (late < 36))
-        units.append(took)
+    for code, released in known:
+        mine = got["model"] == code
+        unit, late = got["unit"][mine], (got["first"][mine] - released) // (2 * HOUR)
+        took = (traffic.first_seen()[unit] < released) & (late < 36)
+        units.append(unit[took])
         base = value_digest(traffic, "release_pivot", traffic.names.model.names[code]) & ~_BIN
         values.append(base | late[took])
-    if not units:
-        return Tokens.empty()
     unit_out, value = np.concatenate(units).astype(np.int32), np.concatenate(values).astype(np.int64)
     return Tokens(unit_out, value, np.ones(len(unit_out), np.int64))
 

@@ -12,14 +12,13 @@ REGION_STEP = 1_000_000
 
 def extract(traffic: Traffic) -> Tokens:
     """Half-hour slots in which a unit was active; only units active in 2 to 24 slots say anything."""
-    unit, ts = traffic.column("unit").astype(np.int64), traffic.column("ts")
-    slot = (ts - traffic.start) // (HOUR // 2) + 1
-    value = slot + REGION_STEP * (traffic.unit_region[unit].astype(np.int64) + 1)
-    pairs, count = np.unique(unit * 10**7 + value, return_counts=True)
-    owner, value = pairs // 10**7, pairs % 10**7
-    busy = np.bincount(owner, minlength=traffic.n_units)
-    keep = (busy[owner] >= 2) & (busy[owner] <= 24)
-    return Tokens(owner[keep].astype(np.int32), value[keep], count[keep].astype(np.int64))
+    t = traffic.table()
+    slots = t.group_by("unit", slot=(t.ts - traffic.start) // (HOUR // 2) + 1).agg(count=t.count())
+    busy = slots.group_by("unit").agg(active=slots.count()).filter(lambda u: u.active.between(2, 24))
+    got = traffic.fetch(slots.semi_join(busy, "unit").order_by("unit", "slot"))
+    region = traffic.unit_region[got["unit"]].astype(np.int64)
+    value = got["slot"] + REGION_STEP * (region + 1)
+    return Tokens(got["unit"].astype(np.int32), value, got["count"].astype(np.int64))
 
 
 def label(traffic: Traffic, value: int) -> str:
