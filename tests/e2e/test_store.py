@@ -174,6 +174,8 @@ def test_what_is_no_store_is_said(place: Path, tmp_path: Path) -> None:
         done = run("store", verb[0], str(place / "logs"), *verb[1:])
         assert done.exit_code == 2
         assert "not a store" in done.stderr
+    run("store", "expire", str(tmp_path / "archvie"), "--keep-days", "1", "--yes")
+    assert not (tmp_path / "archvie").exists()
     nobody = run("store", "forget", str(place / "store"))
     assert nobody.exit_code == 2
     assert "--account ID" in nobody.stderr
