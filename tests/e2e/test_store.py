@@ -14,6 +14,8 @@ from click.testing import CliRunner, Result
 
 from stillwatch.cli import main
 from stillwatch.records import EXCHANGE_SCHEMA
+from stillwatch.store import open_backend
+from stillwatch.wiring import intake
 
 FIRST = datetime(2026, 11, 20, tzinfo=UTC)
 DAYS = 4
@@ -174,6 +176,8 @@ def test_what_is_no_store_is_said(place: Path, tmp_path: Path) -> None:
         done = run("store", verb[0], str(place / "logs"), *verb[1:])
         assert done.exit_code == 2
         assert "not a store" in done.stderr
+    run("store", "expire", str(tmp_path / "archvie"), "--keep-days", "1", "--yes")
+    assert not (tmp_path / "archvie").exists()
     nobody = run("store", "forget", str(place / "store"))
     assert nobody.exit_code == 2
     assert "--account ID" in nobody.stderr
@@ -202,6 +206,20 @@ def test_a_run_tells_what_it_cost(place: Path, tmp_path: Path) -> None:
         "scan", str(place / "logs"), "--key-file", str(place / "k"), "--out", str(out), "--overwrite", "-q"
     )
     assert again.exit_code == 0, again.stderr
+
+
+def test_the_engine_prints_no_bar_of_its_own(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A statement that takes long must not draw into what --json prints."""
+    opened: list[Any] = []
+
+    def noted(*args: Any) -> Any:
+        opened.append(open_backend(*args))
+        return opened[-1]
+
+    monkeypatch.setattr(intake, "open_backend", noted)
+    scanned(place, str(place / "logs"))
+    (engine,) = opened
+    assert engine.con.execute("SELECT current_setting('enable_progress_bar')").fetchall() == [(False,)]
 
 
 def test_a_run_without_a_profile_is_said(tmp_path: Path) -> None:

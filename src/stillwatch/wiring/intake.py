@@ -236,6 +236,7 @@ def load_traffic(
         return traffic, context
     intake.announce()
     engine = open_backend(settings.run.threads, settings.run.memory_limit, spill)
+    engine.con.execute("SET enable_progress_bar = false")  # its bar would stand between the lines of --json
     clock.engine = engine
     loader = Loader(engine, intake.feat)
     for batch in intake.batches():

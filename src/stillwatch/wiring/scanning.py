@@ -144,8 +144,8 @@ def enough_memory(settings: Settings) -> Iterator[None]:
     except duckdb.OutOfMemoryException as error:
         raise ConfigError(
             f"the engine cannot work within a memory limit of {settings.run.memory_limit}",
-            hint="raise --memory-limit (or run.memory_limit): it spills what it can, and needs room for a part of each "
-            "table it works on; 512MB is enough for most",
+            hint="raise --memory-limit (or run.memory_limit): the engine spills what it can, and needs room for a part "
+            "of each table that it works on",
         ) from error
 
 

@@ -99,7 +99,7 @@ def store_expire(
     store: str, *, keep_days: int, today: date, really: bool, progress: Progress
 ) -> dict[str, Any]:
     """Remove the days that are older than the last ``keep_days``, today among them."""
-    place = place_of(store)
+    place = _there(store)
     first = today - timedelta(days=keep_days - 1)
     with _writing(place) as staging:
         _finish_first(place, staging, progress)
@@ -123,7 +123,7 @@ def store_forget(
     progress: Progress,
 ) -> dict[str, Any]:  # fmt: skip
     """Take the rows of accounts or organisations out, and say what changed and which runs rested on it."""
-    place, whom = place_of(store), Whom(tuple(accounts), tuple(orgs))
+    place, whom = _there(store), Whom(tuple(accounts), tuple(orgs))
     known = [_run(folder) for each in runs for folder in _run_folders(Path(each))]
     with _writing(place) as staging:
         _finish_first(place, staging, progress)
@@ -147,6 +147,14 @@ def _finish_first(place: Place, staging: Path, progress: Progress) -> None:
         progress.note(
             f"finished a deletion that was interrupted: {plan.rows} rows of {len(plan.changes)} files"
         )
+
+
+def _there(store: str) -> Place:
+    """A store that exists: a slip of the finger makes no folder."""
+    place = place_of(store)
+    if unfinished(place) is None:
+        _files(place, store)
+    return place
 
 
 def _files(place: Place, store: str) -> list[DayFile]:
