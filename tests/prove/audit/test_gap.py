@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from stillwatch.errors import ConfigError
-from stillwatch.prove.audit.gap import Compared, benchmark_gap, corrected
+from stillwatch.prove.audit.compared import Compared, corrected
+from stillwatch.prove.audit.gap import benchmark_gap
 from stillwatch.prove.fuse import conclude
 from stillwatch.records.audit import AuditVerdict
 from stillwatch.records.claim import EvidenceClass
