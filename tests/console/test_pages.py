@@ -89,6 +89,12 @@ def test_members_are_searched_sorted_and_paged(house: House) -> None:
     second = visitor.get(f"{where}?sort=exchange_count&down=1&offset=50")
     assert "51 to" in second.text
     assert visitor.get(f"{where}?offset=-1&sort=;drop&down=maybe&tier=boss").status_code == 200
+    whole = visitor.get(f"{where.removesuffix('/members')}?sort=exchange_count&down=1&offset=50")
+    links = re.findall(r'href="(\?[^"]*offset=100[^"]*)#rows"', whole.text)
+    assert links, "the next page is a page, not a part of one"
+    assert (
+        "What happened" in visitor.get(where.removesuffix("/members") + links[0].replace("&amp;", "&")).text
+    )
 
 
 def test_reading_members_out_is_on_record(house: House) -> None:

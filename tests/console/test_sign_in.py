@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from stillwatch.console.serving import first_admin
 from stillwatch.console.signin import passwords
 from stillwatch.console.signin.register import PROGRAM
 from stillwatch.respond import audit
@@ -163,6 +164,18 @@ def test_no_secret_is_kept_as_it_is(house: House) -> None:
         data = file.read() + log.read()
     for secret in (PASSWORD, token, ana.cookies["stillwatch"], house.secrets["ana"]):
         assert secret.encode() not in data
+
+
+def test_where_nobody_can_come_in_one_admin_gets_a_password(house: House) -> None:
+    """A store that was set up on the command line has people without one; where one has, nothing is given."""
+    assert first_admin(house.site) is None
+    for name in ("vera", "ana", "pia", "adam", "otto"):
+        house.site.kept.set_password(house.someone(name).person.person_id, None)
+    given = first_admin(house.site)
+    assert given is not None
+    assert given[0].name == "adam"
+    assert passwords.matches(house.someone("adam").password_hash, given[1])
+    assert first_admin(house.site) is None
 
 
 def test_passwords_are_long_not_odd() -> None:

@@ -33,7 +33,7 @@ def test_every_answer_carries_the_headers_and_no_page_needs_an_exception(house: 
     answer = house.visitor("adam").get(path) if path != "/sign-in" else house.stranger().get(path)
     assert answer.headers["content-security-policy"] == CONTENT_POLICY
     assert answer.headers["x-content-type-options"] == "nosniff"
-    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["referrer-policy"] == "same-origin"
     assert answer.headers["cache-control"] == "no-store"
     assert not re.search(r"<[^>]+\s(style|on[a-z]+)\s*=", answer.text)
     assert not re.search(r"<script(?![^>]*\b(src|type=\"application/json\"))", answer.text)

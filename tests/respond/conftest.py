@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -118,10 +120,11 @@ def _set_up(url: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+def servers() -> Iterator[Servers]:
     """Databases of both kinds."""
-    with ExitStack() as kept:
-        yield Servers(tmp_path_factory.mktemp("stores"), kept)
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with ExitStack() as kept, tempfile.TemporaryDirectory(prefix="stillwatch-", dir=memory) as folder:
+        yield Servers(Path(folder), kept)
 
 
 @pytest.fixture(params=KINDS)

@@ -52,7 +52,8 @@ def server() -> Iterator[str]:
     folder = programs()
     assert folder is not None
     user = _unprivileged()
-    home = Path(tempfile.mkdtemp(prefix="stillwatch-pg-"))
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    home = Path(tempfile.mkdtemp(prefix="stillwatch-pg-", dir=memory))
     if user:
         shutil.chown(home, user)
     env = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "TZ": "UTC"}

@@ -15,7 +15,9 @@ from typing import Any, NoReturn
 import click
 
 from stillwatch.cli import (
+    appeal,
     baseline,
+    case,
     completion,
     console,
     decision,
@@ -23,12 +25,15 @@ from stillwatch.cli import (
     formats,
     gate,
     gate_envoy,
+    grant,
     ingest,
     interrupts,
     key,
     lab,
+    plan,
     policy,
     receive,
+    respond,
     scan,
     settings,
     traits,
@@ -45,7 +50,7 @@ FAILURE_HINT = "run again with --debug for the traceback; it may quote input, so
 SECTIONS: tuple[tuple[str, tuple[click.Command, ...]], ...] = (
     ("Detect", (scan.scan, explain.explain, ingest.ingest, receive.receive)),
     ("Protect", (gate.gate, gate_envoy.gate_envoy, policy.policy, decision.decision)),
-    ("Respond", (console.console,)),
+    ("Respond", (console.console, case.case, plan.plan, appeal.appeal, grant.grant, respond.respond)),
     ("Prepare", (key.key, baseline.baseline, settings.settings)),
     ("Look up", (traits.traits, formats.formats)),
     ("Try out", (lab.lab,)),

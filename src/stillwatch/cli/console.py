@@ -32,8 +32,8 @@ _FOLDER = click.Path(file_okay=False)
 )
 @option("--run", "run", required=True, section="Reading", metavar="RUN", type=_FOLDER,
         help="Output folder of a scan; a newer scan in its place is shown at the next page.")  # fmt: skip
-@option("--store", section="Reading", metavar="ADDRESS", default="sqlite:///stillwatch.db", show_default=True,
-        help="Database of cases and people: sqlite:///FILE or postgresql://USER@HOST:PORT/NAME.")  # fmt: skip
+@option("--store", section="Reading", metavar="ADDRESS",
+        help="Database of cases and people; else `respond.store` of the settings. Set up when it is new.")  # fmt: skip
 @option("--keys", section="Reading", metavar="FOLDER", type=_FOLDER, default=".", show_default=True,
         help="Folder of console.key, which seals second factors; made at the first start. Keep a copy.")  # fmt: skip
 @option(
@@ -45,7 +45,7 @@ _FOLDER = click.Path(file_okay=False)
         help="Address to listen on; port 0 takes any free one.")  # fmt: skip
 @general_options
 def console(
-    run: str, store: str, keys: str, gate: str | None, policy: str | None, listen: str,
+    run: str, store: str | None, keys: str, gate: str | None, policy: str | None, listen: str,
     settings_path: str | None, quiet: bool,
 ) -> None:  # fmt: skip
     """Serve the console until SIGTERM or Ctrl-C: overview, campaigns, accounts, cases, policy, audit log, people.
@@ -63,6 +63,7 @@ def console(
             f"the parts that make the console are missing ({error.name})", hint=EXTRA_HINT
         ) from error
     settings = read_settings(settings_path)
+    where = store or settings.respond.store
 
     def ready(address: str, first: tuple[Any, str] | None) -> None:
         if first is not None:  # also with --quiet: nobody could come in otherwise
@@ -71,9 +72,9 @@ def console(
                 f"first sign-in: name {safe(person.name)}, password {password}  (shown once)", err=True
             )
         if not quiet:
-            click.echo(f"listening on {safe(address)}; run {safe(run)}, store {safe(store)}", err=True)
+            click.echo(f"listening on {safe(address)}; run {safe(run)}, store {safe(where)}", err=True)
 
-    places = Places(Path(run), store, Path(keys), *(Path(p) if p else None for p in (gate, policy)))
+    places = Places(Path(run), where, Path(keys), *(Path(p) if p else None for p in (gate, policy)))
     serve_console(places, listen=listen, settings=settings, env=os.environ, ready=ready)
 
 

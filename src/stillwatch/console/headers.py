@@ -23,11 +23,12 @@ CONTENT_POLICY = "; ".join(
         "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'", "object-src 'none'",
     )
 )  # fmt: skip
+# "no-referrer" would make browsers send "Origin: null" with forms of our own
 ALWAYS = {
     "content-security-policy": CONTENT_POLICY,
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
-    "referrer-policy": "no-referrer",
+    "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",

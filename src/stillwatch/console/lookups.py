@@ -43,16 +43,16 @@ class Waiting:
 def waiting(work: Work, run: Iterable[Campaign], filed: dict[str, Case]) -> list[Waiting]:
     """What needs a person now: clocks first, then approvals, then campaigns that nobody works on."""
     found = [*_appeals(work.conn, work.now), *_unlocks(work.conn, work.now), *_plans(work.conn)]
-    for case in filed.values():
-        if case.state == "open":
-            found.append(
-                Waiting("case", "open", f"{case.id} {case.title}", "nobody works on it", f"/cases/{case.id}")
-            )
     for campaign in run:
-        if campaign.campaign_id not in filed and campaign.kind is Kind.CAMPAIGN and not campaign.granted:
+        case, kind = filed.get(campaign.campaign_id), campaign.kind.value
+        if case is not None and case.state == "open":
+            found.append(
+                Waiting(kind, kind, f"{case.id} {case.title}", "nobody works on it", f"/cases/{case.id}")
+            )
+        elif case is None and campaign.kind is Kind.CAMPAIGN and not campaign.granted:
             said = f"{campaign.campaign_id}: {campaign.account_count:,} accounts, {campaign.confidence} confidence"
             where = f"/campaigns/{_quoted(campaign.campaign_id)}"
-            found.append(Waiting("campaign", "campaign", said, "no case yet", where))
+            found.append(Waiting(kind, kind, said, "no case yet", where))
     return found
 
 

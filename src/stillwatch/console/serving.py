@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from stillwatch.console.app import make_app
+from stillwatch.console.running import Runner
 from stillwatch.console.signin import passwords
 from stillwatch.console.signin.kept import Kept
 from stillwatch.console.signin.local import Local
@@ -56,7 +57,7 @@ def open_site(
     """
     latest = LatestRun(places.run)
     latest.view()
-    desk = desk or Desk.open(places.store, env=env)
+    desk = desk or Desk.open(places.store, password_env=settings.respond.store_password_env, env=env)
     if revision(desk.engine)[0] is None:
         migrate(desk.engine)
     desk.ready()
@@ -68,7 +69,18 @@ def open_site(
     )  # fmt: skip
     local = Local(kept, seals, Throttle())
     provider = _provider(settings, seals, env)
-    return Site(desk, latest, kept, sessions, local, settings, provider, places.gate, places.policy)
+    return Site(
+        desk,
+        latest,
+        kept,
+        sessions,
+        local,
+        settings,
+        Runner(desk, settings, env),
+        provider,
+        places.gate,
+        places.policy,
+    )
 
 
 def _provider(settings: Settings, seals: Seals, env: Mapping[str, str]) -> Provider | None:
@@ -89,14 +101,23 @@ def _provider(settings: Settings, seals: Seals, env: Mapping[str, str]) -> Provi
 
 
 def first_admin(site: Site) -> tuple[Person, str] | None:
-    """An admin with a password to begin with, when the store knows nobody; None otherwise."""
+    """An admin with a password to begin with, when nobody could come in; None when somebody can.
+
+    A new store gets its first admin; in one that was set up on the command line it is the first of its admins.
+    """
     with site.work(PROGRAM) as work:
-        if people.everybody(work.conn):
-            return None
-        made = people.add(work, FIRST, [Role.ADMIN])
-    password = passwords.invented()
-    site.kept.set_password(made.person_id, passwords.hashed(password))
-    return made, password
+        everybody = people.everybody(work.conn)
+        admins = [p for p in everybody if p.active and Role.ADMIN in p.roles]
+        made = people.add(work, FIRST, [Role.ADMIN]) if not everybody else None
+    known = [a for p in everybody if p.active and (a := site.kept.by_id(p.person_id))]
+    if any(a.password_hash or a.has_subject for a in known) or (
+        made is None and (site.provider or not admins)
+    ):
+        return None
+    person, password = made or admins[0], passwords.invented()
+    site.kept.set_password(person.person_id, passwords.hashed(password))
+    site.record(None, "person.reset", person.name, why="nobody could sign in")
+    return person, password
 
 
 def serve_console(
@@ -124,4 +145,5 @@ def serve_console(
                 ready=lambda: ready(address_of(sock), made),
             )  # fmt: skip
         finally:
+            site.runner.close()
             site.desk.close()

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stillwatch.console.running import Runner
 from stillwatch.console.signin.kept import Kept
 from stillwatch.console.signin.local import Local
 from stillwatch.console.signin.sessions import Sessions
@@ -32,6 +33,7 @@ class Site:
     sessions: Sessions
     local: Local
     settings: Settings
+    runner: Runner
     provider: Provider | None = None
     """Where people may also sign in."""
     gate: Path | None = None

@@ -283,24 +283,24 @@ def note(work: Work, number: int, text: str, *, hours: float = 0.0) -> CaseEvent
 
 
 def close(work: Work, number: int, verdict: Verdict, reason: str, *, version: int) -> Case:
-    """Close a case with a verdict and a reason. What a verdict of false positive undoes: :mod:`respond.correcting`."""
+    """Close a case with a verdict and a reason.
+
+    A verdict of false positive is refused while one of the case's accounts is under a measure: take it back first.
+    Then its accounts count as honest, and what rested on them is withdrawn (:mod:`stillwatch.respond.correcting`).
+    """
+    from stillwatch.respond import correcting
+
     work.need(Permission.CASE_WORK)
     case = _get(work.conn, number)
     if case.state is CaseState.CLOSED:
         raise NotNow(f"{case.id} is closed already", hint="reopen it first")
     reason = _text(reason, LONGEST_NOTE, "a reason")
-    running = work.conn.execute(
-        select(t.plans.c.number).where(
-            t.plans.c.case_number == number, t.plans.c.state.in_(("running", "undoing"))
-        )
-    ).first()
-    if running is not None:
-        raise NotNow(
-            f"plan {name_of('P', running.number)} of {case.id} is under way", hint="finish or undo it first"
-        )
+    correcting.may_close(work, case, verdict)
     _change(work, case, version, state=CaseState.CLOSED.value, verdict=verdict.value, closed_at=work.now)
     add_event(work, number, EventKind.STATE, reason, details={"verdict": verdict.value})
     work.note("case.close", case.id, verdict=verdict.value)
+    if verdict is Verdict.FALSE_POSITIVE:
+        correcting.whole_case(work, number, reason)
     return _get(work.conn, number)
 
 

@@ -71,7 +71,7 @@ def by_name(conn: Connection, name: str) -> Person:
     """
     row = conn.execute(select(t.people).where(t.people.c.name == name)).first()
     if row is None:
-        raise NotFound(f"person called {name[:80]}", hint="`stillwatch respond people` lists who is known")
+        raise NotFound(f"person called {name[:80]}", hint="`stillwatch respond person` lists who is known")
     return _person(conn, row)
 
 

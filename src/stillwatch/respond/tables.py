@@ -139,6 +139,11 @@ case_findings = Table(
     _maybe("p_value", Float), _maybe("log10_e_value", Float), _col("reasons", JSON), _col("looks_alike", JSON),
     _col("settings_digest", Text),
 )  # fmt: skip
+case_exemplars = Table(
+    "case_exemplars", METADATA, _case(primary_key=True, autoincrement=False),
+    Column("place", Integer, primary_key=True, autoincrement=False), _col("run_id", String(64)), _col("text"),
+)  # fmt: skip
+"""Prompt text, where a scan was told to keep it; read behind an unlock alone."""
 case_links = Table(
     "case_links", METADATA, _case(primary_key=True, autoincrement=False),
     _case("other", primary_key=True, autoincrement=False, index=True), _col("relation", String(16), primary_key=True),

@@ -40,6 +40,15 @@ if TYPE_CHECKING:
     from stillwatch.wiring.scanning import explain, scan
     from stillwatch.wiring.serving import receive
     from stillwatch.wiring.simulation import simulate_policy
+    from stillwatch.wiring.storekeeping import (
+        back_up,
+        bring_up_to_date,
+        check_store,
+        put_person,
+        restore,
+        set_up,
+    )
+    from stillwatch.wiring.takedown import import_run, make_plan, run_plan, undo_plan
 
 _JOBS = {
     "baseline": ("fit_baseline", "show_baseline"),
@@ -57,6 +66,8 @@ _JOBS = {
     "scanning": ("explain", "scan"),
     "serving": ("receive",),
     "simulation": ("simulate_policy",),
+    "storekeeping": ("back_up", "bring_up_to_date", "check_store", "put_person", "restore", "set_up"),
+    "takedown": ("import_run", "make_plan", "run_plan", "undo_plan"),
 }  # fmt: skip
 _WHERE = {name: job for job, names in _JOBS.items() for name in names}
 
@@ -64,11 +75,15 @@ __all__ = [
     "Gate",
     "Progress",
     "StillwatchError",
+    "back_up",
+    "bring_up_to_date",
     "check_policy",
+    "check_store",
     "explain",
     "explain_policy",
     "fit_baseline",
     "generate",
+    "import_run",
     "ingest",
     "lab_detect_time",
     "lab_fit",
@@ -81,14 +96,20 @@ __all__ = [
     "list_scenarios",
     "list_suites",
     "list_traits",
+    "make_plan",
     "publish_risk",
+    "put_person",
     "receive",
     "replay_decision",
+    "restore",
+    "run_plan",
     "scan",
+    "set_up",
     "show_baseline",
     "show_policy",
     "simulate_policy",
     "switch_rule",
+    "undo_plan",
 ]
 
 

@@ -36,15 +36,21 @@ class Desk:
         self.now = now
 
     @classmethod
-    def open(cls, url: str = DEFAULT_STORE, *, env: Mapping[str, str] = os.environ) -> Desk:
-        """A desk on the store of this address."""
+    def open(
+        cls,
+        url: str = DEFAULT_STORE,
+        *,
+        password_env: str = PASSWORD_ENV,
+        env: Mapping[str, str] = os.environ,
+    ) -> Desk:
+        """A desk on the store of this address; a password comes from the environment."""
         try:
             from stillwatch.store.sql import open_database
         except ImportError as error:
             raise ConfigError(
                 f"the parts that keep cases are missing ({error.name})", hint=EXTRA_HINT
             ) from error
-        return cls(open_database(url, password=env.get(PASSWORD_ENV)))
+        return cls(open_database(url, password=env.get(password_env)))
 
     def ready(self) -> Desk:
         """The desk itself, once the store has the form that this version needs."""

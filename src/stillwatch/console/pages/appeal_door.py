@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from stillwatch.console.door import AtSite
 from stillwatch.console.render import page
-from stillwatch.respond import appeals
+from stillwatch.respond import PROGRAM, appeals
 from stillwatch.respond.appeals import KINDS, MOST_BYTES, MOST_DOCUMENTS, Upload
 
 router = APIRouter(include_in_schema=False)
@@ -21,7 +21,7 @@ router = APIRouter(include_in_schema=False)
 @router.get("/appeal/{token}")
 def read(request: Request, site: AtSite, token: str) -> Response:
     """The page behind a link."""
-    with site.work(None) as work:
+    with site.desk.look(PROGRAM) as work:
         held = appeals.by_token(work.conn, token)
         handed_in = appeals.documents(work.conn, held.number)
     return page(

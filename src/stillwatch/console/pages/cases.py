@@ -13,7 +13,7 @@ from stillwatch.console.names import case_number, names
 from stillwatch.console.render import page
 from stillwatch.console.signin.sessions import Seen
 from stillwatch.records import CaseState, Permission, Verdict
-from stillwatch.respond import cases, people
+from stillwatch.respond import cases, content, people, planning
 from stillwatch.respond.cases import CaseFilter
 
 router = APIRouter(include_in_schema=False)
@@ -58,12 +58,13 @@ def case(request: Request, site: AtSite, seen: Reader, name: str) -> Response:
         events = cases.timeline(work, number, limit=500)
         sightings, links = cases.sightings(work, number), cases.links(work, number)
         findings = cases.findings(work, number, held.run_id)
+        plans, kept = planning.listing(work, case_number=number).rows, content.any_kept(work, number)
         workers = [p for p in people.everybody(work.conn) if p.may(Permission.CASE_WORK)]
         called = names(work.conn, [held.assignee, *(e.person_id for e in events.rows)])
     live = site.run.campaigns.get(held.campaign_id or "")
     return page(
         request, "case.html.j2", case=held, events=events, sightings=sightings, links=links, findings=findings,
-        workers=workers, called=called, live=live, verdicts=list(Verdict), now=site.now(),
+        workers=workers, called=called, live=live, verdicts=list(Verdict), plans=plans, kept=kept, now=site.now(),
     )  # fmt: skip
 
 

@@ -42,7 +42,11 @@ def ask(site: AtSite, seen: Asks, name: str, reason: Text) -> Response:
 
 @router.post("/exemplars/agree", dependencies=FORM)
 def agree(
-    site: AtSite, seen: Agrees, unlock: Number, version: Number, hours: Annotated[float, Form(gt=0, le=72)] = 4.0
+    site: AtSite,
+    seen: Agrees,
+    unlock: Number,
+    version: Number,
+    hours: Annotated[float, Form(gt=0, le=72)] = 4.0,
 ) -> Response:
     """Agree to what somebody else asked for, for some hours."""
     with site.work(seen.person) as work:
@@ -60,7 +64,7 @@ def end(site: AtSite, seen: Reader, unlock: Number, version: Number) -> Response
 
 @router.post("/cases/{name}/exemplars", dependencies=FORM)
 def read(request: Request, site: AtSite, seen: Reads, name: str, whole: Text = "") -> Response:
-    """The prompts, while the leave stands. A reading is a change: it leaves its line, so no link or prefetch makes one."""
+    """The prompts, while the leave stands. A reading leaves its line, so no link or prefetch makes one."""
     number = case_number(name)
     with site.work(seen.person) as work:
         texts = content.exemplars(work, number, whole=whole == "yes")

@@ -28,7 +28,9 @@ _LIMIT = 100
 def listing(request: Request, site: AtSite, seen: Reads, asked: AsAsked, all: str = "") -> Response:
     """Grants in force, those that end first in front; or all of them."""
     with site.desk.look(seen.person) as work:
-        found = granting.listing(work, account_id=asked.q, in_force=not all, offset=asked.offset, limit=_LIMIT)
+        found = granting.listing(
+            work, account_id=asked.q, in_force=not all, offset=asked.offset, limit=_LIMIT
+        )
         called = names(work.conn, [g.added_by for g in found.rows])
     return page(
         request, "grants.html.j2", found=found, asked=asked, all=bool(all), called=called, now=site.now(),

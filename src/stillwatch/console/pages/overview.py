@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
-from starlette.responses import Response
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import RedirectResponse, Response
 
-from stillwatch.console.door import AtSite, Reader
+from stillwatch.console.door import AtSite, Reader, from_a_form, may
 from stillwatch.console.lookups import cases_by_campaign, overturned, waiting
 from stillwatch.console.render import page
-from stillwatch.records import Campaign, Kind
+from stillwatch.console.running import Quiet
+from stillwatch.console.signin.sessions import Seen
+from stillwatch.records import Campaign, Kind, Permission
 from stillwatch.report.numbers import plural
+from stillwatch.wiring.takedown import import_run
 
 router = APIRouter(include_in_schema=False)
-_SHOWN, _QUEUE, _COLUMNS = 200, 12, 96
+_SHOWN, _QUEUE, _COLUMNS = 200, 8, 96
 
 
 @router.get("/")
@@ -30,9 +33,17 @@ def overview(request: Request, site: AtSite, seen: Reader) -> Response:
     return page(
         request, "overview.html.j2", facts=run.facts, run_digest=run.digest, queue=queue[:_QUEUE],
         queue_more=max(0, len(queue) - _QUEUE), numbers=_numbers(found), overturned=turned,
-        hints=run.tables.hints(), rows=[(c, cases.get(c.campaign_id)) for c in found[:_SHOWN]], traffic=_traffic(found),
+        hints=run.tables.hints(), filed=all(c in cases for c in run.campaigns),
+        rows=[(c, cases.get(c.campaign_id)) for c in found[:_SHOWN]], traffic=_traffic(found),
         refused=sum(n for _, n in run.facts.rejected),
     )  # fmt: skip
+
+
+@router.post("/file", dependencies=[Depends(from_a_form)])
+def file_run(site: AtSite, seen: Annotated[Seen, Depends(may(Permission.RUN_IMPORT))]) -> Response:
+    """File the run: every campaign and pool goes into its case, old or new."""
+    import_run(site.desk, seen.person, site.run.folder, progress=Quiet())
+    return RedirectResponse("/?done=run", status_code=303)
 
 
 def _numbers(found: list[Campaign]) -> dict[str, Any]:

@@ -90,7 +90,9 @@ def decide(
 ) -> Response:
     """Agree to exactly what was shown, or refuse it."""
     with site.work(seen.person) as work:
-        planning.approve(work, plan_number(name), agreed=agreed == "yes", digest=digest, note=note, version=version)
+        planning.approve(
+            work, plan_number(name), agreed=agreed == "yes", digest=digest, note=note, version=version
+        )
     return _back(name, "decided")
 
 

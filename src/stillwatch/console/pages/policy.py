@@ -10,6 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from stillwatch.console.door import AtSite, from_a_form, may
 from stillwatch.console.render import page
+from stillwatch.console.running import Quiet
 from stillwatch.console.signin.sessions import Seen
 from stillwatch.console.site import Site
 from stillwatch.errors import StillwatchError
@@ -55,7 +56,7 @@ def simulate(request: Request, site: AtSite, seen: Reads) -> Response:
         raise NotNow("a simulation is under way", hint="try again in a moment")
     try:
         found = simulate_policy(
-            site.policy, site.run.folder, in_force=site.policy, settings=site.settings, progress=_Quiet()
+            site.policy, site.run.folder, in_force=site.policy, settings=site.settings, progress=Quiet()
         )
     finally:
         _ONE.release()
@@ -75,16 +76,3 @@ def switch(
     switch_rule(rule, into=site.gate, off=off, policy=site.policy, settings=site.settings)
     site.record(seen.person, "policy.switch", rule, off=off)
     return RedirectResponse("/policy?done=switched", status_code=303)
-
-
-class _Quiet:
-    """A page shows no progress."""
-
-    def step(self, name: str, total: float | None = None) -> None:
-        """Nothing."""
-
-    def advance(self, amount: float) -> None:
-        """Nothing."""
-
-    def note(self, text: str) -> None:
-        """Nothing."""

@@ -211,6 +211,17 @@ def upgrade() -> None:
         "ix_case_events_case_number_event_id", "case_events", ["case_number", "event_id"], unique=False
     )
     op.create_table(
+        "case_exemplars",
+        sa.Column("case_number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("place", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("run_id", sa.String(length=64), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["case_number"], ["cases.number"], name=op.f("fk_case_exemplars_case_number")
+        ),
+        sa.PrimaryKeyConstraint("case_number", "place", name=op.f("pk_case_exemplars")),
+    )
+    op.create_table(
         "case_findings",
         sa.Column("case_number", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("run_id", sa.String(length=64), nullable=False),

@@ -1,0 +1,276 @@
+"""Plans: agreed to by others, carried out once, resumed, taken back."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from stillwatch.records import Measure, PlanState, Sent, StepState
+from stillwatch.respond import Conflict, NotAllowed, NotNow, Unfit, granting, outbox, planning
+from stillwatch.respond import tables as t
+from stillwatch.respond.planning import Wanted
+from stillwatch.settings import RespondSettings, Settings
+from stillwatch.wiring.progress import Progress
+from stillwatch.wiring.takedown import collateral, run_plan, undo_plan
+from tests.respond.conftest import Office
+from tests.respond.making import CARD, TLS, campaign, filed, names, planned, result
+
+SETTINGS = Settings(respond=RespondSettings(parallel=4, hold_s=30.0))
+
+
+class Quiet:
+    """Says nothing."""
+
+    def step(self, name: str, total: float | None = None) -> None: ...
+    def advance(self, amount: float) -> None: ...
+    def note(self, text: str) -> None: ...
+
+
+QUIET: Progress = Quiet()
+
+
+class Hands:
+    """An executor that remembers, and answers as it is told."""
+
+    def __init__(self, answers: Mapping[str, list[Sent]] | None = None) -> None:
+        self.answers = {k: list(v) for k, v in (answers or {}).items()}
+        self.sent: list[Mapping[str, Any]] = []
+        self._lock = threading.Lock()
+
+    def send(self, payload: Mapping[str, Any]) -> Sent:
+        with self._lock:
+            self.sent.append(payload)
+            left = self.answers.get(payload["account_id"]) if payload["kind"] == "act" else None
+            return left.pop(0) if left else Sent(StepState.DONE)
+
+    def close(self) -> None: ...
+
+    def order(self) -> list[tuple[str, str]]:
+        return [(p["kind"], p["account_id"]) for p in self.sent]
+
+
+def case_of(office: Office, count: int = 6) -> int:
+    """A case with firm members."""
+    group = campaign("G-1", names("a", count), [CARD, TLS])
+    return filed(office, result([(group, names("a", count))])).filed[0].case_number
+
+
+def carry_out(office: Office, number: int, hands: Hands, by: str = "pia", **options: Any) -> dict[str, Any]:
+    """Run a plan; waiting moves the clock."""
+
+    def sleep(seconds: float) -> None:
+        office.clock.forward(seconds=max(seconds, 1.0))
+
+    return run_plan(
+        office.desk,
+        office.team[by],
+        number,
+        settings=SETTINGS,
+        progress=QUIET,
+        executor=hands,
+        sleep=sleep,
+        **options,
+    )
+
+
+def under(office: Office) -> set[str]:
+    """Accounts under a measure."""
+    with office.look() as work:
+        return set(work.conn.execute(t.account_measures.select()).scalars())
+
+
+def test_a_whole_campaign_is_acted_on_then_its_keys_then_its_people_are_told(office: Office) -> None:
+    """In this order, each once, with reason, families and an appeal link."""
+    number = case_of(office, 5)
+    plan = planned(office, number, Wanted(Measure.BLOCK, "webhook", credentials={"a001": ["key-1", "key-2"]}))
+    assert (plan.state, plan.account_count, plan.credential_count) == (PlanState.APPROVED, 5, 2)
+    hands = Hands()
+    done = carry_out(office, plan.number, hands)
+    kinds = [kind for kind, _ in hands.order()]
+    assert kinds == ["act"] * 5 + ["revoke"] * 2 + ["notice"] * 5
+    assert done["plan"].state is PlanState.DONE
+    assert under(office) == set(names("a", 5))
+    told = hands.sent[-1]
+    assert set(told["families"]) == {"identity", "timing"}
+    assert told["appeal_url"].startswith("https://appeals.invalid/") and len(told["appeal_url"]) > 60
+    assert len({p["key"] for p in hands.sent}) == 12
+    with office.look() as work:
+        wires = work.conn.execute(t.tripwires.select()).all()
+    assert [(w.trait, w.value) for w in wires] == [("payment", "d:card")]
+
+
+def test_nobody_approves_their_own_and_large_plans_need_two(office: Office) -> None:
+    """And an approval holds for the digest that the person saw."""
+    plan = planned(office, case_of(office), two_above=5, agree=())
+    assert plan.approvals_needed == 2
+    with office.work("pia") as work:
+        with pytest.raises(Unfit, match="not the digest"):
+            planning.approve(work, plan.number, agreed=True, digest="0" * 64, version=1)
+        once = planning.approve(work, plan.number, agreed=True, digest=plan.digest, version=1)
+        assert once.state is PlanState.DRAFT
+    with pytest.raises(NotAllowed, match="decided on P-1 already"), office.work("pia") as work:
+        planning.approve(work, plan.number, agreed=True, digest=plan.digest, version=once.version)
+    with pytest.raises(NotNow, match="P-1 is draft"), office.work("pia") as work:
+        outbox.start(work, plan.number, version=once.version)
+    with pytest.raises(Conflict), office.work("quin") as work:
+        planning.approve(work, plan.number, agreed=True, digest=plan.digest, version=plan.version)
+    with office.work("quin") as work:
+        assert (
+            planning.approve(work, plan.number, agreed=True, digest=plan.digest, version=once.version).state
+            is PlanState.APPROVED
+        )
+    with pytest.raises(NotAllowed), office.work("ana") as work:
+        outbox.start(work, plan.number, version=3)
+
+
+def test_the_innocent_and_the_permitted_are_left_out_with_the_reason(office: Office) -> None:
+    """Grants in force, accounts found innocent, watched ones, and those that left."""
+    everybody = [*names("a", 4), "w9"]
+    filed(office, result({"G-1": everybody}))
+    with office.work("pia") as work:
+        granting.add(work, account_id="a000", purpose="research", valid_from=office.clock(),
+                     valid_until=office.clock().replace(year=2027))  # fmt: skip
+    with office.work() as work:
+        work.conn.execute(
+            t.benign_accounts.insert().values(account_id="a001", case_number=1, at=work.now, reason="x")
+        )
+        plan = planning.make(
+            work, 1, Wanted(Measure.BLOCK), estimate=lambda c, x: collateral(work, c, x), two_above=9
+        )
+        assert plan.estimate["left_out"] == {"not a firm member": 1, "found innocent": 1, "granted": 1}
+        assert (plan.account_count, plan.estimate["rated"], plan.estimate["expected"]) == (2, 2, 0.02)
+        with pytest.raises(Unfit, match="1 of the accounts named are not in K-1"):
+            planning.make(
+                work, 1, Wanted(Measure.BLOCK, accounts=("nobody",)), estimate=lambda c, x: {}, two_above=9
+            )
+
+
+@pytest.mark.parametrize(("wanted", "match"), [
+    (Wanted(Measure.BLOCK, "carrier pigeon"), "no such executor"),
+    (Wanted(Measure.THROTTLE, "litellm"), "LiteLLM can block"),
+    (Wanted(Measure.BLOCK, stages=(0.5,)), "stages must rise to 1"),
+    (Wanted(Measure.BLOCK, stages=(0.5, 0.5, 1.0)), "stages must rise to 1"),
+    (Wanted(Measure.BLOCK, reason="because"), "no such reason"),
+    (Wanted(Measure.BLOCK, sentence="a\x1b[2J"), "the sentence"),
+])  # fmt: skip
+def test_a_plan_that_cannot_be_is_refused(make_office: Any, wanted: Wanted, match: str) -> None:
+    """With a hint, and nothing is kept."""
+    office = make_office("sqlite")
+    number = case_of(office)
+    with pytest.raises(Unfit, match=match) as caught, office.work() as work:
+        planning.make(work, number, wanted, estimate=lambda c, x: {}, two_above=9)
+    assert caught.value.hint
+    with office.look() as work:
+        assert planning.listing(work).total == 0
+
+
+def test_what_fails_is_tried_again_and_the_rest_goes_on(office: Office) -> None:
+    """Retries with growing waits; refused for good: the account keeps its keys and is not told that it was blocked."""
+    plan = planned(office, case_of(office, 4))
+    again, never = Sent(StepState.WAITING, "answered 503"), Sent(StepState.FAILED, "answered 404")
+    hands = Hands({"a001": [again, again], "a002": [never]})
+    done = carry_out(office, plan.number, hands)
+    assert done["steps"] == {"act": {"done": 3, "failed": 1}, "notice": {"done": 3, "skipped": 1}}
+    assert under(office) == {"a000", "a001", "a003"}
+    assert [a for k, a in hands.order() if k == "act"].count("a001") == 3
+    assert len({p["key"] for p in hands.sent if p["account_id"] == "a001" and p["kind"] == "act"}) == 1
+    mended = Hands()
+    assert carry_out(office, plan.number, mended, again_failed=True)["steps"] == {
+        "act": {"done": 4},
+        "notice": {"done": 4},
+    }
+    assert mended.order() == [("act", "a002"), ("notice", "a002")]
+
+
+def test_a_stage_waits_for_the_one_before(office: Office) -> None:
+    """The surest first; the run says when there is more to do."""
+    plan = planned(
+        office, case_of(office, 10), Wanted(Measure.BLOCK, "webhook", stages=(0.1, 1.0), stage_wait_s=3600.0)
+    )
+    hands = Hands()
+    done = carry_out(office, plan.number, hands)
+    assert hands.order() == [("act", "a000"), ("notice", "a000")]
+    assert done["due"] is not None and (done["due"] - office.clock()).total_seconds() > 3000
+    office.clock.forward(seconds=3700)
+    assert carry_out(office, plan.number, hands)["due"] is None
+    assert len(under(office)) == 10
+
+
+def test_a_crash_between_sending_and_settling_repeats_nothing_that_was_kept(office: Office) -> None:
+    """Steps that were out are sent again under their key after the hold; those that were settled are not."""
+    plan = planned(office, case_of(office, 6), Wanted(Measure.BLOCK, "webhook", notices=False))
+    with office.work("pia") as work:
+        outbox.start(work, plan.number, version=plan.version)
+    with office.work("pia") as work:
+        first = outbox.claim(work, plan.number, limit=3, hold_s=30)
+    with office.work("pia") as work:
+        outbox.settle(work, plan, [(first.orders[0].step, Sent(StepState.DONE))])
+    hands = Hands()
+    carry_out(office, plan.number, hands)
+    accounts = [a for _, a in hands.order()]
+    assert sorted(accounts) == names("a", 6)[1:]
+    assert accounts[-2:] == ["a001", "a002"]
+    resent = {p["key"] for p in hands.sent} & {o.step.key for o in first.orders}
+    assert len(resent) == 2
+    with office.work("pia") as work:
+        outbox.settle(work, plan, [(first.orders[1].step, Sent(StepState.FAILED, "late"))])
+    assert under(office) == set(names("a", 6))
+
+
+def test_one_command_takes_everything_back(office: Office) -> None:
+    """What was done is undone, what waits is not done any more, tripwires go."""
+    plan = planned(office, case_of(office, 6), Wanted(Measure.BLOCK, "webhook", credentials={"a000": ["k"]}))
+    carry_out(office, plan.number, Hands())
+    hands = Hands()
+    done = undo_plan(office.desk, office.team["pia"], plan.number, "wrong people", settings=SETTINGS, progress=QUIET,
+                     executor=hands)  # fmt: skip
+    assert done["plan"].state is PlanState.UNDONE
+    assert [k for k, _ in hands.order()] == ["act"] * 6 + ["revoke"] + ["notice"] * 6
+    assert all(p["undo"] for p in hands.sent)
+    assert under(office) == set()
+    with office.look() as work:
+        assert all(w.withdrawn_at for w in work.conn.execute(t.tripwires.select()))
+    with pytest.raises(NotNow, match="P-1 is undone"), office.work("pia") as work:
+        outbox.undo(work, plan.number, "again")
+
+
+def test_taking_back_in_the_middle_waits_for_what_is_out(office: Office) -> None:
+    """The opposite of a step that is being sent is not sent before its hold has run out."""
+    plan = planned(office, case_of(office, 4), Wanted(Measure.BLOCK, "webhook", notices=False))
+    with office.work("pia") as work:
+        outbox.start(work, plan.number, version=plan.version)
+    with office.work("pia") as work:
+        out = outbox.claim(work, plan.number, limit=2, hold_s=30)
+    with office.work("pia") as work:
+        outbox.undo(work, plan.number, "stop")
+        later = outbox.claim(work, plan.number, limit=9, hold_s=30)
+    assert later.orders == () and later.wait_until is not None
+    with office.work("pia") as work:
+        outbox.settle(work, plan, [(o.step, Sent(StepState.DONE)) for o in out.orders])
+    hands = Hands()
+    carry_out(office, plan.number, hands)
+    assert hands.order() == [("act", "a000"), ("act", "a001")]
+    assert under(office) == set()
+
+
+def test_a_dry_run_touches_nobody(office: Office) -> None:
+    """No approval, no measure, no tripwire, no appeal."""
+    plan = planned(office, case_of(office), Wanted(Measure.BLOCK), agree=())
+    done = run_plan(office.desk, office.team["pia"], plan.number, settings=SETTINGS, progress=QUIET)
+    assert done["steps"] == {"act": {"done": 6}, "notice": {"done": 6}}
+    with office.look() as work:
+        for table in (t.account_measures, t.tripwires, t.appeals):
+            assert work.conn.execute(table.select()).all() == []
+
+
+def test_a_new_account_on_a_tripwire_is_reported_on_its_case(office: Office) -> None:
+    """Re-entry by the same card, under another name."""
+    plan = planned(office, case_of(office, 4))
+    carry_out(office, plan.number, Hands())
+    office.clock.forward(days=3)
+    group = campaign("G-7", ["n1", "n2", "a000"], [CARD], at=office.clock())
+    done = filed(office, result([(group, ["n1", "n2", "a000"])]))
+    assert done.filed[0].tripwires == 2
