@@ -126,6 +126,12 @@ def test_a_sign_in_that_was_not_begun_here_is_refused(house: House, provider: st
     assert house.site.kept.by_name("ann-o-neill") is None
 
 
+def test_nobody_takes_the_account_of_another_by_its_name(house: House, provider: str) -> None:
+    """A second person whom the provider calls by the same name is another person, and does not come in as the first."""
+    assert come_in(house, provider, house.stranger(), claims=ANN).status_code == 200
+    assert come_in(house, provider, house.stranger(), claims=ANN | {"sub": "u-2"}).status_code == 403
+
+
 def test_an_admin_keeps_somebody_of_the_provider_out(house: House, provider: str) -> None:
     """Who may no longer come in does not, whatever the provider says."""
     assert come_in(house, provider, house.stranger(), claims=ANN).status_code == 200

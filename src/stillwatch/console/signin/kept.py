@@ -117,8 +117,9 @@ class Kept:
 
 def _someone(con: Connection, row: Any) -> Someone:
     return Someone(
-        people.by_id(con, row.person_id), row.password_hash, row.totp_secret, row.totp_last_step or 0
-    )
+        people.by_id(con, row.person_id), row.password_hash, row.totp_secret, row.totp_last_step or 0,
+        row.oidc_subject is not None,
+    )  # fmt: skip
 
 
 def _session(row: Any) -> Session:
