@@ -17,13 +17,12 @@ from starlette.responses import HTMLResponse
 
 from stillwatch import __version__
 from stillwatch.console import words
-from stillwatch.console.drawings import bars, meter, span
+from stillwatch.console.drawings import bars, span
 from stillwatch.report import numbers
 from stillwatch.report.safe import finalize, script_json, shown
 from stillwatch.report.words import (
     CONFIDENCE_WORDS,
     FAMILY_WORDS,
-    KIND_WORDS,
     TECHNIQUE_NAMES,
     TIER_WORDS,
     label,
@@ -44,12 +43,12 @@ def environment() -> jinja2.Environment:
         amount=numbers.amount, bits=numbers.bits, count=numbers.count, day=numbers.day, decades=numbers.decades,
         moment=numbers.moment, p_value=numbers.p_value, share=numbers.share, short=numbers.short, shown=shown,
         label=label, technique_link=technique_link, ago=words.ago, usd=words.usd, hours=words.hours,
-        percent=words.percent, because=words.because, jsoned=script_json,
+        because=words.because, jsoned=script_json,
     )  # fmt: skip
     made.globals.update(
-        plural=numbers.plural, FAMILY=FAMILY_WORDS, TIER=TIER_WORDS, KIND=KIND_WORDS, CONFIDENCE=CONFIDENCE_WORDS,
+        plural=numbers.plural, FAMILY=FAMILY_WORDS, TIER=TIER_WORDS, CONFIDENCE=CONFIDENCE_WORDS,
         TECHNIQUE=TECHNIQUE_NAMES, BPD=numbers.BITS_PER_DECADE, asset=asset, vendored=vendored, W=words,
-        bars=bars, meter=meter, span=span, VERSION=__version__,
+        bars=bars, span=span, VERSION=__version__,
     )  # fmt: skip
     return made
 

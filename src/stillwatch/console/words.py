@@ -8,7 +8,6 @@ from typing import Final
 from stillwatch.report.numbers import amount, short
 from stillwatch.report.safe import Shown
 
-FAMILIES: Final = ("infrastructure", "identity", "timing", "content", "behaviour")
 VERDICTS: Final = {
     "true_positive": "True positive: it was what it looked like",
     "benign_positive": "Benign positive: it was seen rightly, and it is allowed",
@@ -63,8 +62,8 @@ def usd(value: float) -> Shown:
     """US dollars, in three digits.
 
     Example:
-        >>> usd(1234567).replace(NARROW, " "), usd(0.5), usd(120), usd(0.001)
-        ('$1.23 M', '$0.50', '$120', 'under $0.01')
+        >>> usd(120), usd(0.5), usd(0.001)
+        ('$120', '$0.50', 'under $0.01')
     """
     if 0 < value < 0.01:
         return Shown("under $0.01")
@@ -79,16 +78,6 @@ def because(reason: str) -> str:
         ('payment', 'exit address shared')
     """
     return reason.partition(":")[0]
-
-
-def percent(value: float) -> str:
-    """A share as a number of per cent for a drawing.
-
-    Example:
-        >>> percent(0.125), percent(7)
-        ('12.5', '100')
-    """
-    return f"{max(0.0, min(1.0, value)) * 100:.1f}".removesuffix(".0")
 
 
 NAV: Final = (

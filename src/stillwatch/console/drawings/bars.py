@@ -9,22 +9,6 @@ from markupsafe import Markup
 from stillwatch.report.svg import el
 
 
-def meter(share: float, kind: str = "") -> Markup:
-    """A bar of a share 0..1.
-
-    Example:
-        >>> 'width="25"' in meter(0.25)
-        True
-    """
-    wide = max(0.0, min(1.0, share)) * 100
-    parts = [
-        el("rect", x=0, y=0, width=100, height=7, class_="track"),
-        el("rect", x=0, y=0, width=max(wide, 0.5), height=7, class_=f"fill {kind}".strip()),
-    ]
-    return el("svg", Markup("").join(parts), viewBox="0 0 100 7", preserveAspectRatio="none", class_="hbar",
-              aria_hidden="true")  # fmt: skip
-
-
 def span(low: float, high: float, point: float) -> Markup:
     """A share 0..1 with its interval."""
     a, b, c = (max(0.0, min(1.0, v)) * 100 for v in (low, high, point))
