@@ -11,7 +11,7 @@ SEED ?= 7
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo vendor console console-pictures test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx postgres litellm envoy lock clean
+.PHONY: help setup demo vendor console console-pictures test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx postgres litellm envoy lock clean bench-respond
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | sed -E 's/:.*## */\t/' | expand -t 16
@@ -65,6 +65,9 @@ searches: $(STAMP)  ## evasion frontier and cost of framing, into docs/benchmark
 bench: $(STAMP)  ## wall time and memory by size, into docs/benchmarks.md
 	$(BIN)/python -m scripts.bench
 	$(BIN)/python -m scripts.benchmarks_page
+
+bench-respond: $(STAMP)  ## how quickly a store of a million accounts answers (SQLite; about ten minutes)
+	$(BIN)/python -m scripts.bench_respond
 
 baseline: $(STAMP)  ## fit the shipped baseline again on development seeds (about 15 minutes)
 	$(BIN)/python -m scripts.fit_shipped

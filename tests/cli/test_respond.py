@@ -52,6 +52,8 @@ def test_from_a_run_to_a_takedown_and_back(store: Any) -> None:
     assert store("plan", "approve", "P-2", "--withdraw").exit_code == 0
     closed = store("case", "close", "K-1", "false_positive", "a school")
     assert closed.exit_code == 0 and "K-1 is closed" in closed.stdout
+    assert len(store("case", "innocent").stdout.splitlines()) == 6
+    assert Path("stillwatch.db").stat().st_mode & 0o077 == 0
     checked = store("respond", "check")
     assert "audit lines hold" in checked.stdout
 
@@ -115,3 +117,4 @@ def test_without_a_store_the_hint_says_how_to_begin(run: Any) -> None:
     """Not a traceback."""
     done = run("case", "list")
     assert done.exit_code == 2 and "stillwatch respond init" in done.stderr
+    assert not Path("stillwatch.db").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -274,3 +275,23 @@ def test_a_new_account_on_a_tripwire_is_reported_on_its_case(office: Office) -> 
     group = campaign("G-7", ["n1", "n2", "a000"], [CARD], at=office.clock())
     done = filed(office, result([(group, ["n1", "n2", "a000"])]))
     assert done.filed[0].tripwires == 2
+
+
+def test_two_who_run_one_plan_share_its_steps(office: Office) -> None:
+    """Each account is handed out once."""
+    plan = planned(office, case_of(office, 20), Wanted(Measure.BLOCK, "webhook", notices=False))
+    with office.work("pia") as work:
+        outbox.start(work, plan.number, version=plan.version)
+    hands = Hands()
+
+    def run(name: str) -> None:
+        run_plan(office.desk, office.team[name], plan.number, settings=SETTINGS, progress=QUIET, executor=hands,
+                 sleep=lambda _: time.sleep(0.01))  # fmt: skip
+
+    both = [threading.Thread(target=run, args=(name,)) for name in ("pia", "quin")]
+    for one in both:
+        one.start()
+    for one in both:
+        one.join(120)
+    assert sorted(a for _, a in hands.order()) == names("a", 20)
+    assert under(office) == set(names("a", 20))

@@ -313,3 +313,28 @@ def close(
             else:
                 found = cases.close(work, number, Verdict(verdict or ""), reason or "", version=seen)
     print_json(plain(found)) if as_json else show(f"{found.id} is {found.state}")
+
+
+@case.command(
+    cls=VerbCommand,
+    short_help="List accounts that people found innocent.",
+    examples=(("stillwatch case innocent > honest.jsonl", "JSON lines, to fit baselines on"),),
+)
+@at_desk
+def innocent(as_name: str | None, as_json: bool, settings_path: str | None) -> None:
+    """Write every account that was found innocent, with case, appeal, time and reason, as JSON lines.
+
+    Lineage, tripwires and plans pass over them already.
+    """
+    import json
+
+    with seat(settings_path, as_name) as s:
+        from stillwatch.respond import correcting
+
+        with s.desk.look(s.person) as work:
+            rows = correcting.honest_accounts(work)
+    if as_json:
+        print_json(plain(rows))
+        return
+    for row in rows:
+        click.echo(json.dumps(plain(row), ensure_ascii=True, sort_keys=True))

@@ -29,6 +29,8 @@ from stillwatch.respond.errors import NotAllowed, NotFound, NotNow, Unfit
 from stillwatch.respond.work import Work, added, changed
 
 LONGEST_TITLE, LONGEST_NOTE, MOST_HOURS = 200, 20_000, 24.0 * 31
+LAST = chr(0x10FFFF)
+"""Sorts behind every text with the same beginning."""
 Order = Literal["changed", "opened", "accounts", "exchanges"]
 _ORDERS = {
     "changed": t.cases.c.changed_at, "opened": t.cases.c.opened_at, "accounts": t.cases.c.account_count,
@@ -141,6 +143,8 @@ def accounts(
     where = [table.c.case_number == number]
     if search:
         where.append(table.c.account_id.startswith(search, autoescape=True))
+        if work.conn.dialect.name == "sqlite":  # LIKE alone does not use the index there
+            where += [table.c.account_id >= search, table.c.account_id < search + LAST]
     if tier:
         where.append(table.c.tier == tier)
     by = {

@@ -399,10 +399,15 @@ class _Filing:
             ):  # fmt: skip
                 live[row.tripwire_id] = row
         rows, stepped = [], set()
+        honest = (
+            set(self.work.conn.execute(select(t.benign_accounts.c.account_id)).scalars()) if live else set()
+        )
+        of_plan: dict[int, set[str]] = {}
         for wire, row in live.items():
-            known = set(self.work.conn.execute(
-                select(t.plan_steps.c.account_id).where(t.plan_steps.c.plan_number == row.plan_number)).scalars()
-            ) | set(self.work.conn.execute(select(t.benign_accounts.c.account_id)).scalars())  # fmt: skip
+            if row.plan_number not in of_plan:
+                steps = select(t.plan_steps.c.account_id).where(t.plan_steps.c.plan_number == row.plan_number)
+                of_plan[row.plan_number] = set(self.work.conn.execute(steps).scalars())
+            known = honest | of_plan[row.plan_number]
             fresh = sorted(shown.get((row.trait, row.value), set()) - known)
             stepped |= set(fresh)
             rows += [{"tripwire_id": wire, "run_id": self.run_id, "account_id": a, "case_number": number,

@@ -91,6 +91,7 @@ def targets(work: Work, case: Case, named: Sequence[str] = ()) -> tuple[list[Tar
             f"{len(strange)} of the accounts named are not in {case.id}",
             hint=f"the first is {strange[0][:80]}",
         )
+    only = frozenset(named)
     innocent = set(work.conn.execute(select(t.benign_accounts.c.account_id)).scalars())
     granted = set(work.conn.execute(_granted(work.now)).scalars())
     under = set(work.conn.execute(select(t.account_measures.c.account_id)).scalars())
@@ -99,7 +100,7 @@ def targets(work: Work, case: Case, named: Sequence[str] = ()) -> tuple[list[Tar
         {"not a firm member": 0, "gone": 0, "found innocent": 0, "granted": 0, "under a measure already": 0},
     )
     for row in rows:
-        if named and row.account_id not in set(named):
+        if only and row.account_id not in only:
             continue
         why = (
             "found innocent" if row.account_id in innocent

@@ -6,6 +6,7 @@ failing half way. On PostgreSQL rows are compared with the version they were rea
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -98,10 +99,22 @@ def reading(engine: Engine) -> Iterator[Connection]:
 def _reached(engine: Engine) -> Iterator[None]:
     try:
         yield
-    except (OperationalError, InterfaceError) as error:
+    except DBAPIError as error:
+        if _in_the_way(error):
+            raise UpstreamError(
+                "somebody else's change got in the way; nothing was written", hint="try again"
+            ) from error
+        if not isinstance(error, OperationalError | InterfaceError):
+            raise
         raise UpstreamError(
             f"the database cannot be used: {_plainly(error)}", hint=_advice(engine, error)
         ) from error
+
+
+def _in_the_way(error: DBAPIError) -> bool:
+    """PostgreSQL gave up one of two transactions that waited for one another, or that cannot both be true."""
+    said = error.orig.args[0] if error.orig is not None and error.orig.args else None
+    return isinstance(said, dict) and said.get("C") in ("40P01", "40001", "55P03")
 
 
 def _plainly(error: DBAPIError) -> str:
@@ -128,10 +141,11 @@ def migrate(engine: Engine, *, to: str = "head") -> tuple[str | None, str | None
         The database was written by a newer version.
     """
     script = _scripts()
+    _private(engine)
     with writing(engine) as connection:
+        _lock(connection)
         before = _revision(connection)
         _known(script, before)
-        _lock(connection)
 
         def steps(now: Any, _context: MigrationContext) -> Any:
             return script._upgrade_revs(to, now)
@@ -143,7 +157,9 @@ def migrate(engine: Engine, *, to: str = "head") -> tuple[str | None, str | None
 
 
 def revision(engine: Engine) -> tuple[str | None, str]:
-    """What form the tables have, and what the newest is."""
+    """What form the tables have, and what the newest is. Looking does not make a file."""
+    if engine.dialect.name == "sqlite" and not Path(str(engine.url.database)).exists():
+        return None, str(_scripts().get_current_head())
     with reading(engine) as connection:
         return _revision(connection), str(_scripts().get_current_head())
 
@@ -158,6 +174,19 @@ def check_revision(engine: Engine) -> None:
         raise ConfigError(
             f"the store has form {now}, this version needs {newest}", hint="stillwatch respond migrate"
         )
+
+
+def _private(engine: Engine) -> None:
+    """A new SQLite file can be read by its owner alone: it will hold documents and password hashes."""
+    if engine.dialect.name != "sqlite":
+        return
+    try:
+        os.close(os.open(str(engine.url.database), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise ConfigError(f"{engine.url.database}: {(error.strerror or 'cannot be made').lower()}",
+                          hint="name a file in a folder that you can write to") from error  # fmt: skip
 
 
 def _known(script: ScriptDirectory, found: str | None) -> None:

@@ -4,7 +4,7 @@
 >>> desk.ready()
 Traceback (most recent call last):
 ...
-stillwatch.errors.UpstreamError: the database cannot be used: unable to open database file
+stillwatch.errors.ConfigError: the store has not been set up
 """
 
 from __future__ import annotations
