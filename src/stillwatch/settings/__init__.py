@@ -24,6 +24,7 @@ from stillwatch.settings.reading import (
     settings_digest,
 )
 from stillwatch.settings.sections import (
+    ConsoleSettings,
     DetectSettings,
     EnvoySettings,
     EvidenceSettings,
@@ -42,6 +43,7 @@ __all__ = [
     "DEFAULT_FILE",
     "KEY_HINT",
     "MIN_KEY_BYTES",
+    "ConsoleSettings",
     "DetectSettings",
     "EnvoySettings",
     "EvidenceSettings",

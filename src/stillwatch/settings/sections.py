@@ -603,8 +603,106 @@ class RespondSettings(_Section):
     )
 
 
+class ConsoleSettings(_Section):
+    """The console for people. None of it changes a result."""
+
+    hosts: Annotated[tuple[str, ...], Field(strict=False)] = _setting(
+        (),
+        "Names under which the console is reached, without port; requests for any other are refused. Unset: the "
+        "address it listens on, and `localhost`.",
+        "names",
+        shapes_result=False,
+    )
+    https: bool = _setting(
+        False,
+        "The console is reached over HTTPS, through a proxy that ends it: cookies are then sent over nothing else. "
+        "Needed whenever it listens on more than this machine.",
+        "yes or no",
+        shapes_result=False,
+    )
+    session_h: float = _setting(
+        12.0, "Longest time signed in.", "hours", shapes_result=False, gt=0.0, le=168.0
+    )
+    idle_min: float = _setting(
+        30.0,
+        "Time without a request after which a session ends.",
+        "minutes",
+        shapes_result=False,
+        ge=1.0,
+        le=1440.0,
+    )
+    token_days: float = _setting(
+        90.0, "Life of a token for programs.", "days", shapes_result=False, gt=0.0, le=366.0
+    )
+    max_body_bytes: int = _setting(
+        16 * 1024 * 1024, "Longest request body, documents of an appeal included.", "bytes", shapes_result=False,
+        ge=65_536, le=256 * 1024 * 1024,
+    )  # fmt: skip
+    list_price_usd_per_mtok: Annotated[tuple[float, float], Field(strict=False)] = _setting(
+        (10.0, 75.0),
+        "List price of a million output tokens, low and high; an assumption behind what a campaign took. Set your own.",
+        "US dollars",
+        shapes_result=False,
+    )
+    avoided_usd_per_exchange: Annotated[tuple[float, float], Field(strict=False)] = _setting(
+        (0.05, 5.0),
+        "What one answer would have cost to have written otherwise, low and high; an assumption, and a wide one.",
+        "US dollars",
+        shapes_result=False,
+    )
+    oidc_issuer: str | None = _setting(
+        None,
+        "Address of an OpenID Connect provider, as its discovery document names it. Unset: local accounts alone.",
+        "address",
+        shapes_result=False,
+        pattern=r"^https://[^\s]+$|^http://(127\.0\.0\.1|localhost)(:[0-9]+)?(/[^\s]*)?$",
+    )
+    oidc_client_id: str = _setting(
+        "stillwatch", "Client id at the provider.", "name", shapes_result=False, min_length=1
+    )
+    oidc_secret_env: str = _setting(
+        "STILLWATCH_OIDC_SECRET",
+        "Environment variable that holds the client secret.",
+        "name",
+        shapes_result=False,
+        min_length=1,
+    )
+    oidc_name: str = _setting(
+        "single sign-on",
+        "What the button on the sign-in page calls the provider.",
+        "text",
+        shapes_result=False,
+        max_length=40,
+    )
+    oidc_role_claim: str = _setting(
+        "groups",
+        "Claim of the identity token that lists a person's groups.",
+        "name",
+        shapes_result=False,
+        min_length=1,
+    )
+    oidc_roles: dict[str, str] = _setting(
+        {}, "Group to role. Nobody whose groups are not listed comes in.", "table", shapes_result=False
+    )
+    public_url: str | None = _setting(
+        None,
+        "Address under which people reach the console; needed for OpenID Connect and for appeal links in notices.",
+        "address",
+        shapes_result=False,
+        pattern=r"^https?://[^\s]+$",
+    )
+
+    @model_validator(mode="after")
+    def _ranges(self) -> ConsoleSettings:
+        for name in ("list_price_usd_per_mtok", "avoided_usd_per_exchange"):
+            low, high = getattr(self, name)
+            if not 0 <= low <= high:
+                raise ValueError(f"{name}: low before high, neither negative")
+        return self
+
+
 class Settings(_Section):
-    """Everything that can be set, in ten sections."""
+    """Everything that can be set, in eleven sections."""
 
     privacy: PrivacySettings = PrivacySettings()
     detect: DetectSettings = DetectSettings()
@@ -617,6 +715,7 @@ class Settings(_Section):
     envoy: EnvoySettings = EnvoySettings()
     evidence: EvidenceSettings = EvidenceSettings()
     respond: RespondSettings = RespondSettings()
+    console: ConsoleSettings = ConsoleSettings()
 
     def with_key_file(self, path: str) -> Settings:
         """The same settings with another key file.
