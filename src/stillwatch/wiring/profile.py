@@ -12,6 +12,7 @@ import resource
 import sys
 import time
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from stillwatch import __version__
@@ -110,8 +111,16 @@ class Clock:
 
 
 def peak_memory() -> int:
-    """High-water mark of the process's resident memory, in bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    """High-water mark of the process's resident memory, in bytes.
+
+    Linux keeps it for the program that runs; what ``getrusage`` gives there is never below that of the process which
+    started this one.
+    """
+    try:
+        status = Path("/proc/self/status").read_text("ascii")
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+    except (OSError, ValueError, IndexError):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def engine_use(engine: Any) -> tuple[int, int]:
