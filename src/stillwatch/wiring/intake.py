@@ -239,6 +239,7 @@ def load_traffic(
     engine.con.execute("SET enable_progress_bar = false")  # its bar would stand between the lines of --json
     clock.engine = engine
     loader = Loader(engine, intake.feat)
+    rows = 0
     for batch in intake.batches():
         loader.add(batch)
         rows += len(batch)
