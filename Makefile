@@ -11,7 +11,7 @@ SEED ?= 7
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx litellm envoy valkey bench-protect lock clean bench-log case unmimic bench-watch bench-respond postgres bench-scale vendor console console-pictures
+.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx litellm envoy valkey bench-protect lock clean bench-log case unmimic bench-watch bench-respond postgres bench-scale vendor console console-pictures test-scale
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | sed -E 's/:.*## */\t/' | expand -t 16
@@ -31,6 +31,9 @@ demo: $(STAMP)  ## one synthetic day: make it, scan it, show the report's path
 	@$(BIN)/python -m scripts.demo --seed $(SEED)
 
 test: $(STAMP) chromium redis valkey nginx postgres litellm envoy case vendor lint unit  ## everything that must pass
+
+test-scale: $(STAMP)  ## what takes minutes: every step of a scan on both engines
+	$(BIN)/python -m pytest -q -m scale tests/scale
 
 lint: $(STAMP)  ## style, types, import contracts
 	$(BIN)/ruff check .
