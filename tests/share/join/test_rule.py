@@ -77,6 +77,7 @@ def test_unrelated_clusters_are_not_joined():
         (member("south", cluster("s", range(9)), cluster("t", [8])), "shared_tag"),
         (member("south", cluster("s", range(9)), cluster("s", [20])), "malformed"),
         (member("south", ClusterTags("s", "10-49", {"ja4": frozenset([b"short"])})), "malformed"),
+        (member("south", cluster("<b>call us</b>", range(9), range(3))), "malformed"),
         (member("south", *(cluster(str(at)) for at in range(1001))), "too_large"),
         (member("south", cluster("s", [*range(9), "honey"], range(3))), "honey_tag"),
     ],

@@ -12,12 +12,16 @@ Looks alike: two honest clusters behind one small provider. Several kinds must a
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 
 from stillwatch.errors import ConfigError
 from stillwatch.share.join.contribution import TAG_SIZE, Contribution
+
+_NAME = re.compile(r"[0-9a-z]{1,32}\Z")
+"""Names are shown to the other member: no text can travel in them."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,7 @@ def fault(contribution: Contribution, epoch: str, rule: Rule, honey: Set[bytes])
         return "too_large"
     seen: set[bytes] = set()
     names = {cluster.name for cluster in contribution.clusters}
-    if len(names) != len(contribution.clusters):
+    if len(names) != len(contribution.clusters) or not all(_NAME.match(name) for name in names):
         return "malformed"
     for cluster in contribution.clusters:
         if sum(map(len, cluster.tags.values())) > rule.most_tags_of_a_cluster:
