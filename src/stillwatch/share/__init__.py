@@ -11,4 +11,3 @@ from stillwatch.share.misp import to_misp
 from stillwatch.share.release import check_release, people_needed, to_sign
 
 __all__ = ["build", "check_release", "in_bundle", "people_needed", "screen", "to_misp", "to_sign"]
-"""What leaves for other laboratories and authorities, and what comes back: only what was chosen, and no more."""
