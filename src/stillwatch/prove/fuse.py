@@ -36,6 +36,10 @@ class Conclusion:
 
 def conclude(claims: Sequence[Claim], alpha: float = 1e-6) -> Conclusion:
     """Correct over all KEYED claims, and find the strongest words that still stand."""
+    if not all(isinstance(claim, Claim) for claim in claims):
+        raise ConfigError(
+            "a consistency finding is no claim about training", hint="report audit results apart, not in here"
+        )
     if not claims or len({claim.suspect for claim in claims}) != 1:
         raise ConfigError("no claim, or claims about several suspects", hint="conclude one suspect at a time")
     notes = [f"{c.test} is invalid and was not counted" for c in claims if c.verdict is ClaimVerdict.INVALID]
