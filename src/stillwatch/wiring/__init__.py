@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from stillwatch.wiring.progress import Progress
     from stillwatch.wiring.scanning import explain, scan, show_profile
     from stillwatch.wiring.serving import receive
+    from stillwatch.wiring.sharing import check_share, draft_share, preview_share, release_share
     from stillwatch.wiring.simulation import simulate_policy
     from stillwatch.wiring.storekeeping import (
         back_up,
@@ -76,6 +77,7 @@ _JOBS = {
     "progress": ("Progress",),
     "scanning": ("explain", "scan", "show_profile"),
     "serving": ("receive",),
+    "sharing": ("check_share", "draft_share", "preview_share", "release_share"),
     "simulation": ("simulate_policy",),
     "watch_look": ("Context",),
     "watching": ("Visit", "WatchOptions", "watch", "watch_status"),
@@ -98,7 +100,9 @@ __all__ = [
     "build_evidence",
     "check_log",
     "check_policy",
+    "check_share",
     "check_store",
+    "draft_share",
     "explain",
     "explain_policy",
     "fit_baseline",
@@ -121,10 +125,12 @@ __all__ = [
     "make_plan",
     "new_key",
     "open_evidence",
+    "preview_share",
     "publish_risk",
     "put_person",
     "receive",
     "recompute_evidence",
+    "release_share",
     "replay_decision",
     "restore",
     "revoke_key",
