@@ -25,6 +25,7 @@ from stillwatch.settings.reading import (
 )
 from stillwatch.settings.sections import (
     DetectSettings,
+    DyeSettings,
     EnvoySettings,
     EvidenceSettings,
     GatewaySettings,
@@ -43,6 +44,7 @@ __all__ = [
     "KEY_HINT",
     "MIN_KEY_BYTES",
     "DetectSettings",
+    "DyeSettings",
     "EnvoySettings",
     "EvidenceSettings",
     "GatewaySettings",
