@@ -26,6 +26,7 @@ from stillwatch.settings.reading import (
 from stillwatch.settings.sections import (
     ConsoleSettings,
     DetectSettings,
+    DyeSettings,
     EnvoySettings,
     EvidenceSettings,
     GatewaySettings,
@@ -45,6 +46,7 @@ __all__ = [
     "MIN_KEY_BYTES",
     "ConsoleSettings",
     "DetectSettings",
+    "DyeSettings",
     "EnvoySettings",
     "EvidenceSettings",
     "GatewaySettings",

@@ -513,6 +513,49 @@ class EvidenceSettings(_Section):
         return self
 
 
+class DyeSettings(_Section):
+    """Marking keys of campaigns: where they are written down, and whether gateways hand them to the engine."""
+
+    folder: str = _setting(
+        "dye", "Folder of the dye desk: which keys were issued, and what was served under each.", "folder",
+        shapes_result=False,
+    )  # fmt: skip
+    master_file: str | None = _setting(
+        None,
+        "File with the master of all marking keys, in hexadecimal; wins over the environment. Must not be readable by "
+        "others. There is no default: `stillwatch dye master` makes one.",
+        "path",
+        shapes_result=False,
+    )
+    master_env: str = _setting(
+        "STILLWATCH_DYE_MASTER",
+        "Environment variable that holds the master.",
+        "name",
+        shapes_result=False,
+        min_length=1,
+    )
+    epoch: str = _setting(
+        "1",
+        "Period of rotation: keys of another epoch are other keys. For example `2026-11`.",
+        "name",
+        shapes_result=False,
+        pattern=r"^[0-9A-Za-z][0-9A-Za-z.-]{0,31}$",
+    )
+    inject: bool = _setting(
+        False,
+        "Middleware and Envoy gateway take out what clients say about marks and put in the key that policy names.",
+        "yes or no",
+        shapes_result=False,
+    )
+    everyone: str | None = _setting(
+        None,
+        "Name of the key for requests for which policy names none; issue it with a wide window. Unset: those carry no "
+        "key.",
+        "name",
+        shapes_result=False,
+    )
+
+
 class RespondSettings(_Section):
     """Where people's work is kept and how their decisions are carried out. None of it changes a scan."""
 
@@ -702,7 +745,8 @@ class ConsoleSettings(_Section):
 
 
 class Settings(_Section):
-    """Everything that can be set, in eleven sections."""
+
+    """Everything that can be set, in thirteen sections."""
 
     privacy: PrivacySettings = PrivacySettings()
     detect: DetectSettings = DetectSettings()
@@ -716,6 +760,7 @@ class Settings(_Section):
     evidence: EvidenceSettings = EvidenceSettings()
     respond: RespondSettings = RespondSettings()
     console: ConsoleSettings = ConsoleSettings()
+    dye: DyeSettings = DyeSettings()
 
     def with_key_file(self, path: str) -> Settings:
         """The same settings with another key file.
