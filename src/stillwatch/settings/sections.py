@@ -745,7 +745,6 @@ class ConsoleSettings(_Section):
 
 
 class Settings(_Section):
-
     """Everything that can be set, in thirteen sections."""
 
     privacy: PrivacySettings = PrivacySettings()

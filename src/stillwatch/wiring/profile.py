@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from stillwatch import __version__
 from stillwatch.settings import Settings
 from stillwatch.wiring.progress import Progress
@@ -128,8 +130,11 @@ def engine_use(engine: Any) -> tuple[int, int]:
     if engine is None:
         return 0, 0
     question = "SELECT sum(memory_usage_bytes), sum(temporary_storage_bytes) FROM duckdb_memory()"
-    with engine.con.cursor() as beside:  # an open answer would hold up the run's own statements
-        ((held, spilled),) = beside.execute(question).fetchall()
+    try:
+        with engine.con.cursor() as beside:  # an open answer would hold up the run's own statements
+            ((held, spilled),) = beside.execute(question).fetchall()
+    except duckdb.ConnectionException:  # the engine was closed: it holds nothing
+        return 0, 0
     return int(held or 0), int(spilled or 0)
 
 
