@@ -11,7 +11,7 @@ SEED ?= 7
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx litellm envoy valkey bench-protect lock clean bench-log case unmimic bench-watch bench-respond postgres bench-scale vendor console console-pictures test-scale
+.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx litellm envoy valkey bench-protect lock clean bench-log case unmimic bench-watch bench-respond postgres bench-scale vendor console console-pictures test-scale java
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | sed -E 's/:.*## */\t/' | expand -t 16
@@ -30,7 +30,7 @@ $(STAMP): requirements/dev.txt requirements/docs.txt pyproject.toml
 demo: $(STAMP)  ## one synthetic day: make it, scan it, show the report's path
 	@$(BIN)/python -m scripts.demo --seed $(SEED)
 
-test: $(STAMP) chromium redis valkey nginx postgres litellm envoy case vendor lint unit  ## everything that must pass
+test: $(STAMP) chromium redis valkey nginx postgres java litellm envoy case vendor lint unit  ## everything that must pass
 
 test-scale: $(STAMP)  ## what takes minutes: every step of a scan on both engines
 	$(BIN)/python -m pytest -q -m scale tests/scale
@@ -105,7 +105,10 @@ nginx: PACKAGES := nginx-light
 postgres: PROGRAMS := /usr/lib/postgresql/*/bin/postgres postgres
 postgres: PACKAGES := postgresql
 
-chromium redis nginx postgres:
+java: PROGRAMS := java
+java: PACKAGES := openjdk-17-jre-headless
+
+chromium redis nginx postgres java:
 	@PATH="$$PATH:/usr/sbin"; for name in $(PROGRAMS); do command -v $$name >/dev/null && exit 0; done; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  echo "installing $@"; \
