@@ -167,13 +167,7 @@ def config(key_id: str, out: str, settings_path: str | None) -> None:
 
     about, made = wiring.dye_config(read_settings(settings_path), key_id)
     write_private(Path(out), _line(made))
-    inline = "FILE" if "'" not in about["start"] else "$(cat FILE)"
-    command = (
-        about["start"]
-        .replace("'{config}'", f'"{inline}"')
-        .replace("{config}", inline)
-        .replace("FILE", safe(out))
-    )
+    command = about["start"].replace("{config}", safe(out))
     show(f"{about['engine']}: {command}")
     if about["note"]:
         show(f"note: {about['note']}")

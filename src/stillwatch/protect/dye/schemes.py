@@ -31,7 +31,7 @@ class Scheme:
     id: str
     engine: str
     start: str
-    """How the engine is started; ``{config}`` stands for the configuration or the file that holds it."""
+    """How the engine is started; ``{config}`` stands for the file that holds its configuration."""
     mark: str | None
     """Which mark of ``prove`` reads it; None where no detector of ours was held against the engine's."""
     fixed: Mapping[str, Any] = field(default_factory=dict)
@@ -60,9 +60,9 @@ def _width(width: int) -> int:
     return width
 
 
-_VLLM = "vllm serve MODEL --watermark-config '{config}'"
+_VLLM = 'vllm serve MODEL --watermark-config "$(cat {config})"'
 _SGLANG = "python -m sglang.launch_server --model-path MODEL --enable-watermark --watermark-enforce-all --watermark-config {config}"  # noqa: E501
-_TENSORRT = "LLM(model=MODEL, watermark_config=WatermarkConfig(**{config}))"
+_TENSORRT = 'LLM(model=MODEL, watermark_config=WatermarkConfig(**json.load(open("{config}"))))'
 
 SCHEMES: dict[str, Scheme] = {
     scheme.id: scheme
