@@ -96,7 +96,7 @@ class Stage:
         """A page of somebody, signed in; or of a stranger."""
         if name in self.pages:
             return self.pages[name]
-        context = self.browser.new_context(viewport={"width": 1280, "height": 860}, color_scheme=theme)  # type: ignore[arg-type]
+        context = self.browser.new_context(viewport={"width": 1280, "height": 860}, color_scheme=theme)  # type: ignore[arg-type]  # light or dark
         context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()
         page.on("pageerror", lambda error: self.wrong.append(str(error)[:300]))
@@ -278,7 +278,7 @@ def _wait(holds: Any) -> None:
     for _ in range(600):
         if holds():
             return
-        time.sleep(0.2)
+        time.sleep(0.2)  # until a page that no event announces has changed
     raise AssertionError("waited in vain")
 
 

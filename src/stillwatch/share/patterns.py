@@ -71,7 +71,7 @@ def _network(
         network = kind(value)
     except ValueError:
         raise ValueError("not an address, or a network whose host part is not zero") from None
-    documentation = any(network.version == d.version and network.subnet_of(d) for d in _DOCUMENTATION)  # type: ignore[arg-type]
+    documentation = any(network.version == d.version and network.subnet_of(d) for d in _DOCUMENTATION)  # type: ignore[arg-type]  # one version
     if network.prefixlen < widest:
         raise ValueError(f"wider than /{widest}")
     if not network.is_global and not documentation:
