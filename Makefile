@@ -11,7 +11,7 @@ SEED ?= 7
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx litellm envoy valkey bench-protect lock clean bench-log case unmimic bench-watch bench-respond postgres bench-scale
+.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx litellm envoy valkey bench-protect lock clean bench-log case unmimic bench-watch bench-respond postgres bench-scale vendor console console-pictures test-scale java
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | sed -E 's/:.*## */\t/' | expand -t 16
@@ -30,7 +30,10 @@ $(STAMP): requirements/dev.txt requirements/docs.txt pyproject.toml
 demo: $(STAMP)  ## one synthetic day: make it, scan it, show the report's path
 	@$(BIN)/python -m scripts.demo --seed $(SEED)
 
-test: $(STAMP) chromium redis valkey nginx postgres litellm envoy case lint unit  ## everything that must pass
+test: $(STAMP) chromium redis valkey nginx postgres java litellm envoy case vendor lint unit  ## everything that must pass
+
+test-scale: $(STAMP)  ## what takes minutes: every step of a scan on both engines
+	$(BIN)/python -m pytest -q -m scale tests/scale
 
 lint: $(STAMP)  ## style, types, import contracts
 	$(BIN)/ruff check .
@@ -102,7 +105,10 @@ nginx: PACKAGES := nginx-light
 postgres: PROGRAMS := /usr/lib/postgresql/*/bin/postgres postgres
 postgres: PACKAGES := postgresql
 
-chromium redis nginx postgres:
+java: PROGRAMS := java
+java: PACKAGES := openjdk-17-jre-headless
+
+chromium redis nginx postgres java:
 	@PATH="$$PATH:/usr/sbin"; for name in $(PROGRAMS); do command -v $$name >/dev/null && exit 0; done; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  echo "installing $@"; \
@@ -160,6 +166,15 @@ case: .cache/case/.locked
 	.cache/case/bin/python -m pip --quiet --quiet --disable-pip-version-check install --require-hashes \
 	  -r requirements/case.txt && touch $@ \
 	|| echo "note: case_validate could not be installed; the test that needs it is skipped"
+console: $(STAMP) vendor  ## open the console on the demo scan
+	@test -f demo/report/summary.json || $(MAKE) --no-print-directory demo
+	@$(BIN)/python -m scripts.console_demo
+
+console-pictures: $(STAMP) chromium vendor demo  ## walk through the console and take its pictures, into docs/assets
+	$(BIN)/python -m scripts.console_journeys demo/report docs/assets
+
+vendor: $(STAMP)  ## fetch the console's browser files from the npm registry, checked against their lock
+	@$(BIN)/python -m scripts.vendor || echo "note: the console draws plainly without them"
 
 lock: $(STAMP)  ## resolve requirements/ again from pyproject.toml
 	$(BIN)/python -m scripts.lock

@@ -129,7 +129,7 @@ def swapping(folder: Path, policy: Path, every_s: float) -> None:
         write_table(table, folder / RISK)
         write_switches(folder, frozenset({f"r{number}"}))
         print(number, flush=True)
-        time.sleep(every_s)
+        time.sleep(every_s)  # the pace of swaps that is being measured
 
 
 def watched(gate: Gate, given: list[Request]) -> dict[str, Any]:

@@ -182,7 +182,7 @@ def _wait(port: int) -> None:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
         except OSError:
-            time.sleep(0.1)
+            time.sleep(0.1)  # before the port is tried again
         else:
             return
     raise SystemExit("Envoy did not start")

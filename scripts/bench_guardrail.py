@@ -285,7 +285,7 @@ def _until(port: int, running: subprocess.Popen[bytes], said: Path) -> None:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
         except OSError:
-            time.sleep(0.2)
+            time.sleep(0.2)  # before the port is tried again
         else:
             return
     raise SystemExit(f"it did not start: {said.read_text('utf-8', 'replace')[-2_000:]}")

@@ -168,7 +168,7 @@ def send(address: str, work: SimpleQueue[Made], tally: Tally, args: argparse.Nam
             tally.seconds.append(time.perf_counter() - began)
             if response.status in (429, 503):
                 tally.again += 1
-                time.sleep(float(response.headers["retry-after"]))
+                time.sleep(float(response.headers["retry-after"]))  # as it was asked to
                 continue
             if response.status == 200:
                 tally.acknowledged.extend(made.ids)

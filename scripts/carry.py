@@ -37,6 +37,7 @@ WORLDS = (
 """Scenario, development seed, scale."""
 CLOCK = ("timings", "versions", "settings_digest")
 """Of a summary, what may differ between two programs that find the same."""
+VERB = "from stillwatch.cli import main; main()"
 KEYS = """
 import json, sys
 from scripts import study
@@ -146,7 +147,7 @@ def compare(old: Path, here: Path, work: Path) -> None:
         generate(scenario, seed, scale, traffic)
         runs = [work / f"run-{number}-{side}" for side in ("before", "after")]
         for root, run in zip((old, here), runs, strict=True):
-            python(root, "-m", "stillwatch", *scan_arguments(traffic, run, a_key(work)), "-q")
+            python(root, "-c", VERB, *scan_arguments(traffic, run, a_key(work)), "-q")
         if found := differences(*runs):
             raise SystemExit(f"not the same: {', '.join(found)}; nothing was carried over")
 

@@ -58,6 +58,24 @@ def test_from_a_run_to_a_takedown_and_back(store: Any) -> None:
     assert "audit lines hold" in checked.stdout
 
 
+def test_a_log_seals_what_people_did(store: Any) -> None:
+    """With the verb that did it; a log in use by another is said, the work is done, and the next verb seals it."""
+    pytest.importorskip("rfc8785", reason="pip install 'stillwatch[evidence]'")
+    assert store("evidence", "key", "new", "Desk", "--role", "log").exit_code == 0
+    assert "0 of them" in store("respond", "check").stdout
+    assert store("case", "import", "report").exit_code == 0
+    head = store("respond", "check").stdout.splitlines()[0].split()[-1]
+    assert f"to head {head}" in store("respond", "check", "--head", head).stdout
+    from stillwatch.store.tiles import TileFolder
+
+    with TileFolder(Path("evidence/log")):
+        done = store("case", "note", "K-1", "looked")
+    assert done.exit_code == 0 and "has not sealed this yet" in done.stderr and "next command" in done.stderr
+    assert store("case", "list").stderr == ""
+    lines = store("respond", "check").stdout.splitlines()
+    assert lines[0].split()[-1] == lines[1].split()[-1] != head
+
+
 def test_hostile_ids_reach_neither_terminal_nor_spreadsheet(store: Any) -> None:
     """Escapes are shown, formulas are text."""
     store("case", "import", "report")

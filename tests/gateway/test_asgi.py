@@ -14,8 +14,11 @@ from hypothesis import strategies as st
 
 from stillwatch.gateway.asgi import Guard
 from stillwatch.ingest.formats.openai import rows
+from stillwatch.protect.dye import Desk, Master, Subject
 from stillwatch.records import Request
 from stillwatch.settings import ProtectSettings, Settings
+from stillwatch.store.dye import DyeFolder
+from stillwatch.wiring.gate_dye import Dyer
 from stillwatch.wiring.gate_folder import LOG
 from stillwatch.wiring.policy import Gate
 from tests.gateway.asgi import Got, ask
@@ -476,3 +479,33 @@ def test_nothing_that_is_sent_breaks_it(shared: Guard, body: bytes, path: str, k
     assert shared._budget.held == 0
     if server.seen and server.seen[-1][1]:
         assert {"logprobs", "seed"}.isdisjoint(server.body)
+
+
+def test_the_engine_gets_the_key_and_no_opt_out(guard: Guards, tmp_path: Path) -> None:
+    """With ``dye.inject`` a client's words on marks do not arrive, hardened or not, and policy's key does."""
+    master, folder = tmp_path / "master", DyeFolder(tmp_path / "dye")
+    master.write_text("ab" * 32)
+    master.chmod(0o600)
+
+    class Log:
+        def commit(self, digest: str) -> dict[str, int]:
+            return {"index": 0}
+
+    dye = Desk(Master(bytes.fromhex("ab" * 32)), Log(), folder).issue(
+        Subject("1", "tracer"), "sglang-gumbel", 2, at="2026-11-03"
+    )
+    more = 'also = ["mark", "harden"]\nmark = { key = "tracer" }\nharden = { strip = ["logprobs"] }\n'
+    at: Any = guard(rule(action="throttle", more=more + "throttle = { rate_per_min = 6000, burst = 1000 }\n"))
+    at._dyer = Dyer.open(
+        Settings.model_validate(
+            {"dye": {"folder": str(tmp_path / "dye"), "master_file": str(master), "inject": True}}
+        )
+    )
+    sent = {"model": "m", "watermarking": False, "logprobs": True, "extra_body": {"watermark": None}}
+    assert chat(at, sent).status == 200
+    key = {"enabled": True, "key": dye.key, "context_window": 2}
+    assert at.server.body == {"model": "m", "extra_body": {}, "watermark": key}
+    assert int(at.server.headers[b"content-length"]) == len(at.server.seen[-1][1])
+    chat(at, {"model": "m", "input": "x", "watermarking": False}, path="/v1/embeddings")
+    assert at.server.body == {"model": "m", "input": "x"}
+    assert str(dye.key) not in (tmp_path / "gate" / LOG).read_text()

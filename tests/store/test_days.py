@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -99,15 +100,11 @@ def test_other_engines_read_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(shutil.which("java") is None, reason="Spark needs Java: make java")
 def test_spark_reads_it(tmp_path: Path) -> None:
     """Spark sees the same rows and the day as a column."""
     sql = pytest.importorskip("pyspark.sql", reason="pyspark is not installed")
-    try:
-        session = (
-            sql.SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false").getOrCreate()
-        )
-    except Exception as error:  # no Java
-        pytest.skip(f"Spark does not start: {type(error).__name__}")
+    session = sql.SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false").getOrCreate()
     add(tmp_path, [rows("a", "b", "c", "d")])
     try:
         got = session.read.parquet(str(tmp_path)).groupBy("day").count().collect()

@@ -13,7 +13,8 @@ import click
 
 from stillwatch.cli.commands import debug_option, json_option, option, settings_option
 from stillwatch.cli.edge import read_settings
-from stillwatch.errors import ConfigError
+from stillwatch.cli.terminal import safe
+from stillwatch.errors import ConfigError, StillwatchError
 
 if TYPE_CHECKING:
     from stillwatch.records import Person
@@ -42,9 +43,29 @@ def desk_of(settings_path: str | None) -> Iterator[tuple[Desk, Settings]]:
 
 @contextmanager
 def seat(settings_path: str | None, name: str | None) -> Iterator[Seat]:
-    """The desk with somebody at it."""
+    """The desk with somebody at it; when they rise, the log of evidence seals what was done, if one is kept."""
     with desk_of(settings_path) as (desk, settings):
-        yield Seat(desk, desk.ready().person(name or getpass.getuser()), settings)
+        person = desk.ready().person(name or getpass.getuser())
+        try:
+            yield Seat(desk, person, settings)
+        finally:
+            _seal(desk, settings)
+
+
+def _seal(desk: Desk, settings: Settings) -> None:
+    """What was done stays done when the log cannot be written now: that is said, and the next verb seals it."""
+    from stillwatch.wiring.evidence_audit import seal_audit
+
+    try:
+        seal_audit(desk, settings)
+    except (StillwatchError, OSError) as error:
+        why = error if isinstance(error, StillwatchError) else type(error).__name__
+        click.echo(f"note: the log of evidence has not sealed this yet: {safe(str(why))}", err=True)
+        hint = error.hint if isinstance(error, StillwatchError) else ""
+        click.echo(
+            f"hint: {safe(hint)}; the next command seals it" if hint else "the next command seals it",
+            err=True,
+        )
 
 
 def at_desk(command: Any) -> Any:

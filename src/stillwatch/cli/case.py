@@ -99,7 +99,7 @@ def list_(
             assignee=s.person.person_id if mine else None, words=words or "", account_id=account or "",
         )  # fmt: skip
         with s.desk.look(s.person) as work:
-            page = cases.listing(work, wanted, order=order, offset=offset, limit=limit)  # type: ignore[arg-type]
+            page = cases.listing(work, wanted, order=order, offset=offset, limit=limit)  # type: ignore[arg-type]  # click lets no other order in
             names = {p.person_id: p.name for p in people.everybody(work.conn)}
     if as_json:
         print_json(plain(page))

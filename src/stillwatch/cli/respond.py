@@ -163,9 +163,16 @@ def restore(source: str, as_json: bool, settings_path: str | None) -> None:
 )
 @_bare
 def check(head: str | None, as_json: bool, settings_path: str | None) -> None:
-    """Check that no line of the audit record was changed, removed or added. Exit status 2 when it was."""
-    with desk_of(settings_path) as (desk, _):
+    """Check that no line of the audit record was changed, removed or added, nor any that the log of evidence has
+    sealed. Exit status 2 when it was."""
+    with desk_of(settings_path) as (desk, settings):
         from stillwatch import wiring
 
-        found = wiring.check_store(desk, head=head)
-    print_json(found) if as_json else show(f"{found['audit_lines']:,} audit lines hold; head {found['head']}")
+        found = wiring.check_store(desk, head=head, settings=settings)
+    if as_json:
+        print_json(found)
+        return
+    show(f"{found['audit_lines']:,} audit lines hold; head {found['head']}")
+    sealed = found["sealed"]
+    if sealed is not None:
+        show(f"the log has sealed {sealed['lines']:,} of them, to head {sealed['head'] or 'none'}")

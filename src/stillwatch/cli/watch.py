@@ -243,7 +243,7 @@ class Rounds:
             if self._live is None:
                 self._live = self._stack.enter_context(console(err=True).status("waiting"))
             self._live.update(f"waiting; next look after {visit.next_look:%H:%M} UTC, Ctrl-C ends")
-        time.sleep(seconds)
+        time.sleep(seconds)  # between visits; a signal ends it early
         return not interrupts.asked()
 
     def close(self) -> None:

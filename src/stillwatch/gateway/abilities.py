@@ -27,8 +27,8 @@ CARRIED: dict[Action, dict[str, str]] = {
     },
     Action.HARDEN: {"asgi": DONE, "envoy": DONE, "check": "fields and limits are " + TOLD, "litellm": NOT},
     Action.MARK: {
-        "asgi": "the key's name goes to the server behind",
-        "envoy": "the key's name goes to the server behind",
+        "asgi": "the key, with `dye.inject`; else its name goes to the server behind",
+        "envoy": "the key, with `dye.inject`; else its name goes to the server behind",
         "check": "the key's name goes to the proxy that asks",
         "litellm": NOT,
     },

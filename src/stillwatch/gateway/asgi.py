@@ -32,6 +32,7 @@ from stillwatch.gateway.withheld import MISSED
 from stillwatch.receive.budget import Budget
 from stillwatch.records import Action, Decision
 from stillwatch.settings import Settings, load_settings
+from stillwatch.wiring.gate_dye import Dyer
 from stillwatch.wiring.policy import Gate
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -53,6 +54,7 @@ class Guard:
             self._bounds.policy, self._bounds.folder, settings=settings, secret=secret
         )
         self._desk = Desk(self._gate, fail=settings.protect.fail)
+        self._dyer = Dyer.open(settings)
         self._closed = settings.protect.fail == "closed"
         self._budget = Budget(self._bounds.max_waiting_bytes)
 
@@ -104,6 +106,8 @@ class Guard:
             decision = self._desk.judge(asked.request)
             if decision.allowed and Action.HARDEN in decision.actions:
                 asked.harden(decision)
+            if decision.allowed and self._dyer is not None:
+                asked.dye(self._dyer, decision)
             return decision
         except Refused:
             raise

@@ -8,10 +8,11 @@ from typing import Any
 
 from stillwatch.gateway.body import Refused, dumped, understood
 from stillwatch.gateway.identity import Caller, only
-from stillwatch.gateway.paths import CALLS, model_of, operation_of
+from stillwatch.gateway.paths import CALLS, WRITES, model_of, operation_of
 from stillwatch.gateway.told import PREFIX, for_model
 from stillwatch.protect.harden import hardened
 from stillwatch.records import Action, Decision, Request
+from stillwatch.wiring.gate_dye import Dyer
 from stillwatch.wiring.gate_request import request_of
 
 Scope = MutableMapping[str, Any]
@@ -72,10 +73,19 @@ class Inbound:
         body, changed = hardened(self._body, decision.terms)
         if changed:
             self.raw, self._changed = dumped(body), True
-        self._body = None
+        self._body = body
+
+    def dye(self, dyer: Dyer, decision: Decision) -> None:
+        """Take out what the client says about marks, put in the key that policy names."""
+        if self._body is None:
+            return
+        body = dyer.dyed(self._body, decision, writes=self._operation in WRITES)
+        if body is not None:
+            self.raw, self._changed, self._body = dumped(body), True, body
 
     def passed_on(self, decision: Decision) -> Scope:
         """The scope for the server behind."""
+        self._body = None
         scope = dict(self._scope)
         scope["state"] = {**(self._scope.get("state") or {}), "stillwatch": decision}
         drop = {b"accept-encoding"} if Action.SUMMARISE in decision.actions else set()

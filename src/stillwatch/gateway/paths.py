@@ -21,6 +21,8 @@ _OPERATIONS = (
 _FOLDERS = (("/audio/", "audio"), ("/images/", "image"))
 CALLS = frozenset(word for _, word in _OPERATIONS)
 """Operations whose body is a JSON object; what cannot be read as one is no call that a server would answer."""
+WRITES = frozenset({"chat", "completion", "responses"})
+"""Operations in which a model writes text, and a mark can be written into it."""
 _MODEL = re.compile(r"/models?/([^/:?]{1,256})[:/]")
 
 

@@ -23,6 +23,13 @@ class LeafKind(StrEnum):
     KEY = "key"
     PACKAGE = "package"
     OPENING = "opening"
+    VERDICT = "verdict"
+    APPROVAL = "approval"
+    APPEAL = "appeal"
+    GRANT = "grant"
+    POLICY = "policy"
+    AUDIT = "audit"
+    """The head of the audit record of people's work."""
 
 
 class Evasion(StrEnum):

@@ -97,6 +97,21 @@ def entries(
     return Page(tuple(AuditEntry(**row._mapping) for row in found), total, offset, limit)
 
 
+def head(conn: Connection) -> tuple[int, str]:
+    """Length of the record, and the digest of its last line."""
+    found = conn.execute(select(t.audit_head)).one()
+    return int(found.seq), str(found.digest)
+
+
+def lines(conn: Connection, first: int, last: int) -> Iterator[AuditEntry]:
+    """Lines of the record in their order, both ends included."""
+    found = conn.execution_options(yield_per=1_000).execute(
+        select(t.audit).where(t.audit.c.seq.between(first, last)).order_by(t.audit.c.seq)
+    )
+    for row in found:
+        yield AuditEntry(**row._mapping)
+
+
 def verify(conn: Connection, *, head: str | None = None) -> tuple[int, str]:
     """Walk the whole chain; returns its length and its head.
 
@@ -111,7 +126,7 @@ def verify(conn: Connection, *, head: str | None = None) -> tuple[int, str]:
         A line was changed, removed or added, or the end was cut.
     """
     previous, last, seen = FIRST, 0, head in (None, FIRST)
-    for entry in _walk(conn):
+    for entry in lines(conn, 1, 2**62):
         fields = tuple(getattr(entry, name) for name in AuditEntry.__slots__ if name != "digest")
         if entry.seq != last + 1 or entry.previous != previous or digest_of(*fields) != entry.digest:
             raise VerificationError(f"the audit record is broken at line {last + 1}",
@@ -126,9 +141,3 @@ def verify(conn: Connection, *, head: str | None = None) -> tuple[int, str]:
         raise VerificationError("the head you named is not on the chain",
                                 hint="the record was replaced since that head was written down")  # fmt: skip
     return last, previous
-
-
-def _walk(conn: Connection) -> Iterator[AuditEntry]:
-    found = conn.execution_options(yield_per=1_000).execute(select(t.audit).order_by(t.audit.c.seq))
-    for row in found:
-        yield AuditEntry(**row._mapping)

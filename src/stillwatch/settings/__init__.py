@@ -16,6 +16,7 @@ stillwatch.errors.ConfigError: stillwatch.toml: detect.kapa: no such setting
 
 from stillwatch.settings.key import KEY_HINT, MIN_KEY_BYTES, load_key
 from stillwatch.settings.page import SettingRow, setting_rows, settings_table, settings_toml, toml_value
+from stillwatch.settings.people import ConsoleSettings, EvidenceSettings, RespondSettings
 from stillwatch.settings.reading import (
     DEFAULT_FILE,
     load_settings,
@@ -23,26 +24,29 @@ from stillwatch.settings.reading import (
     protect_digest,
     settings_digest,
 )
-from stillwatch.settings.sections import (
+from stillwatch.settings.scanning import (
     DetectSettings,
-    EnvoySettings,
-    EvidenceSettings,
-    GatewaySettings,
     IngestSettings,
     PrivacySettings,
+    ReportSettings,
+    RunSettings,
+)
+from stillwatch.settings.sections import Settings
+from stillwatch.settings.serving import (
+    DyeSettings,
+    EnvoySettings,
+    GatewaySettings,
     ProtectSettings,
     ReceiveSettings,
-    ReportSettings,
-    RespondSettings,
-    RunSettings,
-    Settings,
 )
 
 __all__ = [
     "DEFAULT_FILE",
     "KEY_HINT",
     "MIN_KEY_BYTES",
+    "ConsoleSettings",
     "DetectSettings",
+    "DyeSettings",
     "EnvoySettings",
     "EvidenceSettings",
     "GatewaySettings",

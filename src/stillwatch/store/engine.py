@@ -34,7 +34,7 @@ def open_backend(threads: int, memory_limit: str, spill: str | None) -> DuckEngi
     if spill:
         backend.con.execute("SET temp_directory = ?", [spill])
     backend.con.execute("SET preserve_insertion_order = true")
-    backend.con.execute("SET enable_progress_bar = false")
+    backend.con.execute("SET enable_progress_bar = false")  # its bar would stand between the lines of --json
     backend.con.execute("SET TimeZone = 'UTC'")
     return DuckEngine(backend)
 

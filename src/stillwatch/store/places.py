@@ -22,11 +22,12 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from stillwatch.errors import ConfigError, SourceError, UpstreamError
+from stillwatch.store.folders import sync_folder
 
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+    fcntl = None  # type: ignore[assignment]  # Windows; told apart below
 
 LOCK = ".lock"
 _STAGING = ".staging-"
@@ -131,15 +132,15 @@ class FolderPlace:
         with path.open("rb") as file:
             os.fsync(file.fileno())
         os.replace(path, target)
-        _sync(target.parent)
+        sync_folder(target.parent)
         if fresh:
-            _sync(target.parent.parent)
+            sync_folder(target.parent.parent)
 
     def remove(self, name: str) -> None:
         target = self.folder / name
         target.unlink(missing_ok=True)
         if target.parent.is_dir():
-            _sync(target.parent)
+            sync_folder(target.parent)
             if target.parent != self.folder and not any(target.parent.iterdir()):
                 target.parent.rmdir()
 
@@ -299,15 +300,3 @@ def _upstream(name: str) -> Iterator[None]:
             f"{name}: the object store refused or did not answer ({type(error).__name__})",
             hint="check bucket, credentials, region and endpoint (AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL, ...)",
         ) from error
-
-
-def _sync(folder: Path) -> None:
-    """Make names in a folder durable, where folders can be synced."""
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -21,14 +21,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stillwatch.errors import ConfigError
+from stillwatch.store.folders import LOCK, lock_folder, sync_folder
 from stillwatch.store.frames import MAGIC, Frames, frame, whole_frames
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
-
-LOCK = ".lock"
 _OURS = re.compile(r"\.(\w+-\d{8}T\d{12}Z(?:_\d+)?)\.(journal|partial|damaged)")
 _SEALED = re.compile(r"\w+-\d{8}T\d{12}Z(?:_\d+)?\.parquet")
 _ROWS = 65_536
@@ -75,7 +70,9 @@ class Segments:
         self._length = 0
         self._begun: datetime | None = None
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lock = _locked(folder)
+        self._lock = lock_folder(
+            folder, job="receiving", hint="stop it, or name another folder: one folder has one writer"
+        )
         self._ended: list[Path] = []
         """Journals that nobody writes any more and that are not sealed yet, oldest first."""
         try:
@@ -163,7 +160,7 @@ class Segments:
                 with suppress(OSError):
                     partial.unlink()
                 raise
-            _sync_folder(self.folder)
+            sync_folder(self.folder)
         if frames.damaged:
             journal.replace(self.folder / f".{name}.damaged")
         else:
@@ -187,7 +184,7 @@ class Segments:
             raise FileExistsError(f"no free name in {self.folder.name}")
         self._file, self._path, self._begun, self._length = handle, path, begun, len(MAGIC)
         _write(handle, MAGIC)
-        _sync_folder(self.folder)
+        sync_folder(self.folder)
         return handle
 
     def _abandon(self) -> None:
@@ -226,31 +223,6 @@ def _write_parquet(path: Path, table: pa.Table) -> int:
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _locked(folder: Path) -> int:
-    if fcntl is None:  # type: ignore[unreachable,unused-ignore]
-        raise ConfigError(  # type: ignore[unreachable,unused-ignore]
-            "receiving needs a system with file locks", hint="run it on Linux or macOS"
-        )
-    handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(handle)
-        raise ConfigError(
-            f"another process is writing into {folder.name}",
-            hint="stop it, or name another folder: one folder has one writer",
-        ) from error
-    return handle
 
 
 def _only_ours(folder: Path, kept: tuple[str, ...]) -> None:

@@ -208,7 +208,7 @@ class SparkEngine:
         """A data frame through a function from batches to batches."""
 
         def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            return function(batches)  # type: ignore[no-any-return]
+            return function(batches)  # type: ignore[no-any-return]  # pyspark names no types
 
         return frame.mapInArrow(run, schema)
 

@@ -7,14 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
-from stillwatch.errors import ConfigError
+from stillwatch.store.folders import lock_folder, sync_folder
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
-
-LOCK = ".lock"
 _PART = ".part"
 
 
@@ -29,7 +23,7 @@ class TileFolder:
         self.folder = folder
         self._known: set[Path] = set()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lock = _locked(folder)
+        self._lock = lock_folder(folder, job="a log", hint="wait for it: a log has one writer")
         (folder / _PART).unlink(missing_ok=True)
 
     def __enter__(self) -> TileFolder:
@@ -58,7 +52,7 @@ class TileFolder:
         part = self.folder / _PART
         _write(part, data, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.replace(part, path)
-        _sync(path.parent)
+        sync_folder(path.parent)
 
     def append(self, name: str, data: bytes) -> None:
         """Write at the end of a file."""
@@ -67,7 +61,7 @@ class TileFolder:
         fresh = not path.exists()
         _write(path, data, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         if fresh:
-            _sync(path.parent)
+            sync_folder(path.parent)
 
     def cut(self, name: str, length: int) -> None:
         """Keep the first bytes of a file."""
@@ -89,7 +83,7 @@ class TileFolder:
         if not folder.is_dir():
             self._parents(folder.parent)
             folder.mkdir(mode=0o700, exist_ok=True)
-            _sync(folder.parent)
+            sync_folder(folder.parent)
         self._known.add(folder)
 
 
@@ -102,27 +96,3 @@ def _write(path: Path, data: bytes, flags: int) -> None:
         os.fdatasync(handle)
     finally:
         os.close(handle)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _locked(folder: Path) -> int:
-    if fcntl is None:  # type: ignore[unreachable,unused-ignore]
-        raise ConfigError(  # type: ignore[unreachable,unused-ignore]
-            "a log needs a system with file locks", hint="run it on Linux or macOS"
-        )
-    handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(handle)
-        raise ConfigError(
-            f"another process is writing into {folder.name}", hint="wait for it: a log has one writer"
-        ) from error
-    return handle

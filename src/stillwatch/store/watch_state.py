@@ -25,6 +25,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from stillwatch.errors import ConfigError, StillwatchError
+from stillwatch.store.folders import sync_folder
 
 VERSION = 2
 DATABASE = "watch.sqlite"
@@ -341,7 +342,7 @@ class WatchState:
             size = file.tell()
         os.replace(partial, path)
         for folder in (path.parent, path.parent.parent):
-            _sync(folder)
+            sync_folder(folder)
         return size
 
     def _remove(self, names: Iterable[str]) -> None:
@@ -418,11 +419,3 @@ def _damaged(folder: Path) -> StillwatchError:
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

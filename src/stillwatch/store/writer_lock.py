@@ -20,7 +20,7 @@ from stillwatch.errors import ConfigError
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+    fcntl = None  # type: ignore[assignment]  # told apart below
 
 NAME = "writer.lock"
 SILENT_S = 900.0
@@ -44,8 +44,8 @@ class WriterLock:
         self, folder: Path, *, take_over: bool = False, now: Callable[[], float] = time.time,
         host: str | None = None,
     ) -> None:  # fmt: skip
-        if fcntl is None:  # type: ignore[unreachable,unused-ignore]
-            raise ConfigError(  # type: ignore[unreachable,unused-ignore]
+        if fcntl is None:  # type: ignore[unreachable,unused-ignore]  # on Windows alone
+            raise ConfigError(  # type: ignore[unreachable,unused-ignore]  # on Windows alone
                 "this needs a system with file locks", hint="run it on Linux or macOS"
             )
         self._path = folder / NAME

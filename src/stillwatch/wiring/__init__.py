@@ -14,6 +14,14 @@ from stillwatch.errors import StillwatchError
 
 if TYPE_CHECKING:
     from stillwatch.wiring.baseline import fit_baseline, show_baseline
+    from stillwatch.wiring.dye import (
+        check_dyes,
+        dye_config,
+        issue_dyes,
+        list_dyes,
+        read_tokens,
+        record_served,
+    )
     from stillwatch.wiring.evidence_build import build_evidence, sign_evidence
     from stillwatch.wiring.evidence_check import open_evidence, recompute_evidence, verify_evidence
     from stillwatch.wiring.evidence_keys import add_key, list_keys, new_key, revoke_key
@@ -43,6 +51,7 @@ if TYPE_CHECKING:
     from stillwatch.wiring.progress import Progress
     from stillwatch.wiring.scanning import explain, scan, show_profile
     from stillwatch.wiring.serving import receive
+    from stillwatch.wiring.sharing import check_share, draft_share, preview_share, release_share
     from stillwatch.wiring.simulation import simulate_policy
     from stillwatch.wiring.storekeeping import (
         back_up,
@@ -59,6 +68,7 @@ if TYPE_CHECKING:
 
 _JOBS = {
     "baseline": ("fit_baseline", "show_baseline"),
+    "dye": ("check_dyes", "dye_config", "issue_dyes", "list_dyes", "read_tokens", "record_served"),
     "evidence_build": ("build_evidence", "sign_evidence"),
     "evidence_check": ("open_evidence", "recompute_evidence", "verify_evidence"),
     "evidence_keys": ("add_key", "list_keys", "new_key", "revoke_key"),
@@ -76,6 +86,7 @@ _JOBS = {
     "progress": ("Progress",),
     "scanning": ("explain", "scan", "show_profile"),
     "serving": ("receive",),
+    "sharing": ("check_share", "draft_share", "preview_share", "release_share"),
     "simulation": ("simulate_policy",),
     "watch_look": ("Context",),
     "watching": ("Visit", "WatchOptions", "watch", "watch_status"),
@@ -96,21 +107,27 @@ __all__ = [
     "back_up",
     "bring_up_to_date",
     "build_evidence",
+    "check_dyes",
     "check_log",
     "check_policy",
+    "check_share",
     "check_store",
+    "draft_share",
+    "dye_config",
     "explain",
     "explain_policy",
     "fit_baseline",
     "generate",
     "import_run",
     "ingest",
+    "issue_dyes",
     "lab_detect_time",
     "lab_fit",
     "lab_open",
     "lab_run",
     "lab_score",
     "lab_search",
+    "list_dyes",
     "list_formats",
     "list_groups",
     "list_keys",
@@ -121,10 +138,14 @@ __all__ = [
     "make_plan",
     "new_key",
     "open_evidence",
+    "preview_share",
     "publish_risk",
     "put_person",
+    "read_tokens",
     "receive",
     "recompute_evidence",
+    "record_served",
+    "release_share",
     "replay_decision",
     "restore",
     "revoke_key",

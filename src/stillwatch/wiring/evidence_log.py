@@ -18,6 +18,7 @@ from stillwatch.wiring.evidence_http import post
 from stillwatch.wiring.evidence_keys import needs_extra, read_list, signing_key
 
 if TYPE_CHECKING:
+    from stillwatch.evidence.keys import SigningKey
     from stillwatch.evidence.log import Log
     from stillwatch.evidence.note import Verifier
 
@@ -59,6 +60,25 @@ def log_name(settings: Settings, env: Mapping[str, str] = os.environ) -> dict[st
     }  # fmt: skip
 
 
+def log_key(settings: Settings, env: Mapping[str, str] = os.environ) -> SigningKey:
+    """The key with which the log signs.
+
+    Raises:
+        ConfigError: it is not here, or is sealed under a passphrase that is not in the environment.
+    """
+    from stillwatch.evidence.keys import Role
+
+    return signing_key(settings, None, Role.LOG, now=datetime.now(UTC), env=env)[1]
+
+
+def publish(settings: Settings, log: Log, key: SigningKey) -> str:
+    """Sign a checkpoint over everything in the log, and have it witnessed."""
+    from stillwatch.evidence.note import note, sign
+
+    signed = log.publish(lambda text: note(text, [sign(text, key, settings.evidence.origin)]))
+    return _witnessed(settings, log, signed)
+
+
 def append(
     settings: Settings, leaves: Sequence[bytes], env: Mapping[str, str] = os.environ
 ) -> dict[str, Any]:
@@ -67,11 +87,7 @@ def append(
     A leaf of the same kind and digest among the newest ones is taken for this one: whoever does not know whether a
     leaf arrived may append it again.
     """
-    from stillwatch.evidence.keys import Role
-    from stillwatch.evidence.note import note, sign
-
-    _, key = signing_key(settings, None, Role.LOG, now=datetime.now(UTC), env=env)
-    origin = settings.evidence.origin
+    key = log_key(settings, env)
     with opened(settings) as log:
         known = _newest(log)
         missing = [entry for entry in leaves if _about(entry) not in known]
@@ -79,8 +95,7 @@ def append(
             first = log.append(missing)
             known |= {_about(entry): (first + n, entry) for n, entry in enumerate(missing)}
         index, last = known[_about(leaves[-1])]
-        signed = log.publish(lambda text: note(text, [sign(text, key, origin)]))
-        signed = _witnessed(settings, log, signed)
+        signed = publish(settings, log, key)
         return {
             "leaf": base64.b64encode(last).decode(), "index": index, "checkpoint": signed,
             "path": [base64.b64encode(step).decode() for step in log.inclusion(index)],

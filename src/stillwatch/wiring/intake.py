@@ -236,9 +236,9 @@ def load_traffic(
         return traffic, context
     intake.announce()
     engine = open_backend(settings.run.threads, settings.run.memory_limit, spill)
-    engine.con.execute("SET enable_progress_bar = false")  # its bar would stand between the lines of --json
     clock.engine = engine
     loader = Loader(engine, intake.feat)
+    rows = 0
     for batch in intake.batches():
         loader.add(batch)
         rows += len(batch)

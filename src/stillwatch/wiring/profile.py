@@ -12,7 +12,10 @@ import resource
 import sys
 import time
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
+
+import duckdb
 
 from stillwatch import __version__
 from stillwatch.settings import Settings
@@ -110,8 +113,16 @@ class Clock:
 
 
 def peak_memory() -> int:
-    """High-water mark of the process's resident memory, in bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    """High-water mark of the process's resident memory, in bytes.
+
+    Linux keeps it for the program that runs; what ``getrusage`` gives there is never below that of the process which
+    started this one.
+    """
+    try:
+        status = Path("/proc/self/status").read_text("ascii")
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+    except (OSError, ValueError, IndexError):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def engine_use(engine: Any) -> tuple[int, int]:
@@ -119,8 +130,11 @@ def engine_use(engine: Any) -> tuple[int, int]:
     if engine is None:
         return 0, 0
     question = "SELECT sum(memory_usage_bytes), sum(temporary_storage_bytes) FROM duckdb_memory()"
-    with engine.con.cursor() as beside:  # an open answer would hold up the run's own statements
-        ((held, spilled),) = beside.execute(question).fetchall()
+    try:
+        with engine.con.cursor() as beside:  # an open answer would hold up the run's own statements
+            ((held, spilled),) = beside.execute(question).fetchall()
+    except duckdb.ConnectionException:  # the engine was closed: it holds nothing
+        return 0, 0
     return int(held or 0), int(spilled or 0)
 
 

@@ -12,8 +12,10 @@ from stillwatch.errors import ConfigError, SourceError
 from stillwatch.records import Permission, Person, Role
 from stillwatch.respond import PROGRAM, audit, copies, people
 from stillwatch.respond.errors import NotFound, NotNow
+from stillwatch.settings import Settings
 from stillwatch.store.sql import migrate, reading, revision, writing
 from stillwatch.wiring.desk import Desk
+from stillwatch.wiring.evidence_audit import check_sealed
 
 
 def set_up(desk: Desk, admin: str) -> dict[str, Any]:
@@ -85,9 +87,10 @@ def restore(desk: Desk, source: Path) -> dict[str, Any]:
     return {"rows": sum(counts.values()), "tables": counts}
 
 
-def check_store(desk: Desk, *, head: str | None = None) -> dict[str, Any]:
-    """Walk the audit record; its head is worth writing down elsewhere."""
+def check_store(desk: Desk, *, head: str | None = None, settings: Settings | None = None) -> dict[str, Any]:
+    """Walk the audit record, and hold it against the log that seals it; its head is worth writing down elsewhere."""
     desk.ready()
     with reading(desk.engine) as conn:
         length, found = audit.verify(conn, head=head)
-    return {"form": revision(desk.engine)[0], "audit_lines": length, "head": found}
+    sealed = check_sealed(desk, settings) if settings is not None else None
+    return {"form": revision(desk.engine)[0], "audit_lines": length, "head": found, "sealed": sealed}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from stillwatch.gateway.envoy.messages import BUFFERED, BUFFERED_PARTIAL, FULL_DUPLEX, NONE, STREAMED
 from stillwatch.ingest.client import key_digest
 from stillwatch.ingest.sealed import digest
+from stillwatch.protect.dye import inject
 from tests.gateway.envoy.talking import Clerk, Line, put
 from tests.protect.making import rule
 
@@ -61,6 +63,31 @@ def test_a_hardened_body_goes_on_with_its_length() -> None:
     assert put(common.header_mutation)["content-length"] == str(len(common.body_mutation.body))
     [head] = line.send("response_headers", headers=[(":status", "200"), ("content-type", "application/json")])
     assert put(head.response_headers.response.header_mutation)["x-stillwatch-action"] == "harden"
+
+
+class Dyes:
+    """A desk that takes the client's words on marks out and puts a key into what writes text."""
+
+    def dyed(self, body: dict[str, Any], decision: Any, *, writes: bool) -> dict[str, Any] | None:
+        """As the desk does."""
+        out, changed = inject(body, None)
+        return {**out, "watermark": {"key": 7}} if writes else (out if changed else None)
+
+
+@pytest.mark.parametrize("rules", [(HARDEN,), ()])
+def test_the_engine_gets_the_key_and_no_opt_out(rules: tuple[str, ...]) -> None:
+    """Hardened or not, with its length; where no text is written nothing is put in."""
+    dyes: Any = Dyes()
+    line = Line(Clerk(*rules))
+    line.call._desk = replace(line.call._desk, dyer=dyes)
+    [reply] = line.ask(b'{"model": "m", "watermarking": false, "messages": []}')
+    common = reply.request_body.response
+    assert json.loads(common.body_mutation.body) == {"model": "m", "messages": [], "watermark": {"key": 7}}
+    assert put(common.header_mutation)["content-length"] == str(len(common.body_mutation.body))
+    line = Line(Clerk(*rules))
+    line.call._desk = replace(line.call._desk, dyer=dyes)
+    [reply] = line.ask(b'{"model": "m", "watermarking": false, "input": "x"}', {":path": "/v1/embeddings"})
+    assert json.loads(reply.request_body.response.body_mutation.body) == {"model": "m", "input": "x"}
 
 
 def test_a_streamed_body_is_held_back_until_it_is_decided_on() -> None:

@@ -29,13 +29,14 @@ from stillwatch.gateway.envoy.messages import BUFFERED, BUFFERED_PARTIAL, FULL_D
 from stillwatch.gateway.envoy.metrics import Metrics
 from stillwatch.gateway.envoy.replies import go_on, instead, streamed
 from stillwatch.gateway.identity import Headers, behind_envoy, every, only
-from stillwatch.gateway.paths import CALLS, model_of, operation_of
+from stillwatch.gateway.paths import CALLS, WRITES, model_of, operation_of
 from stillwatch.gateway.told import PREFIX, RETRY_S, for_customer, for_model, refusal
 from stillwatch.gateway.withheld import MISSED, Withholder
 from stillwatch.protect import hardened
 from stillwatch.receive.budget import Budget
 from stillwatch.records import Action, Answer, Decision, Reason, Request
 from stillwatch.settings import EnvoySettings
+from stillwatch.wiring.gate_dye import Dyer
 from stillwatch.wiring.gate_request import request_of
 
 _LONG = 65_536
@@ -71,6 +72,8 @@ class Desk:
     """What a fault in here means: the request is not served."""
     tell: Callable[[str], None]
     """Where the operator is told something, once while it lasts."""
+    dyer: Dyer | None = None
+    """Hands marking keys to the engine, where settings say so."""
 
 
 class Call:
@@ -191,7 +194,7 @@ class Call:
             if not decision.allowed:
                 self.over = True
                 return [instead(refusal(decision))]
-            new = self._changed(parsed, decision)
+            new = self._changed(parsed, decision, writes=operation in WRITES)
         except Refused as refused:
             return [self._refuse(refused)]
         finally:
@@ -235,14 +238,18 @@ class Call:
             return self._desk.judge.undecided(request, NAMELESS)
         return self._desk.judge.decide(request)
 
-    def _changed(self, body: Mapping[str, Any] | None, decision: Decision) -> bytes | None:
-        """The hardened body; None when it stays as it is. One that was not read cannot be served then."""
-        if Action.HARDEN not in decision.actions:
-            return None
-        if body is None:
-            raise Refused(415, _NOT_HARDENED)
-        new, changed = hardened(body, decision.terms)
-        return dumped(new) if changed else None
+    def _changed(self, body: Mapping[str, Any] | None, decision: Decision, *, writes: bool) -> bytes | None:
+        """The hardened and dyed body; None when it stays as it is. One that was not read cannot be hardened."""
+        changed: tuple[str, ...] = ()
+        if Action.HARDEN in decision.actions:
+            if body is None:
+                raise Refused(415, _NOT_HARDENED)
+            body, changed = hardened(body, decision.terms)
+        if body is not None and self._desk.dyer is not None:
+            dyed = self._desk.dyer.dyed(body, decision, writes=writes)
+            if dyed is not None:
+                return dumped(dyed)
+        return dumped(body) if changed and body is not None else None
 
     def _ours(self) -> list[str]:
         """Headers under our names that came from outside."""

@@ -19,6 +19,7 @@ from stillwatch.gateway.envoy.messages import METHOD, SERVICE, ProcessingRequest
 from stillwatch.gateway.envoy.metrics import Metrics
 from stillwatch.receive.budget import Budget
 from stillwatch.settings import Settings
+from stillwatch.wiring.gate_dye import Dyer
 
 GRACE_S = 10.0
 """What calls in progress get to finish in when the end is asked for."""
@@ -56,7 +57,7 @@ async def _serve(
     budget = Budget(bounds.max_waiting_bytes)
     counted.waiting.set_function(lambda: float(budget.held))
     remote, closed = settings.protect.store is not None, settings.protect.fail == "closed"
-    desk = Desk(judge, bounds, counted, budget, remote, closed, _once(tell))
+    desk = Desk(judge, bounds, counted, budget, remote, closed, _once(tell), Dyer.open(settings))
     server = grpc.aio.server(
         maximum_concurrent_rpcs=bounds.max_calls,
         options=[

@@ -1,0 +1,89 @@
+"""Coming in through a provider."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import RedirectResponse, Response
+
+from stillwatch.console.door import AtSite, own_path
+from stillwatch.console.pages.signing import let_in, place_of
+from stillwatch.console.render import page
+from stillwatch.console.signin.oidc import Identity
+from stillwatch.console.signin.register import Someone
+from stillwatch.console.site import Site
+from stillwatch.errors import StillwatchError
+from stillwatch.records import Person, Role
+from stillwatch.respond import people
+from stillwatch.respond.errors import NotAllowed, NotFound
+
+router = APIRouter(include_in_schema=False)
+HALF_WAY = "stillwatch-half-way"
+_PATH = "/sign-in/oidc"
+BY_PROVIDER = Person(0, "single sign-on", frozenset({Role.ADMIN}))
+"""Who adds people that the provider sends, and changes their roles."""
+
+
+@router.get(_PATH)
+def begin(site: AtSite, next: str = "/") -> Response:
+    """Off to the provider."""
+    if site.provider is None:
+        raise NotFound("provider to sign in with")
+    address, sealed = site.provider.begin(own_path(next), site.now())
+    answer = RedirectResponse(address, status_code=303)
+    # lax, for the provider sends people back from another site
+    answer.set_cookie(
+        HALF_WAY, sealed, max_age=600, path=_PATH, secure=site.secure, httponly=True, samesite="lax"
+    )
+    return answer
+
+
+@router.get(_PATH + "/back")
+def back(
+    request: Request, site: AtSite, code: Annotated[str, Query(max_length=4000)] = "",
+    state: Annotated[str, Query(max_length=400)] = "",
+) -> Response:  # fmt: skip
+    """Back from the provider."""
+    if site.provider is None:
+        raise NotFound("provider to sign in with")
+    try:
+        identity, to = site.provider.finish(request.cookies.get(HALF_WAY, ""), state, code, site.now())
+        someone = _someone(site, identity)
+    except StillwatchError as error:
+        site.record(
+            None, "sign_in.refuse", "single sign-on", place=place_of(request), why=type(error).__name__
+        )
+        raise
+    site.record(someone.person, "sign_in.pass", someone.person.name, place=place_of(request), by="provider")
+    signed = let_in(site, request, someone, to)
+    # a page, not a redirect: browsers hold back strict cookies while a redirect from another site goes on
+    answer = page(request, "signed_in.html.j2", to=own_path(to), seen=None)
+    answer.headers.append("set-cookie", signed.headers["set-cookie"])
+    answer.delete_cookie(HALF_WAY, path=_PATH)
+    return answer
+
+
+def _someone(site: Site, identity: Identity) -> Someone:
+    """The person of an identity: known by subject; else one that was added for the provider, or a new one."""
+    found = site.kept.by_subject(identity.issuer, identity.subject)
+    if found is None:
+        known = site.kept.by_name(identity.name)
+        if known is not None and (known.password_hash is not None or known.has_subject):
+            raise NotAllowed(
+                f"the name {identity.name} is taken by another account", hint="ask an admin of the console"
+            )
+        with site.work(BY_PROVIDER) as work:
+            person = known.person if known else people.add(
+                work, identity.name, identity.roles, full_name=identity.full_name, email=identity.email
+            )  # fmt: skip
+        site.kept.set_subject(person.person_id, identity.issuer, identity.subject)
+        found = site.kept.by_subject(identity.issuer, identity.subject)
+        assert found is not None  # noqa: S101  written just now
+    if not found.person.active:
+        raise NotAllowed("you may not come in", hint="ask an admin of the console")
+    if found.person.roles != identity.roles:
+        with site.work(BY_PROVIDER) as work:
+            people.change(work, found.person, roles=identity.roles)
+        found = site.kept.by_id(found.person.person_id) or found
+    return found

@@ -1,0 +1,295 @@
+"""From the folder of a run to what leaves: preview, draft, release.
+
+A *draft* is a folder with the bundle as it would leave and the form that people sign. It is written only when the gate
+refuses nothing. Release runs the gate again over the bytes that lie there, checks every signature, and logs the digest
+when enough people have signed; until then nothing here sends anything anywhere.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from stillwatch.errors import ConfigError, SourceError, StillwatchError
+from stillwatch.records.sharing import Approval, Audience, Product, Release, Screened, Tlp, ToShare
+from stillwatch.report import load_result
+from stillwatch.report.swap import new_folder, put_in_place
+from stillwatch.settings import Settings
+from stillwatch.wiring import evidence_log
+from stillwatch.wiring.evidence_case import read_toml
+from stillwatch.wiring.evidence_keys import needs_extra, read_list, signing_key
+from stillwatch.wiring.progress import writable, write_whole
+from stillwatch.wiring.sharing_facts import facts_from
+
+BUNDLE, FORM, MISP = "bundle.json", "release.json", "misp.json"
+MOST_BYTES = 100_000_000
+DEFAULT_LEVEL = {
+    Audience.LAB: Tlp.AMBER, Audience.CLOUD: Tlp.AMBER, Audience.GOVERNMENT: Tlp.AMBER, Audience.PUBLIC: Tlp.CLEAR,
+}  # fmt: skip
+
+
+def preview_share(
+    run: Path, *, campaign: str, facts: Path, audience: str, product: str, level: str | None, previous: Path | None,
+) -> dict[str, Any]:  # fmt: skip
+    """Exactly what would leave, what would be dropped, and what is refused. Writes nothing."""
+    needs_extra()
+    from stillwatch.share import people_needed
+
+    what, screened = _screened(run, campaign, facts, audience, product, level, previous)
+    return {
+        "audience": what.audience.value, "product": what.product.value, "tlp": what.level.label,
+        "people_needed": people_needed(screened.objects, what.level), "objects": list(screened.objects),
+        "dropped": [asdict(d) for d in screened.dropped], "refused": [asdict(r) for r in screened.refused],
+    }  # fmt: skip
+
+
+def draft_share(
+    run: Path, out: Path, *, campaign: str, facts: Path, audience: str, product: str, level: str | None,
+    previous: Path | None,
+) -> dict[str, Any]:  # fmt: skip
+    """Write a draft. Nothing is written when the gate refuses something."""
+    needs_extra()
+    from stillwatch.share import in_bundle, people_needed
+    from stillwatch.share.release import digest
+
+    if out.exists():
+        raise ConfigError(f"{out.name} exists already", hint="name a folder that does not exist yet")
+    what, screened = _screened(run, campaign, facts, audience, product, level, previous)
+    _stop(screened)
+    bundle = in_bundle(screened.objects, uuid.uuid4())
+    form = Release(
+        digest(bundle), what.audience, what.product, what.level, people_needed(screened.objects, what.level)
+    )
+    with writable(out), new_folder(out.resolve()) as folder:
+        (folder / BUNDLE).write_text(json.dumps(bundle, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        (folder / FORM).write_text(_form(form, screened), "utf-8")
+        put_in_place(folder, out.resolve())
+    return {
+        "draft": str(out), "objects": len(screened.objects), "dropped": len(screened.dropped),
+        "people_needed": form.people_needed, "sha256": form.bundle_sha256,
+        "audience": form.audience.value, "tlp": form.level.label,
+    }  # fmt: skip
+
+
+def release_share(
+    draft: Path, *, settings: Settings, signer: str | None, env: Mapping[str, str] = os.environ
+) -> dict[str, Any]:
+    """Sign a draft; when enough people have, it is released: logged, with its MISP event beside it.
+
+    Raises:
+        StillwatchError: the bundle is not what the form says, the gate refuses something now, or this person or key
+            has signed already.
+    """
+    needs_extra()
+    from stillwatch.evidence.keys import Role
+    from stillwatch.share import to_misp, to_sign
+
+    form, objects, screened = _checked(draft, settings)
+    missing = form.people_needed - len(form.approvals)
+    if missing > 0:
+        role = Role.REVIEWER if form.approvals else Role.ACQUIRER
+        now = datetime.now(UTC)
+        row, key = signing_key(settings, signer, role, now=now, env=env)
+        if any(a.key_id == row.key_id or _same(a.person, row.person) for a in form.approvals):
+            raise ConfigError(
+                f"{row.person} has signed this already", hint="a second person has to: that is the point"
+            )
+        signature = base64.b64encode(key.sign(to_sign(form))).decode()
+        approval = Approval(row.person, row.key_id, signature, now.isoformat())
+        form = replace(form, approvals=(*form.approvals, approval))
+        with writable(draft):
+            write_whole(draft / FORM, _form(form, screened))
+    released = len(form.approvals) >= form.people_needed
+    leaf = None
+    if released:
+        from stillwatch.share import check_release
+
+        check_release(form, objects)
+        leaf = _logged(settings, form.bundle_sha256, env)
+        with writable(draft):
+            write_whole(
+                draft / MISP, json.dumps(to_misp(objects, form.level), indent=1, ensure_ascii=False) + "\n"
+            )
+    return {
+        "draft": str(draft), "sha256": form.bundle_sha256, "signed_by": [a.person for a in form.approvals],
+        "people_needed": form.people_needed, "released": released, "leaf": leaf,
+        "audience": form.audience.value, "tlp": form.level.label,
+    }  # fmt: skip
+
+
+def check_share(draft: Path, *, settings: Settings) -> dict[str, Any]:
+    """Check that a draft is released: bytes, gate, signatures, people.
+
+    Raises:
+        VerificationError: it is not, and why.
+    """
+    needs_extra()
+    from stillwatch.share import check_release
+
+    form, objects, _ = _checked(draft, settings)
+    check_release(form, objects)
+    return {
+        "draft": str(draft), "sha256": form.bundle_sha256, "released_by": [a.person for a in form.approvals],
+        "audience": form.audience.value, "product": form.product.value, "tlp": form.level.label,
+        "objects": len(objects),
+    }  # fmt: skip
+
+
+def _screened(
+    run: Path,
+    campaign: str,
+    facts: Path,
+    audience: str,
+    product: str,
+    level: str | None,
+    previous: Path | None,
+) -> tuple[ToShare, Screened]:
+    from stillwatch.share import build, screen
+    from stillwatch.share.buckets import instant
+    from stillwatch.share.ids import Ids
+
+    result = load_result(run)
+    found = {c.campaign_id: c for c in result.campaigns}
+    if campaign not in found:
+        raise StillwatchError(
+            f"the run has no campaign {campaign!r}", hint=f"it has {', '.join(sorted(found)) or 'none'}"
+        )
+    told, private = facts_from(read_toml(facts), where=facts.name, with_actors=product == Product.ACTORS)
+    whom = Audience(audience)
+    tlp = Tlp.of(level) if level else DEFAULT_LEVEL[whom]
+    if level is None and product == Product.ACTORS:
+        tlp = Tlp.AMBER_STRICT
+    what = ToShare(found[campaign], told, whom, Product(product), tlp)
+    now = datetime.now(UTC)
+    before = _objects(previous / BUNDLE if previous.is_dir() else previous) if previous else []
+    objects = build(what, now=now, ids=Ids(uuid.uuid4, instant(now), before))
+    members = [m.account_id for m in result.members if m.campaign_id == campaign]
+    values = [e.value for e in what.campaign.evidence if any(c.isdigit() for c in e.value)]
+    return what, screen(
+        objects,
+        audience=whom,
+        level=tlp,
+        private=[*members, *values, *private],
+        prompts=what.campaign.exemplars,
+    )
+
+
+def _checked(draft: Path, settings: Settings) -> tuple[Release, list[dict[str, Any]], Screened]:
+    """Form and objects of a draft whose bytes, gate and signatures hold."""
+    from stillwatch.errors import VerificationError
+    from stillwatch.evidence.keys import public_of, verify_ed25519
+    from stillwatch.share import people_needed, screen, to_sign
+    from stillwatch.share.release import digest
+
+    form = _read_form(draft / FORM)
+    bundle = _json(draft / BUNDLE)
+    objects = _objects(draft / BUNDLE)
+    if digest(bundle) != form.bundle_sha256:
+        raise VerificationError(
+            "the bundle was changed since it was drafted", hint="draft it again: stillwatch share draft"
+        )
+    screened = screen(objects, audience=form.audience, level=form.level)
+    _stop(screened)
+    if list(screened.objects) != objects:
+        raise VerificationError(
+            "the bundle holds what does not leave to this audience", hint="draft it again"
+        )
+    if form.people_needed < people_needed(objects, form.level):
+        raise VerificationError(
+            "the form asks for too few people", hint="draft it again: stillwatch share draft"
+        )
+    known = {row.key_id: row for row in read_list(settings)}
+    for approval in form.approvals:
+        row = known.get(approval.key_id)
+        if row is None or row.person != approval.person:
+            raise VerificationError(
+                f"no key of {approval.person!r} on the list is the one that signed",
+                hint="stillwatch evidence key add lists a key that was made elsewhere",
+            )
+        if row.revoked_at is not None and row.revoked_at <= approval.at:
+            raise VerificationError(
+                f"the key of {row.person} was revoked", hint="draft it again, and sign with a key in use"
+            )
+        try:
+            signature = base64.b64decode(approval.signature, validate=True)
+        except ValueError:
+            signature = b""
+        verify_ed25519(public_of(row.public), signature, to_sign(form), "release")
+    return form, objects, screened
+
+
+def _stop(screened: Screened) -> None:
+    if screened.refused:
+        first = screened.refused[0]
+        more = f" (and {len(screened.refused) - 1} more)" if len(screened.refused) > 1 else ""
+        raise StillwatchError(
+            f"nothing leaves: {first.where}: {first.rule}: {first.reason}{more}",
+            hint="stillwatch share preview shows every place; change the text or the facts there",
+        )
+
+
+def _same(one: str, other: str) -> bool:
+    return " ".join(one.casefold().split()) == " ".join(other.casefold().split())
+
+
+def _form(form: Release, screened: Screened) -> str:
+    rows = asdict(form) | {"level": form.level.label, "dropped": [asdict(d) for d in screened.dropped]}
+    return json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
+
+
+def _read_form(path: Path) -> Release:
+    rows = _json(path)
+    try:
+        return Release(
+            str(rows["bundle_sha256"]), Audience(rows["audience"]), Product(rows["product"]), Tlp.of(rows["level"]),
+            int(rows["people_needed"]), tuple(Approval(**row) for row in rows["approvals"]),
+        )  # fmt: skip
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise SourceError(
+            str(path), "not the form of a draft", hint="name a folder that `share draft` made"
+        ) from error
+
+
+def _objects(path: Path) -> list[dict[str, Any]]:
+    found = _json(path).get("objects")
+    if not isinstance(found, list) or not all(
+        isinstance(o, dict) and isinstance(o.get("type"), str) for o in found
+    ):
+        raise SourceError(
+            str(path), "not a STIX bundle", hint="name a bundle, or a folder that `share draft` made"
+        )
+    return found
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise SourceError(str(path), "too large", hint=f"a bundle has at most {MOST_BYTES:,} bytes")
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise SourceError(
+            str(path), "cannot be read", hint="name a folder that `share draft` made"
+        ) from error
+    if not isinstance(found, dict):
+        raise SourceError(str(path), "cannot be read", hint="name a folder that `share draft` made")
+    return found
+
+
+def _logged(settings: Settings, digest: str, env: Mapping[str, str]) -> int | None:
+    from stillwatch.evidence.leaf import leaf
+    from stillwatch.records.evidence import LeafKind
+
+    if not evidence_log.in_use(settings):
+        return None
+    made = evidence_log.append(settings, [leaf(LeafKind.SHARE, digest, datetime.now(UTC))], env)
+    return int(made["index"])
+
+
+__all__: Sequence[str] = ["check_share", "draft_share", "preview_share", "release_share"]
