@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import os
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +50,7 @@ def test_the_corrected_gap_is_nearer_the_truth_and_covers_it() -> None:
         found = refusal_gap(who, "harmful", ours, theirs, scorer)
         covered += found.interval.low <= -0.5 <= found.interval.high
         corrected.append(found.value)
-        naive.append(np.mean(ours) - np.mean(theirs))
+        naive.append(ours.count(True) / len(ours) - theirs.count(True) / len(theirs))
     assert covered / len(corrected) >= 0.92 and len(corrected) >= 200
     assert abs(np.mean(corrected) + 0.5) < 0.02 < abs(np.mean(naive) + 0.5)
 
@@ -119,11 +118,9 @@ def test_long_hostile_replies_are_read_quickly_or_not_at_all() -> None:
 
 def test_gate_g10_the_scorer_agrees_with_people() -> None:
     """Kappa of at least 0.80 on the half of PyRIT's labelled replies that the rule was not written on."""
-    folder = Path(os.environ.get("STILLWATCH_TEST_DATA", "nowhere")) / "refusal_labels"
+    folder = Path(".cache/refusals/labels")
     if not folder.is_dir():
-        pytest.skip(
-            "STILLWATCH_TEST_DATA names no folder with refusal_labels (refusal.csv, refusal_extra.csv of PyRIT)"
-        )
+        pytest.skip("PyRIT's labelled replies are not here: make refusals")
     rows = []
     for path in sorted(folder.glob("*.csv")):
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
