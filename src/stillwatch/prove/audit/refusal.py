@@ -73,7 +73,9 @@ class Agreement:
         return np.random.default_rng([seed, 1]).dirichlet(self.table + 0.5, DRAWS)
 
     def parts(self, seed: int) -> tuple[AuditPart, ...]:
-        """Kappa, sensitivity and specificity with their intervals."""
+        """Kappa, sensitivity and specificity with their intervals; nothing where nothing was labelled."""
+        if not self.table.sum():
+            return ()
         low, high = np.quantile(_kappa(self.draws(seed)), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
         refusals, answers = self.hits + self.misses, self.false_alarms + self.rejections
         around = Interval(float(low), float(high), LEVEL, "Jeffreys prior on the table")
