@@ -19,7 +19,7 @@ from stillwatch.detect.verdict import Verdict, facts_of, judge
 from stillwatch.ingest import read_grants
 from stillwatch.records import Kind, Rejected, ScanResult
 from stillwatch.settings import Settings
-from stillwatch.watch import Levels, Standing, follow
+from stillwatch.watch import Levels, Standing, firm, follow
 from stillwatch.wiring.intake import Intake, key_of, load_traffic, some_usable
 from stillwatch.wiring.profile import Clock
 from stillwatch.wiring.progress import Progress
@@ -152,7 +152,7 @@ def _stand(
     plan: Plan, same: dict[str, str], strict: Verdict, settings: Settings, traffic: Traffic, detection: Detection,
     reference: Any, covered: Covered,
 ) -> Verdict:  # fmt: skip
-    """Campaigns that were claimed earlier today are judged at the rate of the day's first look."""
+    """Campaigns that were firmly claimed earlier today are judged at the rate of the day's first look."""
     claimed = {s.name for s in plan.standing if s.claimed == plan.day}
     again = {name for name, old in same.items() if old in claimed}
     if not again or plan.levels.stand <= plan.levels.claim:
@@ -188,12 +188,12 @@ def _standing(
 ) -> tuple[Standing, ...]:
     """The groups of this look, by id, as the next one compares with them."""
     before = {s.name: s for s in plan.standing}
-    kinds = {c.campaign_id: c.kind for c in verdict.campaigns}
+    firmly = {c.campaign_id for c in verdict.campaigns if firm(c.kind, c.confidence)}
     out = []
     for name in sorted(groups):
         old = before.get(same.get(name, ""))
         since, claimed = (old.since, old.claimed) if old else (plan.begun, None)
-        if kinds[name] is Kind.CAMPAIGN:
+        if name in firmly:
             claimed = plan.day
         out.append(Standing(old.name if old else name, since, claimed, groups[name]))
     return tuple(out)
