@@ -21,6 +21,7 @@ from stillwatch.records import ClaimVerdict, EvidenceClass
 from tests.prove import toy
 
 PLAN = Plan(seed=9, effect=Effect(0.3, "assumed in this test"))
+Array = np.ndarray[Any, Any]
 FAST = sorted(set(MARKS) - {"kgw-reference"})
 
 
@@ -52,6 +53,33 @@ def test_distinct_contexts_are_not_enough_for_the_bernoulli_mark() -> None:
         [(mark.scores(k, contexts, tokens).sum() - first.size * mark.law.mean) / spread for k in keys]
     )
     assert z.std() > 3.0 and (z > 2.326).mean() > 0.2
+
+
+@dataclasses.dataclass
+class Leaning:
+    """A ledger that holds just those windows after which the key's scores are high."""
+
+    known: set[tuple[int, ...]]
+
+    @property
+    def windows(self) -> int:
+        return len(self.known)
+
+    def holds(self, contexts: Array) -> Array:
+        return np.array([tuple(row) in self.known for row in contexts.tolist()])
+
+
+def test_a_ledger_that_leans_fires_on_controls_too() -> None:
+    """Controls are read through the suspect's ledger: one that convicts the innocent makes the test invalid."""
+    reading, key = innocent_text("vllm-gumbel"), random_keys(31, 1)[0]
+    contexts, tokens = reading.tuples.contexts, reading.tuples.tokens
+    high = reading.mark.scores(key, contexts, tokens) > reading.mark.law.mean
+    ledger = Leaning({tuple(row) for row in contexts[high].tolist()})
+    issued = [IssuedKey("key-0", key, "campaign-0", ledger)]
+    alone = try_keys("radio-closed", "m", reading, issued, PLAN)
+    assert alone.verdict is ClaimVerdict.EVIDENCE, "the trap must be able to snap"
+    checked = try_keys("radio-closed", "m", reading, issued, PLAN, [("itself", reading)])
+    assert checked.verdict is ClaimVerdict.INVALID and "control itself fires" in checked.notes[0]
 
 
 @pytest.mark.parametrize("mark_id", ["vllm-sbw", "vllm-dual-gumbel", "sglang-dual-gumbel", "vllm-synthid"])
