@@ -85,6 +85,10 @@ class Reading(Protocol):
     @property
     def dropped(self) -> tuple[tuple[str, int], ...]: ...
 
+    def needed(self, level: float) -> float:
+        """Standard deviations at which a p-value of this reading falls below ``level``."""
+        ...
+
     def under(self, keys: Keys, kept: Mask | None, seed: int, exact: bool = True) -> Statistics:
         """Statistics for each key, on what ``kept`` leaves; None keeps all. Nulls need no exact p-value."""
         ...
@@ -203,9 +207,9 @@ def try_keys(
             hint=f"a key of this mark is {reading.mark.key_words} word(s) of 64 bits",
         )
     results, adjusted = _score_all(reading, issued, plan)
-    checked, clean = _controls(controls, issued, plan)
-    best = int(np.argmin(adjusted))
     lead = min(range(len(results)), key=lambda i: results[i].log10_p_value)
+    checked, clean = _controls(controls, issued, plan, lead)
+    best = int(np.argmin(adjusted))
     broken = [r for r in results if r.null is not None and not r.null.agrees]
     notes = [f"{r.key_id}: {r.null.reason}" for r in broken if r.null is not None]
     notes += [
@@ -235,22 +239,21 @@ def try_keys(
         null=results[lead].null,
         keys=tuple(results),
         controls=checked,
-        power=detectable(plan.effect, results[lead].scored, plan.alpha, len(issued)),
+        power=detectable(plan.effect, results[lead].scored, plan.alpha, len(issued), needed=reading.needed),
         notes=tuple(notes),
     )
 
 
 def _controls(
-    controls: Sequence[tuple[str, Reading]], issued: Sequence[IssuedKey], plan: Plan
+    controls: Sequence[tuple[str, Reading]], issued: Sequence[IssuedKey], plan: Plan, lead: int
 ) -> tuple[tuple[Placebo, ...], set[str]]:
     """The smallest adjusted p-value of each control, and which of them stay silent after Holm over controls."""
     told = []
     for name, reading in controls:
         found = _found(reading, issued, plan)
         first = int(np.argmin(found.log_p))
-        told.append(
-            Placebo(name, float(holm(found.log_p).min()) / LN10, float(found.standardised[first]))
-        )
+        least = float(holm(found.log_p).min()) / LN10
+        told.append(Placebo(name, least, float(found.standardised[first]), int(found.scored[lead])))
     if not told:
         return (), set()
     after = holm(np.array([c.log10_p_value * LN10 for c in told]))
