@@ -28,7 +28,7 @@ def gate(tmp_path: Path) -> Iterator[Callable[..., Gate]]:
         said: list[str] = []
         settings = Settings(protect=ProtectSettings.model_validate({"fail": fail}))
         one = Gate.open(path, tmp_path / "gate", settings=settings, notice=said.append, secret=SECRET, **more)
-        one.said = said  # type: ignore[attr-defined]
+        one.said = said  # type: ignore[attr-defined]  # what only tests look at
         opened.append(one)
         return one
 

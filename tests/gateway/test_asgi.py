@@ -338,25 +338,32 @@ def test_a_failure_in_here_never_reaches_the_customer(
 
 
 def test_a_client_does_not_choose_its_account(guard: Guards, tmp_path: Path) -> None:
-    """Neither by the header, nor by claiming an address, nor in the body."""
+    """Neither by the header, nor by claiming an address, nor in the body; two account headers are refused."""
     at: Any = guard()
     claims = [("x-account-id", "victim"), ("x-forwarded-for", "127.0.0.1"), ("x-real-ip", "127.0.0.1")]
     chat(at, {"model": "m", "user": "victim", "metadata": {"user_id": "victim"}}, claims, peer="203.0.113.7")
-    chat(at, {"model": "m"}, [("x-account-id", "victim"), ("x-account-id", "a")])
-    assert [line["request"]["account_id"] for line in lines(tmp_path)] == ["", ""]
+    twice = chat(at, {"model": "m"}, [("x-account-id", "victim"), ("x-account-id", "a")])
+    assert (twice.status, twice.json["error"]["code"]) == (400, "two_accounts")
+    assert [line["request"]["account_id"] for line in lines(tmp_path)] == [""]
+    assert len(at.server.seen) == 1
 
 
 def test_an_account_may_be_the_digest_of_its_key(gate: Callable[..., Gate], tmp_path: Path) -> None:
-    """However the key is sent, by the name that a scan of the logs finds; two keys in one request name nobody."""
+    """However the key is sent, by the name that a scan of the logs finds; two keys in one request are refused."""
     held = Settings.model_validate({"gateway": {"account_from": "credential"}})
     at = Guard(Server(), gate=gate(), settings=held)
     one, two = "sk-one-0123456789", "sk-two-0123456789"
-    for headers in ({"authorization": f"Bearer {one}"}, {"x-api-key": one}, {"x-api-key": two, **WHO},
-                    {"authorization": f"Bearer {one}", "x-api-key": two}, WHO):  # fmt: skip
+    both = {"authorization": f"Bearer {one}", "x-api-key": two}
+    for headers in ({"authorization": f"Bearer {one}"}, {"x-api-key": one}, {"x-api-key": two, **WHO}, WHO):
         chat(at, {"model": "m"}, headers, peer="203.0.113.7")
+    got = chat(at, {"model": "m"}, both, peer="203.0.113.7")
+    assert (got.status, got.json["error"]["message"]) == (
+        400,
+        "this request carries two different keys: send one",
+    )
     at.close()
     names = [line["request"]["account_id"] for line in lines(tmp_path)]
-    assert names == [scanned(one), scanned(one), scanned(two), "", ""]
+    assert names == [scanned(one), scanned(one), scanned(two), ""]
     assert one not in (tmp_path / "gate" / LOG).read_text()
 
 
@@ -417,16 +424,16 @@ def test_the_name_of_a_marking_key_goes_on_to_the_server(guard: Guards) -> None:
 
 
 def test_reading_requests_pass_and_sockets_are_decided(guard: Guards) -> None:
-    """GET is not decided on; a socket of a denied account is closed before it opens."""
+    """GET is not decided on; a socket of a denied account, or of two, is closed before it opens."""
     at: Any = guard(rule(when='account = ["bad"]', action="deny"))
     assert ask(at, "GET", "/v1/models", b"", {"x-account-id": "bad"}).status == 200
 
-    async def opened(who: bytes) -> list[Any]:
+    async def opened(*names: bytes) -> list[Any]:
         sent: list[Any] = []
         scope = {
             "type": "websocket",
             "path": "/v1/realtime",
-            "headers": [(b"x-account-id", who)],
+            "headers": [(b"x-account-id", who) for who in names],
             "client": ("::1", 1),
         }
 
@@ -441,6 +448,7 @@ def test_reading_requests_pass_and_sockets_are_decided(guard: Guards) -> None:
 
     assert asyncio.run(opened(b"bad")) == ["websocket.close"]
     assert asyncio.run(opened(b"good")) == ["websocket.accept"]
+    assert asyncio.run(opened(b"good", b"bad")) == ["websocket.close"]
 
 
 @pytest.fixture(scope="module")

@@ -74,16 +74,16 @@ def test_tags_are_seen_wherever_a_stream_is_cut(cuts: list[int], tag: str, ends:
     """Two choices at once, each with its own tags."""
     text = f"\n{tag}{CANARY}{tag.replace('<', '</')}\n42 <b>"
     edges = [0, *sorted(min(c, len(text)) for c in cuts), len(text)]
-    stream, shown = Withheld(), ["", ""]
+    stream, shown = Withheld(), {0: "", 1: ""}
     for number, (start, end) in enumerate(pairwise(edges)):
         last = "stop" if ends and number == len(edges) - 2 else None
-        event = {"choices": [{"index": 0, "delta": {"content": text[start:end]}, "finish_reason": last},
-                             {"index": 1, "delta": {"content": "<thin" if number == 0 else "g"}}]}  # fmt: skip
+        event: Any = {"choices": [{"index": 0, "delta": {"content": text[start:end]}, "finish_reason": last},
+                                  {"index": 1, "delta": {"content": "<thin" if number == 0 else "g"}}]}  # fmt: skip
         stream.take(event)
         for choice in event["choices"]:
-            shown[choice["index"]] += choice["delta"]["content"]  # type: ignore[index,call-overload]
-    assert shown[0] == "42 <b>"
-    assert "<thing".startswith(shown[1][:6])
+            shown[choice["index"]] += choice["delta"]["content"]
+    held = len(edges) == 2
+    assert shown == {0: "42 <b>", 1: "" if held else "<thin" + "g" * (len(edges) - 2)}
 
 
 def test_what_only_looked_like_a_tag_is_shown_at_the_end() -> None:

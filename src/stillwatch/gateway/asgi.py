@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from typing import Any
 
 from stillwatch.errors import StillwatchError, where_it_failed
@@ -80,8 +81,8 @@ class Guard:
     async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
         held = Held(self._budget)
         try:
-            asked = Inbound(scope, self._identity.caller(scope.get("client"), scope["headers"]))
             try:
+                asked = Inbound(scope, self._identity.caller(scope.get("client"), scope["headers"]))
                 if asked.readable:
                     await read(receive, asked.declared, held, most=self._bounds.max_body_bytes,
                                timeout_s=self._bounds.read_timeout_s)  # fmt: skip
@@ -139,11 +140,12 @@ class Guard:
                 self._desk.later(lambda: self._gate.record(asked.request, done.answer()))
 
     async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        asked = Inbound(scope, self._identity.caller(scope.get("client"), scope["headers"]))
-        decision = await self._desk.run(lambda: self._desk.judge(asked.request))
-        if decision.allowed:
-            await self._app(asked.passed_on(decision), receive, send)
-            return
+        with suppress(Refused):
+            asked = Inbound(scope, self._identity.caller(scope.get("client"), scope["headers"]))
+            decision = await self._desk.run(lambda: self._desk.judge(asked.request))
+            if decision.allowed:
+                await self._app(asked.passed_on(decision), receive, send)
+                return
         await receive()
         await send({"type": "websocket.close", "code": 1008, "reason": ""})
 

@@ -159,6 +159,14 @@ class GatewaySettings(Section):
         "choice",
         shapes_result=False,
     )
+    path_header: str = setting(
+        "x-original-uri",
+        "Header in which a proxy that asks `/check` says what was asked for, where the path of its question does not. "
+        "It must replace what the client sent under this name.",
+        "header",
+        shapes_result=False,
+        pattern=_HEADER_NAME,
+    )
     policy: str | None = setting(
         None,
         "Policy file of the middleware; unset: the policy that ships, which records.",
@@ -202,7 +210,7 @@ class EnvoySettings(Section):
     account_header: str = setting(
         "x-account-id",
         "Header in which Envoy names the account, in place of whatever the client sent under this name; when it comes "
-        "twice, the account counts as unknown.",
+        "twice, the request is refused (400).",
         "header",
         shapes_result=False,
         pattern=r"^[A-Za-z0-9-]{1,64}$",

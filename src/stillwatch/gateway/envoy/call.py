@@ -348,13 +348,15 @@ class Call:
         ):
             return [go_on(kind, clear=True)]
         if not kind.startswith("request") or not back or self._modes[0] not in (STREAMED, FULL_DUPLEX):
-            return self._unchanged(kind, message) if kind.endswith("body") else [go_on(kind)]
+            if kind.endswith("body"):
+                return self._unchanged(kind, message)
+            return [go_on(kind, drop=self._ours() if kind == "request_headers" else ())]
         last = kind == "request_body" and message.end_of_stream
         if kind == "request_body" and not held:
             body = message.body
         if self._modes[0] == STREAMED:
             return [go_on(kind, body=body)] if kind == "request_body" else [go_on(kind)]
-        replies = [go_on("request_headers")]
+        replies = [go_on("request_headers", drop=self._ours())]
         if kind != "request_headers":
             replies += streamed("request_body", body, last=last)
         return replies if kind != "request_trailers" else [*replies, go_on(kind)]
