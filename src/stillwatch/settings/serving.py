@@ -55,6 +55,14 @@ class ProtectSettings(Section):
         shapes_result=False,
         min_length=1,
     )
+    envelopes: bool = setting(
+        False,
+        "Gateways that see answers put each sealed reasoning block in an envelope bound to account and model, and take "
+        "it off again when the block comes back: a replay by another account is seen with nothing remembered. Needs "
+        "the digest key.",
+        "yes or no",
+        shapes_result=False,
+    )
     prompt_chars: int = setting(
         8_000,
         "Characters of a prompt that prompt signals read: half from its beginning, half from its end.",

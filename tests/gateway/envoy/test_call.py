@@ -405,6 +405,60 @@ def test_an_error_of_the_model_is_not_an_answer() -> None:
     assert clerk.recorded == []
 
 
+REPLAYED = rule(when='signals = ["sealed_replay"]', action="deny")
+SIGNED = b'data: {"type":"content_block_delta","delta":{"type":"signature_delta","signature":"c2ln"}}\n\n'
+
+
+@pytest.mark.parametrize("mode", [BUFFERED, STREAMED, FULL_DUPLEX])
+@pytest.mark.parametrize("streamed", [True, False])
+def test_blocks_go_out_in_envelopes_and_come_back_out_of_them(mode: int, streamed: bool) -> None:
+    """In every mode; the model server gets its own block, and another account's replay is seen with no memory."""
+    whole = json.dumps({"content": [{"type": "thinking", "thinking": "", "signature": "c2ln"}]}).encode()
+    line = Line(Clerk(REPLAYED, envelopes=True), answers=mode)
+    line.ask(ASKED)
+    media = "text/event-stream" if streamed else "application/json"
+    raw = SIGNED if streamed else whole
+    line.send("response_headers", headers=[(":status", "200"), ("content-type", media)])
+    sent = b""
+    for at, piece in enumerate([raw] if mode == BUFFERED else [raw[:30], raw[30:]]):
+        for reply in line.send("response_body", body=piece, end_of_stream=at == 1 or mode == BUFFERED):
+            mutation = reply.response_body.response.body_mutation
+            sent += mutation.streamed_response.body if mode == FULL_DUPLEX else mutation.body
+    told = json.loads(sent.removeprefix(b"data: "))
+    block = told["delta"]["signature"] if streamed else told["content"][0]["signature"]
+    assert block != "c2ln"
+    kept = [{"role": "assistant", "content": [{"type": "thinking", "thinking": "", "signature": block}]}]
+    body = json.dumps({"model": "m", "messages": kept}).encode()
+    [reply] = Line(Clerk(REPLAYED, envelopes=True)).ask(body)
+    common = reply.request_body.response
+    assert json.loads(common.body_mutation.body)["messages"][0]["content"][0]["signature"] == "c2ln"
+    assert put(common.header_mutation)["content-length"] == str(len(common.body_mutation.body))
+    assert error(Line(Clerk(REPLAYED, envelopes=True)).ask(body, {"x-account-id": "thief"}))[0] == 403
+
+
+def test_answers_that_are_not_seen_have_no_envelopes() -> None:
+    """With `response_body_mode: NONE`; the operator is told."""
+    line = Line(Clerk(envelopes=True), answers=NONE)
+    line.ask(ASKED)
+    line.send("response_headers", headers=[(":status", "200"), ("content-type", "application/json")])
+    assert any("envelopes" in text for text in line.told)
+
+
+def test_text_of_a_kind_that_is_not_read_is_counted() -> None:
+    """It may show reasoning; with `closed` it is kept back."""
+    line = Line(Clerk(SUMMARISED))
+    line.ask(ASKED)
+    line.send("response_headers", headers=[(":status", "200"), ("content-type", "text/plain")])
+    [reply] = line.send("response_body", body=b"x", end_of_stream=True)
+    assert reply.response_body.response.body_mutation.WhichOneof("mutation") is None
+    assert line.metrics.unapplied.labels("summarise")._value.get() == 1
+    line = Line(Clerk(SUMMARISED), closed=True)
+    line.ask(ASKED)
+    line.send("response_headers", headers=[(":status", "200"), ("content-type", "text/plain")])
+    [reply] = line.send("response_body", body=b"zebra", end_of_stream=True)
+    assert b"zebra" not in reply.response_body.response.body_mutation.body
+
+
 SUMMARISED = rule(action="summarise")
 SHOWN = {"choices": [{"message": {"reasoning": CANARY, "content": "42"}}], "usage": {"completion_tokens": 9}}
 
