@@ -34,6 +34,7 @@ WORDS = Words(
     looks_alike=(
         "The benchmark leaked into public text that the suspect was trained on.",
         "The suspect was trained on much of the same form of question.",
+        "Harder twins make no gap only if they cost both models alike; a reference of other strength can make one.",
         "The reference was itself tuned to the benchmark, or is at the top of the scale.",
     ),
 )
