@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
@@ -45,6 +45,7 @@ DRY_RUN = "dry-run"
 EXECUTORS = (DRY_RUN, "webhook", "litellm")
 LONGEST_SENTENCE, MOST_STAGES = 1_000, 20
 _REASONS = {Kind.CAMPAIGN.value: Reason.CAMPAIGN_MEMBER, Kind.POOL.value: Reason.POOL_MEMBER}
+_INNOCENT = select(t.benign_accounts.c.account_id)
 _COLUMNS = [t.plans.c[f.name] for f in fields(Plan)]
 
 
@@ -95,7 +96,7 @@ def targets(work: Work, case: Case, named: Sequence[str] = ()) -> tuple[list[Tar
             hint=f"the first is {strange[0][:80]}",
         )
     only = frozenset(named)
-    innocent = set(work.conn.execute(select(t.benign_accounts.c.account_id)).scalars())
+    innocent = set(work.conn.execute(_INNOCENT).scalars())
     granted = set(work.conn.execute(_granted(work.now)).scalars())
     under = set(work.conn.execute(select(t.account_measures.c.account_id)).scalars())
     kept, out = (
@@ -118,6 +119,17 @@ def targets(work: Work, case: Case, named: Sequence[str] = ()) -> tuple[list[Tar
         else:
             kept.append(Target(row.account_id, row.membership_bits, row.tier))
     return kept, {why: n for why, n in out.items() if n}
+
+
+def exempt(work: Work, accounts: Collection[str]) -> set[str]:
+    """Those of these accounts that were found innocent, or have a grant in force."""
+    found: set[str] = set()
+    for asked, column in (
+        (_INNOCENT, t.benign_accounts.c.account_id),
+        (_granted(work.now), t.grants.c.account_id),
+    ):
+        found |= set(work.conn.execute(asked.where(column.in_(sorted(accounts)))).scalars())
+    return found
 
 
 def _granted(now: datetime) -> Any:
