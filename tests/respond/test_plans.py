@@ -477,3 +477,32 @@ def test_a_notice_that_is_sent_again_keeps_its_promise(make_office: Any, lapsed:
         held = appeals.by_token(work.conn, told["appeal_url"].rpartition("/")[2])
     assert (held.state, held.expires_at.isoformat()) == (AppealState.OFFERED, told["appeal_until"])
     assert held.expires_at == office.clock() + timedelta(days=30)
+
+
+def test_an_approver_sees_exactly_which_accounts_a_plan_holds(office: Office) -> None:
+    """Every step with its stage and key, the surest first, page by page; what takes back is no part of it."""
+    wanted = Wanted(Measure.BLOCK, "webhook", stages=(0.5, 1.0), credentials={"a001": ["key-1"]})
+    plan = planned(office, case_of(office, 2), wanted, agree=())
+    with office.look("pia") as work:
+        whole = planning.plan_accounts(work, plan.number)
+        second = planning.plan_accounts(work, plan.number, offset=1, limit=2)
+    told = [(x.account_id, x.kind.value, x.target, x.stage) for x in whole.rows]
+    assert told == [
+        ("a000", "act", "", 0), ("a000", "notice", "", 0),
+        ("a001", "act", "", 1), ("a001", "revoke", "key-1", 1), ("a001", "notice", "", 1),
+    ]  # fmt: skip
+    assert (second.rows, second.total) == (whole.rows[1:3], 5)
+
+
+def test_two_plans_on_one_account_are_told_apart(office: Office) -> None:
+    """Taking one back leaves the account under the other, and only the last sets it free."""
+    number = case_of(office, 2)
+    first = planned(office, number)
+    second = planned(office, number, Wanted(Measure.THROTTLE, "webhook"))
+    for plan in (first, second):
+        carry_out(office, plan.number, Hands())
+    options: dict[str, Any] = {"settings": SETTINGS, "progress": QUIET, "executor": Hands()}
+    done = undo_plan(office.desk, office.team["pia"], second.number, "one is enough", **options)
+    assert (done["plan"].state, under(office)) == (PlanState.UNDONE, {"a000", "a001"})
+    done = undo_plan(office.desk, office.team["pia"], first.number, "both were wrong", **options)
+    assert (done["plan"].state, under(office)) == (PlanState.UNDONE, set())

@@ -24,6 +24,7 @@ from stillwatch.records import Person, Role
 from stillwatch.respond import people
 from stillwatch.respond.work import PROGRAM
 from stillwatch.settings import Settings
+from stillwatch.settings.networks import Networks
 from stillwatch.store.sql import migrate, revision
 from stillwatch.wiring.desk import Desk
 from stillwatch.wiring.listening import address_of, listening
@@ -80,6 +81,7 @@ def open_site(
         provider,
         places.gate,
         places.policy,
+        Networks(bounds.trusted_proxies),
     )
 
 

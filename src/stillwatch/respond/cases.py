@@ -164,11 +164,6 @@ def accounts(
     return Page(rows, total, offset, limit)
 
 
-def cases_of(work: Work, account_id: str) -> list[Case]:
-    """Cases that have the account, newest change first."""
-    return list(listing(work, CaseFilter(account_id=account_id), limit=100).rows)
-
-
 def timeline(work: Work, number: int, *, offset: int = 0, limit: int = 200) -> Page:
     """What happened in a case, oldest first."""
     work.need(Permission.CASE_READ)

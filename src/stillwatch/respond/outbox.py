@@ -195,6 +195,7 @@ def claim(
         return Claim((), max(min(moments), work.now) if moments else work.now + timedelta(seconds=1))
     if not undo and _spare(work, plan, {row.account_id for row in rows}):
         return Claim((), work.now)
+    _took_part(work, plan, rows)
     until = work.now + timedelta(seconds=hold_s)
     work.conn.execute(
         t.plan_steps.update().where(S.step_id.in_([r.step_id for r in rows]))
@@ -231,6 +232,18 @@ def _spare(work: Work, plan: Plan, accounts: set[str]) -> bool:
     if skipped.rowcount or unsure:
         work.note("plan.spare", plan.id, accounts=sorted(spared - acted)[:20], taken_back=len(unsure))
     return bool(skipped.rowcount or unsure)
+
+
+def _took_part(work: Work, plan: Plan, rows: Sequence[Any]) -> None:
+    """Who is handed steps has a part in the plan, unless all of them carry out what appeals have decided."""
+    a = t.appeals.c
+    theirs = {row.account_id for row in rows if row.undo}
+    decided = set(work.conn.execute(
+        select(a.account_id).where(a.plan_number == plan.number, a.state == AppealState.DECIDED.value,
+                                   a.account_id.in_(sorted(theirs)))
+    ).scalars())  # fmt: skip
+    if any(not row.undo or row.account_id not in decided for row in rows):
+        planning.add_runner(work, plan.number)
 
 
 def _alone(work: Work, number: int) -> None:
@@ -383,18 +396,14 @@ def wait_s(attempts: int, key: str, asked_s: float = 0.0) -> float:
 
 def _take_effect(work: Work, plan: Plan, step: Step) -> None:
     table = t.account_measures
-    where = table.c.account_id == step.account_id
-    if step.undo:
-        work.conn.execute(table.delete().where(where, table.c.plan_number == plan.number))
-        return
-    values = {
-        "measure": plan.measure.value,
-        "plan_number": plan.number,
-        "case_number": plan.case_number,
-        "since": work.now,
-    }
-    if work.conn.execute(table.update().where(where).values(**values)).rowcount == 0:
-        work.conn.execute(table.insert().values(account_id=step.account_id, **values))
+    key = {"account_id": step.account_id, "plan_number": plan.number}
+    work.conn.execute(table.delete().where(*(table.c[name] == value for name, value in key.items())))
+    if not step.undo:
+        work.conn.execute(
+            table.insert().values(
+                **key, measure=plan.measure.value, case_number=plan.case_number, since=work.now
+            )
+        )
 
 
 def _skip_rest(work: Work, step: Step) -> None:
@@ -452,6 +461,7 @@ def undo(work: Work, number: int, reason: str, *, accounts: Sequence[str] = (), 
     if not reason.strip():
         raise NotNow("a reason is needed", hint="say why in a sentence")
     count = take_back(work, plan, accounts, notify=notify)
+    planning.add_runner(work, number)
     if not accounts:
         work.conn.execute(
             t.tripwires.update()

@@ -77,6 +77,19 @@ class Wanted:
     """Account -> digests of keys to revoke."""
 
 
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One thing that a plan does to one account."""
+
+    account_id: str
+    kind: StepKind
+    target: str
+    """Digest of the key to revoke; else empty."""
+    stage: int
+    """Counted from 0."""
+    state: StepState
+
+
 Estimate = Callable[[Case, Sequence[Target]], dict[str, Any]]
 """How many of the accounts may be innocent, as far as the run lets one say."""
 
@@ -286,6 +299,23 @@ def listing(
     return Page(tuple(read(work, number) for number in numbers), total, offset, limit)
 
 
+def plan_accounts(work: Work, number: int, *, offset: int = 0, limit: int = 50) -> Page:
+    """A page of what a plan does to whom, the surest accounts first: what an approval is about."""
+    work.need(Permission.PLAN_READ)
+    read(work, number)
+    s = t.plan_steps.c
+    where = [s.plan_number == number, s.undo.is_(False)]
+    total = work.conn.execute(select(func.count()).select_from(t.plan_steps).where(*where)).scalar_one()
+    found = work.conn.execute(
+        select(s.account_id, s.kind, s.target, s.stage, s.state).where(*where).order_by(s.step_id)
+        .offset(offset).limit(limit)
+    )  # fmt: skip
+    rows = tuple(
+        Planned(r.account_id, StepKind(r.kind), r.target, r.stage, StepState(r.state)) for r in found
+    )
+    return Page(rows, total, offset, limit)
+
+
 def approvals(work: Work, number: int) -> list[dict[str, Any]]:
     """Who agreed or refused, and to what."""
     work.need(Permission.PLAN_READ)
@@ -364,12 +394,20 @@ def drop(work: Work, number: int, *, version: int) -> Plan:
     return read(work, number)
 
 
+def add_runner(work: Work, number: int) -> None:
+    """Keep that the person carried out, or took back, a part of a plan."""
+    table = t.plan_runners
+    if work.by is None:
+        return
+    mine = [table.c.plan_number == number, table.c.person_id == work.by]
+    if work.conn.execute(select(table.c.at).where(*mine)).first() is None:
+        work.conn.execute(table.insert().values(plan_number=number, person_id=work.by, at=work.now))
+
+
 def actors(work: Work, number: int) -> frozenset[int]:
-    """Everybody who made, agreed to or ran a plan: none of them decides an appeal against it."""
-    row = work.conn.execute(
-        select(t.plans.c.made_by, t.plans.c.run_by).where(t.plans.c.number == number)
-    ).one()
-    agreed = work.conn.execute(
-        select(t.plan_approvals.c.person_id).where(t.plan_approvals.c.plan_number == number)
-    ).scalars()
-    return frozenset({row.made_by, *agreed} | ({row.run_by} if row.run_by else set()))
+    """Everybody who made, agreed to, ran or took back a plan: none of them decides an appeal against it."""
+    made = select(t.plans.c.made_by).where(t.plans.c.number == number)
+    begun = select(t.plans.c.run_by).where(t.plans.c.number == number, t.plans.c.run_by.is_not(None))
+    agreed = select(t.plan_approvals.c.person_id).where(t.plan_approvals.c.plan_number == number)
+    ran = select(t.plan_runners.c.person_id).where(t.plan_runners.c.plan_number == number)
+    return frozenset(work.conn.execute(made.union(begun, agreed, ran)).scalars())

@@ -7,8 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import RedirectResponse, Response
 
-from stillwatch.console.door import AtSite, MustEnrol, Somebody, from_a_form, may
-from stillwatch.console.pages.signing import place_of
+from stillwatch.console.door import AtSite, MustEnrol, Somebody, from_a_form, may, place_of
 from stillwatch.console.render import page
 from stillwatch.console.signin import passwords
 from stillwatch.console.signin.register import PROGRAM

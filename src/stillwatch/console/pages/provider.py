@@ -7,8 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from stillwatch.console.door import AtSite, own_path
-from stillwatch.console.pages.signing import let_in, place_of
+from stillwatch.console.door import AtSite, own_path, place_of
+from stillwatch.console.pages.signing import let_in
 from stillwatch.console.render import page
 from stillwatch.console.signin.oidc import Identity
 from stillwatch.console.signin.register import Someone

@@ -56,13 +56,13 @@ class Kept:
         with writing(self._engine) as con:
             return bool(con.execute(asked).rowcount == 1)
 
-    def open(self, session: Session, *, second_factor: bool) -> None:
+    def open(self, session: Session) -> None:
         """Keep a session."""
         with writing(self._engine) as con:
             con.execute(
                 t.sessions.insert().values(
-                    session_digest=session.digest, person_id=session.person_id, kind=session.kind, csrf="",
-                    label=session.label, second_factor=second_factor, made_at=session.opened_at,
+                    session_digest=session.digest, person_id=session.person_id, kind=session.kind,
+                    label=session.label, made_at=session.opened_at,
                     seen_at=session.seen_at, expires_at=session.expires_at, client=session.place,
                     user_agent=session.agent,
                 )
