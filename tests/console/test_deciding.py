@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from stillwatch.console.app import make_app
+from stillwatch.console.lookups import cases_by_campaign
 from stillwatch.console.site import Site
 from stillwatch.respond import audit
 from stillwatch.respond import tables as t
@@ -38,6 +39,14 @@ def filed(house: House) -> str:
     assert ana.post("/file", token(house, ana)).status_code == 303
     rows = house.program("ana").get("/api/v1/cases?limit=100").json()["rows"]
     return str(max((r for r in rows if r["kind"] == "campaign"), key=lambda r: r["account_count"])["id"])
+
+
+def test_every_campaign_of_a_run_finds_its_case(house: House, filed: str) -> None:
+    """Also in a run of more campaigns than one question to the store may name."""
+    with house.site.desk.look(house.someone("ana").person) as work:
+        found = cases_by_campaign(work, [*(f"0-{n}" for n in range(40_000)), *house.site.run.campaigns])
+    assert set(found) == set(house.site.run.campaigns)
+    assert filed in {case.id for case in found.values()}
 
 
 def finished(house: House, plan: str) -> dict[str, Any]:

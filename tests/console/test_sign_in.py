@@ -62,6 +62,14 @@ def test_too_many_failures_wait(house: House) -> None:
     assert house.stranger().post("/sign-in", form(house)).status_code == 303
 
 
+def test_what_is_not_even_looked_at_leaves_no_line(house: House) -> None:
+    """A stranger who goes on trying does not write the audit record full."""
+    for _ in range(40):
+        house.stranger().post("/sign-in", form(house, "nobody", password="guess guess guess"))
+    with house.site.desk.look(house.someone("otto").person) as work:
+        assert audit.entries(work.conn, what="sign_in.refuse").total == 5
+
+
 PROXY = "10.0.0.2"
 
 
@@ -221,6 +229,28 @@ def test_where_nobody_can_come_in_one_admin_gets_a_password(house: House) -> Non
     assert given[0].name == "adam"
     assert passwords.matches(house.someone("adam").password_hash, given[1])
     assert first_admin(house.site) is None
+
+
+def test_an_admin_who_cannot_come_in_gets_a_password_though_others_can(house: House) -> None:
+    """Somebody has to keep people and grants; a provider in the settings lets no admin in by itself."""
+    house.site.kept.set_password(house.someone("adam").person.person_id, None)
+    given = first_admin(house.site)
+    assert given is not None
+    assert given[0].name == "adam"
+
+
+@pytest.mark.parametrize(
+    "path", ["/me/token", "/me/password", "/me/end/x", "/people", "/people/vera/roles", "/people/vera/reset",
+             "/people/vera/sign-out"],
+)  # fmt: skip
+def test_a_token_makes_no_further_way_in(house: House, path: str) -> None:
+    """Who finds a program's token can neither make another nor reset somebody's sign-in."""
+    told = {"label": "x", "old": PASSWORD, "new": "another four words", "name": "nina", "roles": "viewer"}
+    for name in ("ana", "adam"):
+        answer = house.program(name).post(path, told)
+        assert answer.status_code == 403
+        assert "program" in answer.text
+    assert house.site.kept.by_name("nina") is None
 
 
 def test_passwords_are_long_not_odd() -> None:

@@ -102,6 +102,12 @@ def may(permission: Permission) -> Callable[[Seen], Seen]:
     return allowed
 
 
+def by_browser(seen: Somebody) -> None:
+    """Refuse a program, whatever its owner may do."""
+    if seen.session.kind == PROGRAM:
+        raise NotAllowed("a program's token cannot do this", hint="sign in with a browser")
+
+
 async def from_a_form(request: Request, seen: Somebody) -> None:
     """Refuse a change that does not carry the token of its session; programs with a bearer token need none.
 

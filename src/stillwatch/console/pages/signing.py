@@ -46,7 +46,10 @@ def sign_in(
     """Check, and open a session or say that it was wrong."""
     found = site.local.check(name, password, code, place_of(request), site.now())
     if isinstance(found, Denied):
-        site.record(None, "sign_in.refuse", name[:64], place=place_of(request))
+        if (
+            not found.wait_s
+        ):  # what is not even looked at leaves no line: strangers would write the record full
+            site.record(None, "sign_in.refuse", name[:64], place=place_of(request))
         answer = page(
             request, "sign_in.html.j2", 429 if found.wait_s else 401, next=own_path(next), name=name[:200],
             oidc=site.provider_name, error=found.said,
