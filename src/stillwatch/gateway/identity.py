@@ -22,12 +22,12 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from stillwatch.gateway.body import Refused
 from stillwatch.ingest.client import key_digest
 from stillwatch.settings import EnvoySettings, GatewaySettings
+from stillwatch.settings.networks import Networks
 
 Headers = Sequence[tuple[bytes, bytes]]
 MOST_NAME = 256
@@ -52,30 +52,20 @@ class Identity:
     """Reads who is billed from what a connection and its headers say."""
 
     def __init__(self, settings: GatewaySettings) -> None:
-        self._networks = tuple(ipaddress.ip_network(text) for text in settings.trusted_proxies)
+        self._trusted = Networks(settings.trusted_proxies)
         self._account = settings.account_header.lower().encode()
         self._org = settings.org_header.lower().encode()
         self._by_key = settings.account_from == "credential"
-        self._trusted = lru_cache(maxsize=4096)(self._look_up)
 
     def trusted(self, peer: Any) -> bool:
         """Whether a connection comes from a gateway that may say whose a request is."""
-        return isinstance(peer, (tuple, list)) and bool(peer) and self._trusted(str(peer[0]))
+        return isinstance(peer, (tuple, list)) and bool(peer) and str(peer[0]) in self._trusted
 
     def caller(self, peer: Any, headers: Headers) -> Caller:
         """Whose a request is. Raises `Refused` (400) where it names two."""
         if self._by_key:
             return by_credential(headers)
         return by_header(headers, self._account, self._org) if self.trusted(peer) else NAMELESS
-
-    def _look_up(self, peer: str) -> bool:
-        try:
-            address = ipaddress.ip_address(peer)
-        except ValueError:
-            return False
-        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-            return any(address.ipv4_mapped in network for network in self._networks)
-        return any(address in network for network in self._networks)
 
 
 def behind_envoy(headers: Headers, settings: EnvoySettings) -> Caller:

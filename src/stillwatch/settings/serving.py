@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from stillwatch.settings.field import Section, setting
+from stillwatch.settings.networks import networks
 
 _HEADER_NAME = r"^[A-Za-z0-9-]{1,64}$"
-
-
-def _networks(given: tuple[str, ...]) -> tuple[str, ...]:
-    for text in given:
-        try:
-            ipaddress.ip_network(text)
-        except ValueError:
-            raise ValueError(f"{text!r} is no network: write it as 10.0.0.0/8 or ::1/128") from None
-    return given
 
 
 class ProtectSettings(Section):
@@ -139,7 +130,7 @@ class ReceiveSettings(Section):
 class GatewaySettings(Section):
     """Live requests over HTTP: whom to believe, and how much to take. None of it changes a scan."""
 
-    trusted_proxies: Annotated[tuple[str, ...], Field(strict=False), AfterValidator(_networks)] = setting(
+    trusted_proxies: Annotated[tuple[str, ...], Field(strict=False), AfterValidator(networks)] = setting(
         ("127.0.0.0/8", "::1/128"),
         "Networks of the gateways that say whose a request is. Told by the address of the connection alone; "
         "`X-Forwarded-For` makes nobody trusted.",
