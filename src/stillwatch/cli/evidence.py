@@ -25,7 +25,7 @@ _FILE = click.Path(exists=True, dir_okay=False)
 _PROFILES = ("court", "government", "cloud", "lab", "public")
 _KINDS = (
     "run", "finding", "decision", "action", "unlock", "share", "withdrawal", "key", "package", "opening", "verdict",
-    "approval", "appeal", "grant", "policy", "audit",
+    "approval", "appeal", "grant", "policy", "audit", "plan",
 )  # fmt: skip
 
 
@@ -416,7 +416,7 @@ def key_revoke(key_id: str, compromised: bool, as_json: bool, settings_path: str
 @debug_option()
 def log_add(kind: str, paths: tuple[str, ...], as_json: bool, settings_path: str | None) -> None:
     """Append a leaf for each file or folder, by digest. KIND says what it is: run, finding, decision, action, unlock,
-    share, withdrawal, key, package, opening, verdict, approval, appeal, grant, policy, audit."""
+    share, withdrawal, key, package, opening, verdict, approval, appeal, grant, policy, audit, plan."""
     from stillwatch import wiring
 
     rows = wiring.log_files(read_settings(settings_path), kind, tuple(map(Path, paths)))

@@ -7,8 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stillwatch.cli.commands import SectionGroup, VerbCommand, debug_option, json_option, option
-from stillwatch.cli.terminal import console, print_json, safe, show
+from stillwatch.cli.commands import (
+    SectionGroup,
+    VerbCommand,
+    debug_option,
+    json_option,
+    option,
+    settings_option,
+)
+from stillwatch.cli.edge import read_settings
+from stillwatch.cli.terminal import console, print_json, progress, safe, show
+from stillwatch.errors import ConfigError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -17,10 +26,110 @@ _THERE = click.Path(exists=True, path_type=Path)
 VERDICT = {"gap": "gap", "no_gap_seen": "no gap seen", "not_judged": "not judged"}
 
 
-@click.group(cls=SectionGroup, short_help="Audit a suspect model beside a reference.")
+@click.group(cls=SectionGroup, short_help="Was a suspect model trained on our outputs; is it what it claims?")
 def prove() -> None:
-    """Ask of a suspect model what it is. Keyed tests of what it was trained on are in docs/prove.md; here is the
-    other half, which is never evidence of theft: does it keep what it claims?"""
+    """Two questions about a suspect model, kept apart. `suspect`: was it trained on our outputs, and on which
+    campaign's (docs/prove.md)? `audit`: does it keep what it claims (docs/audit.md)? The second is never evidence for
+    the first."""
+
+
+@prove.command(
+    cls=VerbCommand,
+    short_help="Was a model trained on our outputs? By a plan that is fixed first.",
+    examples=(
+        (
+            "stillwatch prove suspect plan.toml --out audit-7 --cost",
+            "what it would cost and could see; asks nothing",
+        ),
+        (
+            "stillwatch prove suspect plan.toml --out audit-7",
+            "fix and log the plan, ask, judge; again to resume",
+        ),
+        (
+            "stillwatch prove suspect plan.toml --out audit-7 --replay",
+            "judge the transcripts again; asks nobody",
+        ),
+    ),
+)
+@click.argument("plan", metavar="PLAN", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@option("--out", "-o", metavar="FOLDER", type=click.Path(file_okay=False, path_type=Path), required=True,
+        section="Writing", help="Folder of this audit: plan, transcripts, dossier. One folder a plan.")  # fmt: skip
+@option("--cost", is_flag=True, section="Asking", help="Show what asking would cost at most, and stop.")
+@option("--replay", is_flag=True, section="Asking", help="Ask nobody: judge the transcripts that are there.")
+@option("--partial", is_flag=True, section="Judging",
+        help="Judge although some prompts are open; the dossier says how many.")  # fmt: skip
+@option("--no-log", is_flag=True, section="Asking",
+        help="Do not log the plan: nobody else can check that it was fixed first; the dossier says so.")  # fmt: skip
+@option("--yes", "-y", is_flag=True, section="Asking", help="Do not ask before calls are made.")
+@settings_option()
+@json_option("Print dossier.json to standard output.")
+@debug_option()
+def suspect(
+    plan: Path, out: Path, cost: bool, replay: bool, partial: bool, no_log: bool, yes: bool,
+    settings_path: str | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Ask a suspect and control models behind OpenAI-compatible endpoints, and test every key ever issued on what
+    they say.
+
+    PLAN is a TOML file (docs/prove.md shows one). Its digest goes into the evidence log before the first question.
+    Transcripts are written as answers come: the same command goes on where it stopped, within the plan's budget. The
+    dossier is a page, a JSON file, and a signature where a key of the role acquirer is kept. Section `dye` of the
+    settings names where marking keys are.
+    """
+    from stillwatch.wiring import suspect as work
+
+    settings = read_settings(settings_path)
+    opened = work.open_plan(plan, settings)
+    if cost or not replay:
+        price = work.cost(opened)
+        if as_json and cost:
+            print_json(price)
+        else:
+            _show_cost(price, err=as_json or not cost)
+        if cost:
+            return
+    if not replay:
+        if not yes and not (out / "plan.json").exists():
+            click.confirm("Fix this plan and ask?", abort=True, err=True)
+        work.commit(opened, out, settings, logged=not no_log)
+        with progress(quiet=False) as told:
+            left = work.ask(opened, out, told)
+        if any(left.values()) and not partial:
+            names = ", ".join(f"{safe(name)} {n:,}" for name, n in left.items() if n)
+            raise ConfigError(
+                f"some prompts are open: {names}",
+                hint="run the same command to ask on, raise no budget (that is another plan), or say --partial",
+            )
+    found = work.judge(opened, out, partial=partial)
+    written = work.write_dossier(found, out, settings)
+    if as_json:
+        print_json(found)
+        return
+    show(safe(found["sentence"]))
+    for campaign in found["campaigns"]:
+        show(f"key that fired: {safe(campaign)}")
+    for note in (*found["notes"], *found["claim"]["notes"]):
+        show(f"note: {safe(note)}")
+    show("What else explains it, and what this budget could have seen, is on the page.")
+    for path in written:
+        show(f"wrote {path}")
+
+
+def _show_cost(price: dict[str, Any], err: bool) -> None:
+    """What asking would cost at most."""
+    share = price["smallest_share_seen"]
+    seen = f"{100 * share:.1f}% of its training data" if share <= 1 else "nothing, even at 100%: ask more"
+    for line in (
+        f"plan       {safe(price['plan'])} ({price['plan_sha256'][:16]})",
+        f"keys       {price['keys']:,} to be tried",
+        f"calls      {price['calls']:,} to {price['models']} models, budget {price['budget_calls']:,}; "
+        f"at least {price['minutes_at_least']:g} minutes",
+        f"tokens     {price['tokens_in']:,} in, at most {price['tokens_out_at_most']:,} out, by our tokeniser",
+        f"price      at most {price['usd_at_most']:,.2f} USD",
+        f"power      sees, with probability {price['power']}, a model of which our marked text was {seen}",
+        f"           (effect at a share of one: {price['effect']}, {safe(price['effect_source'])})",
+    ):
+        click.echo(line, err=err)
 
 
 @prove.command(

@@ -1,0 +1,238 @@
+"""What is fixed before the first look at a suspect: mark, test, prompts, models, level, seed, budget.
+
+A plan is a TOML file. Its digest covers what the file says, the bytes of the prompts and of the tokeniser that it
+names, and the commitment of every key that will be tried; it is logged before the first question and stands in the
+dossier. One plan is one family of tests.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from stillwatch.errors import ConfigError
+
+Test = Literal["closed", "probes"]
+Api = Literal["chat", "completions", "prefill"]
+APIS = ("chat", "completions", "prefill")
+LEAST_CONTROLS = 3
+MOST_PROMPTS = 100_000
+LONGEST = 40_000
+SECTIONS: dict[str, dict[str, Any]] = {
+    "audit": {"name": str, "seed": int, "alpha": float, "test": str, "prompts": str, "max_tokens": int,
+              "temperature": float},
+    "mark": {"scheme": str, "width": int, "tokeniser": str},
+    "effect": {"at_full": float, "source": str},
+    "budget": {"calls": int, "per_minute": int, "connections": int, "timeout_s": int, "usd_per_million_in": float,
+               "usd_per_million_out": float},
+}  # fmt: skip
+MODEL = {"name": str, "url": str, "model": str, "api": str, "key_env": str, "system": str}
+DEFAULTS: dict[str, Any] = {
+    "alpha": 1e-6, "max_tokens": 256, "temperature": 1.0, "per_minute": 600, "connections": 4, "timeout_s": 60,
+    "usd_per_million_in": 0.0, "usd_per_million_out": 0.0, "api": "chat", "key_env": "", "system": "",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model behind an OpenAI-compatible endpoint. The key is in the environment, never in the plan."""
+
+    name: str
+    url: str
+    model: str
+    api: Api
+    key_env: str
+    system: str
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What an audit may cost."""
+
+    calls: int
+    """Of all models together, retries included."""
+    per_minute: int
+    """To one model."""
+    connections: int
+    timeout_s: int
+    usd_per_million_in: float
+    usd_per_million_out: float
+
+
+@dataclass(frozen=True, slots=True)
+class AuditPlan:
+    """A plan with its files read."""
+
+    name: str
+    seed: int
+    alpha: float
+    test: Test
+    prompts: tuple[str, ...]
+    max_tokens: int
+    temperature: float
+    scheme: str
+    width: int
+    tokeniser: Path
+    effect: float
+    effect_source: str
+    suspect: Model
+    controls: tuple[Model, ...]
+    budget: Budget
+    fixed: Mapping[str, Any]
+    """What the digest covers, but for the keys."""
+
+    @property
+    def models(self) -> tuple[Model, ...]:
+        return (self.suspect, *self.controls)
+
+    def digest(self, commitments: Sequence[str]) -> str:
+        """SHA-256 over the plan and the commitments of every key that will be tried."""
+        whole = {**self.fixed, "keys": sorted(commitments)}
+        return hashlib.sha256(json.dumps(whole, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
+
+
+def read_plan(path: Path) -> AuditPlan:
+    """Read and check a plan.
+
+    Raises:
+        ConfigError: with the section and the field that is wrong.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path} could not be read", hint="name a plan; docs/prove.md shows one") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}", hint="docs/prove.md shows a plan") from error
+    unknown = set(raw) - set(SECTIONS) - {"suspect", "control"}
+    if unknown:
+        raise ConfigError(
+            f"{path}: section {sorted(unknown)[0]!r} is not known", hint=f"there are {_known()}"
+        )
+    given = {name: _section(path, name, raw.get(name, {}), SECTIONS[name]) for name in SECTIONS}
+    audit, mark, budget = given["audit"], given["mark"], given["budget"]
+    suspect = _model(path, "suspect", raw.get("suspect"))
+    controls = raw.get("control", [])
+    if not isinstance(controls, list) or len(controls) < LEAST_CONTROLS:
+        raise ConfigError(
+            f"{path}: fewer than {LEAST_CONTROLS} sections [[control]]",
+            hint="name unrelated models that are asked the same; without them nothing may be said of a suspect",
+        )
+    models = tuple(_model(path, f"control {i + 1}", one) for i, one in enumerate(controls))
+    names = [one.name for one in (suspect, *models)]
+    if len(set(names)) < len(names):
+        raise ConfigError(f"{path}: two models of one name", hint="call each model by a name of its own")
+    if audit["test"] not in ("closed", "probes"):
+        raise ConfigError(f"{path}: [audit] test {audit['test']!r}", hint="closed or probes")
+    if audit["test"] == "probes" and any(one.api == "chat" for one in (suspect, *models)):
+        raise ConfigError(
+            f"{path}: probes read the token after a prefix, which a chat does not give",
+            hint='api = "completions", or "prefill" where the endpoint goes on with an unfinished answer',
+        )
+    if not 0 < audit["alpha"] < 1 or audit["max_tokens"] < 1 or not 0 <= audit["temperature"] <= 2:
+        raise ConfigError(f"{path}: [audit] alpha, max_tokens or temperature out of range",
+                          hint="alpha between 0 and 1, at least one token, temperature between 0 and 2")  # fmt: skip
+    if (
+        min(budget["calls"], budget["per_minute"], budget["connections"], budget["timeout_s"], mark["width"])
+        < 1
+    ):
+        raise ConfigError(f"{path}: a budget or a width below 1", hint="give whole numbers from 1 on")
+    prompts_path, tokeniser = (path.parent / value for value in (audit["prompts"], mark["tokeniser"]))
+    prompts = read_prompts(prompts_path)
+    fixed = {
+        **given, "suspect": _said(suspect), "control": [_said(one) for one in models],
+        "prompts_sha256": _sha256(prompts_path), "tokeniser_sha256": _sha256(tokeniser),
+    }  # fmt: skip
+    return AuditPlan(
+        name=audit["name"], seed=audit["seed"], alpha=audit["alpha"], test=audit["test"], prompts=prompts,
+        max_tokens=1 if audit["test"] == "probes" else audit["max_tokens"], temperature=audit["temperature"],
+        scheme=mark["scheme"], width=mark["width"], tokeniser=tokeniser,
+        effect=given["effect"]["at_full"], effect_source=given["effect"]["source"],
+        suspect=suspect, controls=models, budget=Budget(**budget), fixed=fixed,
+    )  # fmt: skip
+
+
+def read_prompts(path: Path) -> tuple[str, ...]:
+    """Prompts, or prefixes for probes: JSON lines with a field ``prompt``, distinct, in order."""
+    out: list[str] = []
+    try:
+        with path.open(encoding="utf-8") as file:
+            for number, line in enumerate(file, 1):
+                if line.strip():
+                    row = json.loads(line)
+                    text = row.get("prompt") if isinstance(row, dict) else None
+                    if not isinstance(text, str) or not text or len(text) > LONGEST:
+                        raise ConfigError(
+                            f"{path}:{number} has no text `prompt` of at most {LONGEST:,} characters",
+                            hint='one object a line: {"prompt": "..."}',
+                        )
+                    out.append(text)
+    except (OSError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{path} holds no prompts", hint='JSON lines: {"prompt": "..."}') from error
+    if not out or len(out) > MOST_PROMPTS:
+        raise ConfigError(f"{path} holds {len(out):,} prompts", hint=f"1 to {MOST_PROMPTS:,}")
+    if len(set(out)) < len(out):
+        raise ConfigError(
+            f"{path} asks the same twice", hint="leave repeated prompts out: they say nothing new"
+        )
+    return tuple(out)
+
+
+def _known() -> str:
+    return ", ".join(f"[{name}]" for name in SECTIONS) + ", [suspect], [[control]]"
+
+
+def _section(path: Path, name: str, given: Any, fields: Mapping[str, Any]) -> dict[str, Any]:
+    if not isinstance(given, dict):
+        raise ConfigError(f"{path}: {name} is no section", hint=f"write [{name}]")
+    unknown = sorted(set(given) - set(fields))
+    if unknown:
+        raise ConfigError(
+            f"{path}: [{name}] {unknown[0]!r} is not known", hint="there are " + ", ".join(fields)
+        )
+    out = {}
+    for field, kind in fields.items():
+        value = given.get(field, DEFAULTS.get(field))
+        if value is None:
+            raise ConfigError(f"{path}: [{name}] {field} is missing", hint="docs/prove.md shows a plan")
+        if kind is float and type(value) is int:
+            value = float(value)
+        if type(value) is not kind:
+            raise ConfigError(
+                f"{path}: [{name}] {field} is no {_kind(kind)}", hint="docs/prove.md shows a plan"
+            )
+        out[field] = value
+    return out
+
+
+def _kind(kind: type) -> str:
+    return {str: "text", int: "whole number", float: "number"}[kind]
+
+
+def _model(path: Path, name: str, given: Any) -> Model:
+    one = _section(path, name, given if given is not None else {}, MODEL)
+    parts = urlsplit(one["url"])
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+        raise ConfigError(f"{path}: [{name}] url is no address of an endpoint", hint="https://HOST/v1")
+    if one["api"] not in APIS:
+        raise ConfigError(f"{path}: [{name}] api {one['api']!r}", hint="one of " + ", ".join(APIS))
+    if not one["name"].isprintable() or not one["name"].strip() or len(one["name"]) > 200:
+        raise ConfigError(f"{path}: [{name}] name cannot be printed", hint="a short name in plain letters")
+    return Model(**one)
+
+
+def _said(model: Model) -> dict[str, str]:
+    return {name: getattr(model, name) for name in MODEL}
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ConfigError(f"{path} could not be read", hint="paths are beside the plan") from error

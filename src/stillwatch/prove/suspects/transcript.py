@@ -1,0 +1,124 @@
+"""What a model was asked and said, one line a call: appended, resumed, and read again without the model.
+
+The first line names the plan by its digest and the model. A later line is one prompt's number and its reply, or why
+there is none. A line that was half written when the power went is cut off; the prompt is asked again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+from stillwatch.errors import VerificationError
+from stillwatch.prove.suspects.plan import Model
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One reply; ``text`` is None where there is none, and ``failed`` says why."""
+
+    text: str | None
+    tokens_in: int = 0
+    tokens_out: int = 0
+    failed: str = ""
+
+
+class Transcript:
+    """One model's transcript, open for writing."""
+
+    def __init__(self, path: Path, plan_sha256: str, model: Model) -> None:
+        self._path, self._head = path, _head(plan_sha256, model)
+        self.said: dict[int, Said] = {}
+        self._file: IO[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        if self._path.exists():
+            self.said = dict(_read(self._path, self._head, mend=True))
+            self._file = self._path.open("ab")
+        else:
+            handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            self._file = os.fdopen(handle, "wb")
+            self._write(self._head)
+        return self
+
+    def add(self, number: int, said: Said) -> None:
+        """Write one reply down."""
+        row: dict[str, Any] = {"n": number, "reply": said.text, "in": said.tokens_in, "out": said.tokens_out}
+        if said.failed:
+            row["failed"] = said.failed
+        self._write(row)
+        self.said[number] = said
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+
+    def _write(self, row: Mapping[str, Any]) -> None:
+        if self._file is None:
+            raise RuntimeError("the transcript is not open")
+        self._file.write(json.dumps(row, ensure_ascii=True).encode() + b"\n")
+        self._file.flush()
+
+
+def read_transcript(path: Path, plan_sha256: str, model: Model) -> dict[int, Said]:
+    """Replies by the number of their prompt; none where the model was not asked yet.
+
+    Raises:
+        VerificationError: another plan's or another model's transcript, or a damaged one.
+    """
+    if not path.exists():
+        return {}
+    return dict(_read(path, _head(plan_sha256, model), mend=False))
+
+
+@contextmanager
+def _whole_lines(path: Path, mend: bool) -> Iterator[list[bytes]]:
+    data = path.read_bytes()
+    whole, cut = data.rpartition(b"\n")[0::2]
+    if cut and mend:
+        os.truncate(path, len(whole) + 1 if whole else 0)
+    elif cut:
+        raise VerificationError(
+            f"{path.name} ends within a line", hint="ask on: the same command without --replay"
+        )
+    yield whole.split(b"\n") if whole else []
+
+
+def _read(path: Path, head: Mapping[str, Any], mend: bool) -> Iterator[tuple[int, Said]]:
+    with _whole_lines(path, mend) as lines:
+        try:
+            first = json.loads(lines[0]) if lines else None
+            rows = [json.loads(line) for line in lines[1:]]
+        except (ValueError, RecursionError) as error:
+            raise VerificationError(f"{path.name} is damaged", hint="move it away and ask again") from error
+    if first != head:
+        raise VerificationError(
+            f"{path.name} belongs to another plan, or to another model",
+            hint="a plan that was changed is another plan: give it a folder of its own",
+        )
+    seen: set[int] = set()
+    for row in rows:
+        if not isinstance(row, dict) or type(row.get("n")) is not int or row["n"] in seen:
+            raise VerificationError(
+                f"{path.name} holds a line twice, or one that is no reply", hint="move it away"
+            )
+        seen.add(row["n"])
+        text = row.get("reply")
+        if text is not None and not isinstance(text, str):
+            raise VerificationError(f"{path.name} holds a reply that is no text", hint="move it away")
+        yield row["n"], Said(text, int(row.get("in", 0)), int(row.get("out", 0)), str(row.get("failed", "")))
+
+
+def _head(plan_sha256: str, model: Model) -> dict[str, Any]:
+    return {"plan": plan_sha256, "name": model.name, "model": model.model, "url": model.url, "api": model.api}

@@ -1,0 +1,366 @@
+"""A suspect model from plan to dossier: the plan is fixed and logged, models are asked, transcripts judged.
+
+Three steps, each of which can be done again: `commit` writes down what will be tried, `ask` fills transcripts as far as
+the budget goes, `judge` reads transcripts alone. Judging twice gives the same figures, whoever does it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from stillwatch.errors import ConfigError, VerificationError
+from stillwatch.prove.dossier import page
+from stillwatch.prove.fuse import conclude
+from stillwatch.prove.marks import make_mark
+from stillwatch.prove.power import Effect, detectable
+from stillwatch.prove.radio import Plan, free_generation, prefix_probes
+from stillwatch.prove.suspects.endpoint import Calls, Endpoint, Spent, key_of
+from stillwatch.prove.suspects.plan import AuditPlan, Model, read_plan
+from stillwatch.prove.suspects.transcript import Said, Transcript, read_transcript
+from stillwatch.settings import Settings
+from stillwatch.wiring.dye import issued_keys, open_desk
+from stillwatch.wiring.progress import Progress
+
+if TYPE_CHECKING:
+    from stillwatch.prove.radio import IssuedKey
+    from stillwatch.records.claim import Claim
+
+FORMAT = 1
+COMMITTED = "plan.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A plan with the keys that it will try."""
+
+    plan: AuditPlan
+    keys: tuple[IssuedKey, ...]
+    sha256: str
+
+
+def open_plan(path: Path, settings: Settings, env: Mapping[str, str] = os.environ) -> Opened:
+    """Read a plan, and every key that was ever issued under its scheme and window."""
+    plan = read_plan(path)
+    desk, _ = open_desk(settings, env)
+    mine = [d for d in desk.issued() if (d.issue.scheme, d.issue.width) == (plan.scheme, plan.width)]
+    if not mine:
+        raise ConfigError(
+            f"no key was issued under {plan.scheme} with a window of {plan.width}",
+            hint="`stillwatch dye list` shows what was issued; the plan names scheme and width",
+        )
+    keys = tuple(issued_keys(settings, plan.scheme, plan.width, env))
+    return Opened(plan, keys, plan.digest([d.issue.commitment for d in mine]))
+
+
+def cost(opened: Opened) -> dict[str, Any]:
+    """What asking would cost at most, and what it could see, before anything is asked."""
+    plan = opened.plan
+    encode = _tokeniser(plan)
+    tokens_in = sum(len(encode(prompt)) for prompt in plan.prompts)
+    calls, models = len(plan.prompts), len(plan.models)
+    tokens_out = calls * plan.max_tokens
+    usd = (tokens_in * plan.budget.usd_per_million_in + tokens_out * plan.budget.usd_per_million_out) / 1e6
+    scored = calls if plan.test == "probes" else max(0, tokens_out - calls * plan.width)
+    power = detectable(Effect(plan.effect, plan.effect_source), scored, plan.alpha, len(opened.keys))
+    return {
+        "plan": plan.name, "plan_sha256": opened.sha256, "keys": len(opened.keys), "models": models,
+        "calls": calls * models, "budget_calls": plan.budget.calls, "tokens_in": tokens_in * models,
+        "tokens_out_at_most": tokens_out * models, "usd_at_most": round(usd * models, 2),
+        "minutes_at_least": round(calls * models / plan.budget.per_minute, 1),
+        "scored_at_most": scored, "smallest_share_seen": power.detectable_share,
+        "power": power.power, "effect": plan.effect, "effect_source": plan.effect_source,
+    }  # fmt: skip
+
+
+def commit(
+    opened: Opened, out: Path, settings: Settings, *, logged: bool = True, env: Mapping[str, str] = os.environ
+) -> dict[str, Any]:
+    """Write the plan down, and into the log, before the first question; a second time it only checks.
+
+    Raises:
+        ConfigError: no log is kept and ``logged`` is asked for.
+        VerificationError: the folder holds another plan.
+    """
+    path = out / COMMITTED
+    if path.exists():
+        found = _committed(path)
+        if found["plan_sha256"] != opened.sha256:
+            raise VerificationError(
+                f"{out} holds another plan ({found['plan_sha256'][:16]}), or keys were issued since",
+                hint="a changed plan is another plan: name another folder with --out",
+            )
+        return found
+    if (out / "transcripts").exists():
+        raise VerificationError(
+            f"{out} holds transcripts without their plan", hint="name another folder with --out"
+        )
+    told: dict[str, Any] = {
+        "format": FORMAT, "plan_sha256": opened.sha256, "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "fixed": opened.plan.fixed, "keys": [key.key_id for key in opened.keys], "log": None,
+    }  # fmt: skip
+    if logged:
+        from stillwatch.evidence.leaf import leaf
+        from stillwatch.records.evidence import LeafKind
+        from stillwatch.wiring import evidence_log
+        from stillwatch.wiring.evidence_keys import needs_extra
+
+        needs_extra()
+        if not evidence_log.in_use(settings):
+            raise ConfigError(
+                "no log is kept, so nobody could check that the plan was fixed first",
+                hint="begin one: stillwatch evidence key new NAME --role log; or say --no-log",
+            )
+        told["log"] = evidence_log.append(
+            settings, [leaf(LeafKind.PLAN, opened.sha256, datetime.now(UTC))], env
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    _write(path, told)
+    return told
+
+
+def ask(opened: Opened, out: Path, progress: Progress, env: Mapping[str, str] = os.environ) -> dict[str, int]:
+    """Ask every model what it has not been asked, as far as the budget goes. Returns how many prompts are open.
+
+    Raises:
+        ConfigError: a key for an endpoint is not in the environment.
+        UpstreamError: an endpoint refuses; what was answered is written down.
+    """
+    plan = opened.plan
+    keys = {model.name: key_of(model, dict(env)) for model in plan.models}
+    spent = sum(len(_said_so_far(out, opened, model)) for model in plan.models)
+    calls = Calls(plan.budget.calls - spent)
+    progress.step("asking", float(len(plan.prompts) * len(plan.models)))
+    progress.advance(float(spent))
+    left: dict[str, int] = {}
+    for model in plan.models:
+        with Transcript(_transcript(out, opened, model), opened.sha256, model) as transcript:
+            todo = [(n, p) for n, p in enumerate(plan.prompts) if n not in transcript.said]
+
+            def told(number: int, said: Said, transcript: Transcript = transcript) -> None:
+                transcript.add(number, said)
+                progress.advance(1.0)
+
+            try:
+                Endpoint(model, plan, keys[model.name], calls).ask_all(todo, told)
+            except Spent:
+                progress.note(f"the budget of {plan.budget.calls:,} calls is used up at {model.name}")
+            left[model.name] = len(plan.prompts) - len(transcript.said)
+    return left
+
+
+def judge(opened: Opened, out: Path, *, partial: bool = False) -> dict[str, Any]:
+    """Read the transcripts, run the test, and say what may be said.
+
+    Raises:
+        ConfigError: a model has not been asked everything, and ``partial`` was not said.
+    """
+    plan, committed = opened.plan, _committed(out / COMMITTED)
+    if committed["plan_sha256"] != opened.sha256:
+        raise VerificationError(f"{out} holds another plan", hint="name the folder that belongs to this plan")
+    said = {m.name: read_transcript(_transcript(out, opened, m), opened.sha256, m) for m in plan.models}
+    open_ = {name: len(plan.prompts) - len(one) for name, one in said.items()}
+    if any(open_.values()) and not partial:
+        names = ", ".join(f"{name} ({n:,})" for name, n in open_.items() if n)
+        raise ConfigError(
+            f"not everything has been asked: {names}",
+            hint="run the same command again to ask on, or judge what there is with --partial",
+        )
+    claim, lost = _claim(opened, said)
+    conclusion = conclude([claim], plan.alpha)
+    found = {
+        "format": FORMAT, "stillwatch": version("stillwatch"), "plan": plan.name, "plan_sha256": opened.sha256,
+        "committed_at": committed["at"],
+        "log": {name: committed["log"][name] for name in ("index", "checkpoint")} if committed["log"] else None,
+        "fixed": committed["fixed"], "suspect": plan.suspect.name,
+        "evidence": conclusion.evidence.value if conclusion.evidence else None,
+        "sentence": conclusion.sentence, "campaigns": list(conclusion.campaigns), "notes": list(conclusion.notes),
+        "alternatives": list(conclusion.alternatives),
+        "claim": asdict(claim) | {"sentence": claim.sentence, "counting": [c.name for c in claim.counting]},
+        "models": [_about(m, said[m.name], open_[m.name], lost.get(m.name, {}), out, opened) for m in plan.models],
+    }  # fmt: skip
+    return json.loads(json.dumps(_plain(found)))  # type: ignore[no-any-return]
+
+
+def write_dossier(
+    found: Mapping[str, Any], out: Path, settings: Settings, env: Mapping[str, str] = os.environ
+) -> list[Path]:
+    """``dossier.json``, its signature where a key is kept, and ``dossier.html``. A later judging replaces them."""
+    body = json.dumps(found, indent=1, ensure_ascii=True).encode() + b"\n"
+    written = [out / "dossier.json", out / "dossier.html"]
+    signer = None
+    if _may_sign(settings):
+        from stillwatch.evidence.dsse import envelope, statement
+        from stillwatch.evidence.keys import Role
+        from stillwatch.wiring.evidence_keys import signing_key
+
+        row, key = signing_key(settings, None, Role.ACQUIRER, now=datetime.now(UTC), env=env)
+        signer = {"person": row.person, "key_id": row.key_id}
+        about = {"what": "dossier on a suspect model", "plan_sha256": found["plan_sha256"]}
+        subjects = {"dossier.json": hashlib.sha256(body).hexdigest()}
+        (out / "dossier.dsse.json").write_bytes(envelope(statement(subjects, about), [key]))
+        written.append(out / "dossier.dsse.json")
+    (out / "dossier.json").write_bytes(body)
+    (out / "dossier.html").write_text(page(found, signer), encoding="utf-8")
+    return written
+
+
+def _may_sign(settings: Settings) -> bool:
+    from stillwatch.wiring.evidence_keys import read_list
+
+    try:
+        from stillwatch.evidence.keys import Role
+
+        rows = read_list(settings)
+    except ImportError:
+        return False
+    here = [r for r in rows if r.role is Role.ACQUIRER and r.revoked_at is None]
+    return any((Path(settings.evidence.keys) / f"{r.key_id[:16]}.pem").exists() for r in here)
+
+
+def _claim(opened: Opened, said: Mapping[str, Mapping[int, Said]]) -> tuple[Claim, dict[str, dict[str, int]]]:
+    plan = opened.plan
+    mark = make_mark(plan.scheme, width=plan.width)
+    encode = _tokeniser(plan)
+    fixed = Plan(seed=plan.seed, effect=Effect(plan.effect, plan.effect_source), alpha=plan.alpha)
+    lost: dict[str, dict[str, int]] = {}
+    if plan.test == "closed":
+        prompts = [encode(prompt) for prompt in plan.prompts]
+        answers = {
+            model.name: [
+                (prompts[n], encode(one.text)) for n, one in sorted(said[model.name].items()) if one.text
+            ]
+            for model in plan.models
+        }
+        controls = [(model.name, answers[model.name]) for model in plan.controls]
+        claim = free_generation(
+            plan.suspect.name, mark, answers[plan.suspect.name], opened.keys, fixed, controls
+        )
+        return claim, lost
+    prefixes = [encode(prompt) for prompt in plan.prompts]
+    tokens = {model.name: _next(plan, prefixes, said[model.name], encode, lost.setdefault(model.name, {}))
+              for model in plan.models}  # fmt: skip
+    # A prefix counts only where every model's answer joins it, so that all are asked the same.
+    whole = [n for n in range(len(prefixes)) if all(n in one for one in tokens.values())]
+    if not whole:
+        raise ConfigError("no prefix has a token of every model", hint="see `failed` in the transcripts")
+    kept = [prefixes[n] for n in whole]
+    by_name = {name: [one[n] for n in whole] for name, one in tokens.items()}
+    others = [(model.name, by_name[model.name]) for model in plan.controls]
+    suspect = plan.suspect.name
+    return prefix_probes(suspect, mark, kept, by_name[suspect], opened.keys, fixed, others), lost
+
+
+def _next(
+    plan: AuditPlan,
+    prefixes: Sequence[Sequence[int]],
+    said: Mapping[int, Said],
+    encode: Any,
+    lost: dict[str, int],
+) -> dict[int, int]:
+    """The token of ours that follows each prefix; where the two do not join at a border of tokens, none."""
+    out: dict[int, int] = {}
+    for n, one in said.items():
+        if not one.text:
+            continue
+        whole, prefix = encode(plan.prompts[n] + one.text), list(prefixes[n])
+        if len(whole) > len(prefix) and whole[: len(prefix)] == prefix:
+            out[n] = whole[len(prefix)]
+        else:
+            lost["answer does not begin at a border of our tokens"] = (
+                lost.get("answer does not begin at a border of our tokens", 0) + 1
+            )
+    return out
+
+
+def _about(
+    model: Model, said: Mapping[int, Said], open_: int, lost: Mapping[str, int], out: Path, opened: Opened
+) -> dict[str, Any]:
+    failed: dict[str, int] = {}
+    for one in said.values():
+        if one.text is None:
+            failed[one.failed] = failed.get(one.failed, 0) + 1
+    path = _transcript(out, opened, model)
+    return {
+        "name": model.name, "model": model.model, "url": model.url, "api": model.api, "asked": len(said),
+        "answered": sum(one.text is not None for one in said.values()), "open": open_,
+        "tokens_in": sum(one.tokens_in for one in said.values()),
+        "tokens_out": sum(one.tokens_out for one in said.values()),
+        "failed": failed, "dropped": dict(lost), "transcript": path.name,
+        "transcript_sha256": hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None,
+    }  # fmt: skip
+
+
+def _transcript(out: Path, opened: Opened, model: Model) -> Path:
+    number = [one.name for one in opened.plan.models].index(model.name)
+    return out / "transcripts" / f"{number}-{'suspect' if number == 0 else 'control'}.jsonl"
+
+
+def _said_so_far(out: Path, opened: Opened, model: Model) -> dict[int, Said]:
+    path = _transcript(out, opened, model)
+    if not path.exists():
+        return {}
+    with Transcript(path, opened.sha256, model) as transcript:
+        return dict(transcript.said)
+
+
+def _tokeniser(plan: AuditPlan) -> Any:
+    """Text to token ids of our engine's tokeniser."""
+    try:
+        tokenizers = import_module("tokenizers")
+    except ImportError as error:
+        raise ConfigError(
+            "asking a suspect needs tokenizers", hint="pip install 'stillwatch[prove]'"
+        ) from error
+    try:
+        loaded = tokenizers.Tokenizer.from_file(str(plan.tokeniser))
+    except Exception as error:  # the library raises bare exceptions
+        raise ConfigError(
+            f"{plan.tokeniser.name} is no tokeniser", hint="the tokenizer.json that the serving engine uses"
+        ) from error
+    return lambda text: loaded.encode(text, add_special_tokens=False).ids
+
+
+def _committed(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_bytes())
+        found["plan_sha256"], found["at"], found["fixed"], found["log"]
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"{path.parent} holds no plan", hint="ask first: the same command without --replay"
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise VerificationError(f"{path} is damaged", hint="take it from a backup") from error
+    return found  # type: ignore[no-any-return]
+
+
+def _write(path: Path, found: Mapping[str, Any]) -> None:
+    partial = path.with_suffix(".partial")
+    with partial.open("wb") as file:
+        file.write(json.dumps(found, indent=1, ensure_ascii=True).encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float | np.floating):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, np.integer):
+        return int(value)
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return value
