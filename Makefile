@@ -11,7 +11,7 @@ SEED ?= 7
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx litellm envoy valkey bench-protect lock clean bench-log case inspect refusals unmimic bench-watch bench-respond postgres bench-scale vendor console console-pictures test-scale java
+.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx litellm envoy valkey bench-protect lock clean bench-log case inspect refusals unmimic bench-watch bench-respond postgres bench-scale vendor console console-pictures test-scale java peers bench-engines
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | sed -E 's/:.*## */\t/' | expand -t 16
@@ -32,7 +32,7 @@ demo: $(STAMP)  ## one synthetic day: make it, scan it, show the report's path
 
 test: $(STAMP) chromium redis valkey nginx postgres java litellm envoy case inspect refusals vendor lint unit  ## everything that must pass
 
-test-scale: $(STAMP)  ## what takes minutes: every step of a scan on both engines
+test-scale: $(STAMP) java  ## what takes minutes: scans on Spark, in one process and on a cluster that loses a worker
 	$(BIN)/python -m pytest -q -m scale tests/scale
 
 lint: $(STAMP)  ## style, types, import contracts
@@ -90,6 +90,13 @@ bench-scale: $(STAMP)  ## scans of 1 to 64 million exchanges (hours, 60 GB of di
 	$(BIN)/python -m scripts.bench_scale
 	$(BIN)/python -m scripts.scale_model
 
+bench-engines: $(STAMP) java peers  ## DuckDB beside Spark, linking beside Splink, MinHash beside libraries, into docs/benchmarks.md
+	$(BIN)/python -m scripts.bench_kernel --beside .cache/peers/bin/python --out docs/data/kernel.json
+	$(BIN)/python -m scripts.bench_engines --work .cache/bench_engines --out docs/data/engines.json
+	$(BIN)/python -m scripts.bench_linking --world .cache/bench_engines/x1 --beside .cache/peers/bin/python \
+	  --out docs/data/linking.json
+	$(BIN)/python -m scripts.benchmarks_page
+
 baseline: $(STAMP)  ## fit the shipped baseline again on development seeds (about 15 minutes)
 	$(BIN)/python -m scripts.fit_shipped
 
@@ -137,6 +144,14 @@ unmimic: .cache/unmimic/.locked
 	.cache/unmimic/bin/python -m pip --quiet --quiet --disable-pip-version-check install --require-hashes \
 	  -r requirements/unmimic.txt && touch $@ \
 	|| echo "note: unmimic could not be installed; the bench leaves it out"
+
+peers: .cache/peers/.locked
+
+.cache/peers/.locked: requirements/peers.txt
+	@echo "installing Splink, rensa and datasketch into .cache/peers, for the benches"; \
+	{ test -x .cache/peers/bin/python || $(PYTHON) -m venv .cache/peers; } && \
+	.cache/peers/bin/python -m pip --quiet --quiet --disable-pip-version-check install --require-hashes \
+	  -r requirements/peers.txt && touch $@
 
 VALKEY := .cache/valkey/bin/valkey-server
 

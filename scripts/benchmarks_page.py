@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from scripts.benchmarks import plots
+from scripts.benchmarks import engines, live, plots
 from scripts.benchmarks.attackers import ablations, baselines, delay, extremes, ladder, observed, price
 from scripts.benchmarks.gates import gates
 from scripts.benchmarks.honest import lookalikes, null
-from scripts.benchmarks.live import FILES, TITLE
 from scripts.benchmarks.searches import framing, frontier, searched
 from scripts.benchmarks.speed import speed
 from scripts.benchmarks.stability import left_out, mixtures, poison, successors
@@ -73,9 +72,10 @@ def main() -> None:
         extra = Path("docs/_speed.md")
         if extra.exists():
             lines += [extra.read_text("utf-8")]
-    told_live = [line for file, said in FILES if (DATA / file).exists()
+    for heading, files in ((live.TITLE, live.FILES), (engines.TITLE, engines.FILES)):
+        shown = [line for file, said in files if (DATA / file).exists()
                  for line in said(json.loads((DATA / file).read_text("utf-8")))]  # fmt: skip
-    lines += [*TITLE, *told_live] if told_live else []
+        lines += [*heading, *shown] if shown else []
     PAGE.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
 
 

@@ -21,11 +21,11 @@ from stillwatch.detect.traits import load_traits
 from stillwatch.detect.verdict import judge
 from stillwatch.records import ACCOUNT_SCHEMA, EXCHANGE_SCHEMA
 from stillwatch.store import open_backend
+from stillwatch.store.spark import open_spark
 from tests.contracts.factory import KEY, NOTHING, World, _micro, at
 from tests.contracts.test_contract import TRAITS, arrays
 from tests.contracts.town import town
-
-pytest.importorskip("pyspark", reason="needs the extra: pip install 'stillwatch[spark]'")
+from tests.scale.spark_cluster import configured, spark_or_skip
 
 IDS = [t.id for t in TRAITS]
 
@@ -42,13 +42,14 @@ def crowded() -> World:
 
 
 @pytest.fixture(scope="module")
-def spark() -> Iterator[Any]:
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """One local session for the suite."""
-    from stillwatch.store.spark import open_spark
-
-    engine = open_spark("local[1]", memory_limit="1GB")
-    yield engine
-    engine.close()
+    spark_or_skip()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPARK_CONF_DIR", str(configured(tmp_path_factory.mktemp("spark") / "conf")))
+        engine = open_spark("local[1]", memory_limit="1GB")
+        yield engine
+        engine.close()
 
 
 @pytest.fixture(scope="module")
