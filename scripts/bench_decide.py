@@ -117,10 +117,14 @@ HELD_UP_US = 5_000
 
 
 def swapping(folder: Path, policy: Path, every_s: float) -> None:
-    """Publish again and again, until nobody listens: what `policy publish` and `kill` do from another process."""
+    """Publish again and again, until nobody listens: what `policy publish` and `kill` do from another process.
+
+    At low priority: what is measured is the gate, and its machine has few cores.
+    """
     with pa.memory_map(str(folder / RISK)) as file:
         table = pa.ipc.open_file(file).read_all()
     number = 0
+    os.nice(19)
     while True:
         number += 1
         partial = policy.with_name("next.toml")

@@ -44,6 +44,7 @@ _WORDS = (
     "the of to in and with about write explain compare list number answer question river table word".split()
 )
 _STARTED_S = 180.0
+_OURS = "LiteLLM, stillwatch"
 _SHARE = 0.6
 """Of what the slowest proxy sustains: the rate at which all are compared, where that is less than was asked for."""
 _FILTER = """
@@ -223,7 +224,7 @@ def proxies(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
         asked = 0
         if (ROOT / ".cache/litellm/bin/litellm").exists():
             asked = stack.enter_context(gate(folder))
-            for name, text in (("LiteLLM", ""), ("LiteLLM, stillwatch", _ASKS % asked),
+            for name, text in (("LiteLLM", ""), (_OURS, _ASKS % asked),
                                ("LiteLLM, its content filter", _FILTER)):  # fmt: skip
                 doors[name] = stack.enter_context(litellm(folder, upstream, text, key, own))
         else:
@@ -235,12 +236,13 @@ def proxies(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
         fast = {name: _fast(port, requests, given.capacity_s) for name, port in doors.items()}
         rate = sustained(given.rate, [done.per_s for name, done in fast.items() if name != "model server"])
         taken = {name: Volley() for name in doors}
-        used = cpu_s(asked) if asked else 0.0
+        used = 0.0
         for turn in range(given.turns):
             for name, port in doors.items():
+                before = cpu_s(asked) if name == _OURS else 0.0
                 taken[name].add(asyncio.run(open_loop(port, requests, rate, given.seconds)))
+                used += cpu_s(asked) - before if name == _OURS else 0.0
             print(f"turn {turn + 1} of {given.turns}", file=sys.stderr)
-        used = cpu_s(asked) - used if asked else 0.0
         decided = _lines(folder / "gate" / "decisions.jsonl")
     beside = {"model server": None, "LiteLLM": "model server", "unmimic": "model server"}
     rows = [
@@ -248,9 +250,9 @@ def proxies(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
          "ms": done.milliseconds(), "sustains": round(fast[name].per_s, 1)}
         for name, done in taken.items()
     ]  # fmt: skip
-    asks_ = len(taken["LiteLLM, stillwatch"].seconds) if asked else 0
+    through = len(taken[_OURS].seconds) if asked else 0
     return {"asked_rate": given.rate, "rate": rate, "rows": rows, "decided": decided, "missing": missing,
-            "gate_cpu_ms_each": round(used / max(asks_, 1) * 1000, 3), "apart": own is not None}  # fmt: skip
+            "gate_cpu_ms_each": round(used / max(through, 1) * 1000, 3), "apart": own is not None}  # fmt: skip
 
 
 def _fast(port: int, requests: Sequence[bytes], seconds: float) -> Volley:

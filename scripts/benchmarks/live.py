@@ -24,7 +24,7 @@ def decide(row: dict[str, Any]) -> list[str]:
         lines.append(_us(name, one["us"], f"{one['over_5_ms']}", f"{one['over_5_ms_own']}"))
     lines += [
         "",
-        f"Policy, table and switches were put in place by another process and taken over {gate['reloads']} times"
+        f"Policy, table and switches were put in place by another process, of low priority, and taken over {gate['reloads']} times"
         f" ({gate['refused']} refused). Held up by the program: over 5 ms apart from waiting for a core, while the process used"
         f" the processor as long, which is an upper bound; the longest such time was {gate['with']['longest_own_us'] / 1000:.1f} ms"
         f" with swaps, {gate['without']['longest_own_us'] / 1000:.1f} ms without. Other waits are for a core that others had.",

@@ -6,6 +6,7 @@ import gc
 import json
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -527,6 +528,27 @@ def test_every_replica_takes_over_what_is_published_at_its_next_look(tmp_path: P
         assert [one.decide(a_request(1)).allowed for one in gates] == [True] * 3
     with pytest.raises(ValueError, match=r"0\.4"):
         ProtectSettings(poll_s=0.41)
+
+
+def test_a_former_table_is_let_go_of_by_the_watch(tmp_path: Path) -> None:
+    """At the look after the one that replaced it: no decision has to unmap it."""
+    policy = tmp_path / "policy.toml"
+    policy.write_text(HEAD + rule())
+    with Gate.open(policy, tmp_path / "gate", settings=Settings()) as one:
+        assert one._watch is not None
+        one._watch.stop()
+        seen = stamps(policy, tmp_path / "gate")
+        at = Watch(one, policy, tmp_path / "gate", seen, every_s=0.4, keyed=False)
+        former = weakref.ref(one.in_force.table)
+        write_table(compile_run(write_run(tmp_path / "run"))[0], tmp_path / "gate" / RISK)
+        write_switches(tmp_path / "gate", frozenset({"r"}))
+        at.look()
+        gc.collect()
+        assert former() is not None
+        assert one.in_force.table is not former()
+        at.look()
+        gc.collect()
+        assert former() is None
 
 
 def test_a_file_that_is_published_anew_while_it_is_copied_is_not_taken(tmp_path: Path) -> None:

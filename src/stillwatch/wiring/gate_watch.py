@@ -1,9 +1,10 @@
 """Follows what is published to a gate, in a thread beside the requests.
 
 What changed is loaded beside what is in force and takes its place by the swap of one reference. What cannot be
-used is refused aloud. While something loads, threads take shorter turns and nobody looks for garbage, so that a
-request that is being decided waits half a millisecond for the interpreter, not five or forty. A table is touched
-whole before it takes its place: pages come from the disk here, not in a decision.
+used is refused aloud. While this thread is at work, threads take shorter turns, and while something loads nobody
+looks for garbage, so that a request that is being decided waits half a millisecond for the interpreter, not five or
+forty. A table is touched whole before it takes its place: pages come from the disk here, not in a decision. What was in
+force is let go of here as well, one look later, since unmapping a table takes milliseconds.
 """
 
 from __future__ import annotations
@@ -107,22 +108,28 @@ class Watch(threading.Thread):
         self._seen, self._last = dict(seen), dict(seen)
         self._every, self._keyed, self._mirror = every_s, keyed, mirror
         self._end = threading.Event()
+        self._former: list[InForce] = []
+        """What was in force until the last look: decisions that began with it are over by the next."""
         self._flushed = time.monotonic()
 
     def run(self) -> None:
         while not self._end.wait(self._every):
-            try:
-                self.look()
-            except Exception as error:  # whatever it is: a watch that ended would never hear of a kill switch
-                self._gate.told(error)
-            if time.monotonic() - self._flushed >= FLUSH_S:
-                self._flushed = time.monotonic()
-                self._gate.flush()
+            with _short_turns():
+                try:
+                    self.look()
+                except (
+                    Exception
+                ) as error:  # whatever it is: a watch that ended would never hear of a kill switch
+                    self._gate.told(error)
+                if time.monotonic() - self._flushed >= FLUSH_S:
+                    self._flushed = time.monotonic()
+                    self._gate.flush()
         if self._mirror is not None:
             self._mirror.close()
 
     def look(self) -> None:
         """Load what changed since the last look."""
+        self._former.clear()
         if self._mirror is not None:
             try:
                 self._mirror.look(self._switched)
@@ -134,7 +141,7 @@ class Watch(threading.Thread):
             changed.remove("policy")  # somebody is writing: look again before believing it
         self._last = now
         if changed:
-            with _short_turns(), uncollected():
+            with uncollected():
                 for name in changed:
                     self._reload(name)
                     self._seen[name] = now[name]
@@ -154,6 +161,7 @@ class Watch(threading.Thread):
             else:
                 after = replace(before, off=read_switches(self._folder))
             self._gate.swap(after)
+            self._former.append(before)
         except Exception as error:
             self._gate.refuse(error)
 
