@@ -139,6 +139,85 @@ def test_two_people_release_an_attribution(run, place) -> None:
     assert "the signature on the release is wrong" in run("share", "check", "draft").stderr
 
 
+@pytest.mark.parametrize("change", [
+    {"spec_version": "2.1"}, {"x_note": "Example Customer Ltd"}, {"type": "report"}, {"id": "bundle--1"}, {"id": 7},
+    {"id": "bundle--3b1f0c62-6a0e-5c0b-9d55-0d5a2f6f7a01"},
+])  # fmt: skip
+def test_a_bundle_says_nothing_beside_its_objects(run, place, change) -> None:
+    """Though bundle and form were changed to fit: the gate reads objects, so nothing else may stand there."""
+    from stillwatch.share.release import digest
+
+    run("share", "draft", *WHAT, "lab", "-o", "draft")
+    run("evidence", "key", "new", "Ada", "--role", "acquirer")
+    bundle = json.loads((place / "draft/bundle.json").read_text()) | change
+    (place / "draft/bundle.json").write_text(json.dumps(bundle))
+    form = json.loads((place / "draft/release.json").read_text()) | {"bundle_sha256": digest(bundle)}
+    (place / "draft/release.json").write_text(json.dumps(form))
+    told = run("share", "release", "draft")
+    assert (told.exit_code, "says more than its objects, or is none" in told.stderr) == (2, True), told.stderr
+
+
+def test_a_revoked_key_releases_nothing(run, place) -> None:
+    """Whatever time the form gives, which nobody signs."""
+    run("share", "draft", *WHAT, "lab", "-o", "draft")
+    made = json.loads(run("evidence", "key", "new", "Ada", "--role", "acquirer", "--json").stdout)
+    assert json.loads(run("share", "release", "draft", "--json").stdout)["released"]
+    form = place / "draft/release.json"
+    rows = json.loads(form.read_text())
+    rows["approvals"][0]["at"] = "2000-01-01T00:00:00+00:00"
+    form.write_text(json.dumps(rows))
+    assert run("share", "check", "draft").exit_code == 0
+    run("evidence", "key", "revoke", made["key_id"])
+    assert "the key of Ada was revoked" in run("share", "check", "draft").stderr
+
+
+def test_only_an_acquirer_and_a_reviewer_release(run, place) -> None:
+    """Not the key of the log, and not two acquirers where two people are needed."""
+    import base64
+    from dataclasses import asdict
+
+    from stillwatch.evidence.keys import SigningKey
+    from stillwatch.records.sharing import Approval
+    from stillwatch.share import to_sign
+    from stillwatch.wiring.sharing import _read_form
+
+    form = place / "draft/release.json"
+    keys = {}
+    for person, role in (("Ada", "acquirer"), ("Ben", "acquirer"), ("Cem", "reviewer"), ("Desk", "log")):
+        made = json.loads(run("evidence", "key", "new", person, "--role", role, "--json").stdout)
+        keys[person] = made["key_id"], SigningKey.from_pem(Path(made["private"]).read_bytes())
+
+    def signed(*people: str) -> str:
+        release = _read_form(form)
+        rows = json.loads(form.read_text())
+        rows["approvals"] = [
+            asdict(Approval(p, keys[p][0], base64.b64encode(keys[p][1].sign(to_sign(release))).decode(), "x"))
+            for p in people
+        ]
+        form.write_text(json.dumps(rows))
+        return run("share", "check", "draft").stderr
+
+    run("share", "draft", *WHAT, "lab", "--product", "actors", "-o", "draft")
+    assert "an acquirer and a reviewer must release this" in signed("Ada", "Ben")
+    assert "releases nothing: its role is log" in signed("Ada", "Desk")
+    assert signed("Ada", "Cem") == ""
+    signed("Cem")
+    assert "released to lab" in run("share", "release", "draft", "--signer", "Ada").stdout
+    assert run("share", "check", "draft").exit_code == 0
+
+
+def test_a_release_is_logged_before_it_is_signed(run, place) -> None:
+    """A log that cannot be written leaves a draft that nobody has released."""
+    run("share", "draft", *WHAT, "lab", "-o", "draft")
+    run("evidence", "key", "new", "Ada", "--role", "acquirer")
+    made = json.loads(run("evidence", "key", "new", "Desk", "--role", "log", "--json").stdout)
+    Path(made["private"]).rename(place / "away.pem")
+    assert run("share", "release", "draft").exit_code == 2
+    assert "1 people must release this" in run("share", "check", "draft").stderr
+    (place / "away.pem").rename(made["private"])
+    assert json.loads(run("share", "release", "draft", "--json").stdout)["leaf"] is not None
+
+
 def test_a_newer_version_keeps_ids(run, place) -> None:
     """What was shared before is named, as a folder or a file."""
     run("share", "draft", *WHAT, "lab", "-o", "one")

@@ -19,7 +19,7 @@ from stillwatch.evidence.standalone import verify_package as check
 from stillwatch.evidence.steps import steps
 from stillwatch.evidence.timestamp import request
 from tests.evidence import authority
-from tests.evidence.packing import ACQUIRER, REVIEWER, small
+from tests.evidence.packing import ACQUIRER, REVIEWER, seal, small
 
 
 def test_the_encoding_that_is_signed() -> None:
@@ -73,8 +73,8 @@ def test_the_written_steps_work_as_they_are_written(tmp_path: Path) -> None:
     for name, key in (("acquirer", ACQUIRER), ("reviewer", REVIEWER)):
         (tmp_path / f"{name}.pem").write_text(public_pem(key.public))
     (tmp_path / "tsa-root.pem").write_bytes(tsa.root.read_bytes())
-    commands = [line.strip()[2:] for line in steps(2).splitlines() if line.strip().startswith("$ ")]
-    assert len(commands) == 15
+    commands = [line.strip()[2:] for line in steps(2, 1).splitlines() if line.strip().startswith("$ ")]
+    assert len(commands) == 18
 
     def run() -> list[str]:
         script = ["set -o pipefail", *(f"({c}) || echo FAILED {n}" for n, c in enumerate(commands))]
@@ -88,8 +88,19 @@ def test_the_written_steps_work_as_they_are_written(tmp_path: Path) -> None:
     (folder / "data/exhibits/a.json").write_bytes(body.replace(b"acct-1", b"acct-2"))
     assert run() == ["FAILED 0"]
     (folder / "data/exhibits/a.json").write_bytes(body)
+    (folder / "more.txt").write_bytes(b"unsigned")
+    seal(folder)
+    assert run() == ["FAILED 4"]
+    (folder / "more.txt").unlink()
+    seal(folder)
     (tmp_path / "reviewer.pem").write_text(public_pem(ACQUIRER.public))
-    assert run() == ["FAILED 12"]
+    assert run() == ["FAILED 15"]
+
+
+def test_the_written_steps_ask_for_a_root_only_where_a_timestamp_is_promised() -> None:
+    """Whoever followed them would be refused otherwise."""
+    assert "--tsa-root" in steps(1, 2)
+    assert "--tsa-root" not in steps(2, 0)
 
 
 def test_rfc3161_client_agrees_on_a_timestamp(tmp_path: Path) -> None:

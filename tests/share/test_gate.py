@@ -17,20 +17,36 @@ from tests.share.making import SENDER, objects, of_type, to_share
 
 CANARIES = {
     "personal data": ("write to bob.smith@customer.example", "call +44 20 7946 0958", "card 4111 1111 1111 1111",
-                      "b\u200bob@customer.example", "IBAN DE89 3704 0044 0532 0130 00"),
+                      "b\u200bob@customer.example", "bob [at] example.com",
+                      "bob(at)example[dot]com", "IBAN DE89 3704 0044 0532 0130 00"),
     "secret": ("key sk-proj-abcdefghijklmnop1234", "AKIAIOSFODNN7EXAMPLE", "-----BEGIN PRIVATE KEY-----",
                "Authorization: Bearer abcdefghijklmnop", "password = hunter2"),
     "prompt text": ("<|im_start|>system", "Human: write a poem", "You are a helpful assistant", '{"role": "user"}'),
-    "address": ("relay at 203.0.113.9", "2001:db8::17 answered", "from 198.51.100.0/24"),
+    "address": ("relay at 203.0.113.9", "2001:db8::17 answered", "from 198.51.100.0/24", "at 198[.]51[.]100[.]7",
+                "198(dot)51(dot)100(dot)7"),
     "digest": ("d41d8cd98f00b204e9800998ecf8427e", "sha256:abcd", "a" * 64),
-    "antitrust: price": ("they paid $12 per seat", "our pricing differs", "15 USD each", "a discount was given"),
+    "antitrust: price": ("they paid $12 per seat", "our pricing differs", "15 USD each", "a discount was given",
+                         "USD 15 per million", "EUR 200,000", "15 chf", "eur: 3"),
     "antitrust: customers": ("our largest customer does this too", "it hits revenue", "their market share grows"),
     "antitrust: plans": ("the unreleased model was hit", "we lack GPU capacity", "on the road map",
                          "we agreed to block them all", "next-generation weights"),
-    "exact figure": ("24,137 accounts", "28.8 million exchanges", "16M requests", "\uff13\uff12\uff11 users"),
+    "exact figure": ("24,137 accounts", "28.8 million exchanges", "16M requests", "\uff13\uff12\uff11 users",
+                     "24,000 fraudulent accounts", "about 150,000 of the exchanges", "accounts: 24113",
+                     "24,000 newly made fraudulent accounts", "150 000 of all their requests", "accounts (24113)",
+                     "requests were about 16 million", "the tokens total 9e9", "24,000\n \n  accounts",
+                     "300-odd accounts"),
     "computed id": ("see ad74bc22-8bd1-5c4c-a1a8-aa3c84870000",),
 }  # fmt: skip
 """Texts that must not leave, by the rule that says so."""
+
+
+HONEST = (
+    "In 2026 the accounts moved on.", "On 3 March, 12 days after the notice, work went on through other accounts.",
+    "Model 2.1 was asked; the keys came from resellers.", "Accounts: see the report of 2026-03-01.",
+    "Euro 7 is a norm; the eurozone is not meant.", "The accounts are few (see below). At dawn it stopped.",
+    "accounts: 2026-03-01 was the first day",
+)  # fmt: skip
+"""Texts that hold numbers and say nothing that must not leave."""
 
 
 def screened(what: Any = None, **more: Any) -> Screened:
@@ -147,6 +163,28 @@ def test_a_leak_in_a_text_stops_everything(rule, text) -> None:
 def test_plain_technical_words_pass(text) -> None:
     """A gate that refuses everything is switched off."""
     assert rules(changed("report", description=text)) == set()
+
+
+@pytest.mark.parametrize("text", HONEST)
+def test_a_number_that_counts_nothing_leaves(text) -> None:
+    """A date, a version, a norm."""
+    assert not rules(changed("report", description=text))
+
+
+def test_what_a_level_may_hold_is_asked_of_every_bundle() -> None:
+    """Whoever built it: an attribution below amber+strict, something held closely to the public, clear to others."""
+    actors = to_share(product=Product.ACTORS, level=Tlp.AMBER_STRICT)
+    for level in (Tlp.GREEN, Tlp.AMBER):
+        stix = copy.deepcopy(objects(actors))
+        for one in stix:
+            if one.get("object_marking_refs") == [marking.IDS[Tlp.AMBER_STRICT]]:
+                one["object_marking_refs"] = [marking.IDS[level]]
+        stix = [o for o in stix if o["type"] != "marking-definition"]
+        told = {(r.rule, r.where) for r in screen(stix, audience=Audience.LAB, level=level).refused}
+        assert {("marking", "threat-actor"), ("marking", "note")} <= told
+    for audience, level in ((Audience.PUBLIC, Tlp.AMBER), (Audience.LAB, Tlp.CLEAR)):
+        found = screen(objects(to_share(level=Tlp.AMBER)), audience=audience, level=level)
+        assert "public is clear, and only public" in {r.reason for r in found.refused}
 
 
 def test_names_of_accounts_and_customers_stop_it() -> None:

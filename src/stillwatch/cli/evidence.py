@@ -181,11 +181,12 @@ def sign(folder: str, signer: str | None, as_json: bool, settings_path: str | No
         help="Public key (PEM) of a signer whom you trust; repeatable.")  # fmt: skip
 @option("--accept-any-signer", section="Trust", is_flag=True,
         help="Check the seals without knowing whose they are: says only that nothing was changed.")  # fmt: skip
+@option("--signatures", section="Trust", metavar="N", type=click.IntRange(min=1), default=1, show_default=True,
+        help="People who must have signed, if the package asks for fewer.")  # fmt: skip
 @option("--tsa-root", "tsa_roots", multiple=True, section="Trust", metavar="FILE", type=_FILE,
-        help="Root certificate (PEM) of a timestamping authority; repeatable.")  # fmt: skip
-@option(
-    "--log-key", "log_keys", multiple=True, section="Trust", metavar="KEY", help="Key of a log, as one line."
-)
+        help="Root certificate (PEM) of a timestamping authority; one is then needed. Repeatable.")  # fmt: skip
+@option("--log-key", "log_keys", multiple=True, section="Trust", metavar="KEY",
+        help="Key of a log, as one line; the package must then be in such a log. Repeatable.")  # fmt: skip
 @option("--key-list", section="Trust", metavar="FILE", type=_FILE,
         help="A newer key list, got elsewhere: its revocations count.")  # fmt: skip
 @option("--opening", "openings", multiple=True, section="Reading", metavar="FILE", type=_FILE,
@@ -194,7 +195,7 @@ def sign(folder: str, signer: str | None, as_json: bool, settings_path: str | No
 @debug_option()
 def verify(
     folder: str, keys: tuple[str, ...], accept_any_signer: bool, tsa_roots: tuple[str, ...], log_keys: tuple[str, ...],
-    key_list: str | None, openings: tuple[str, ...], as_json: bool,
+    key_list: str | None, openings: tuple[str, ...], signatures: int, as_json: bool,
 ) -> None:  # fmt: skip
     """Check everything that can be checked of a package without its maker. Opens no connection.
 
@@ -206,7 +207,7 @@ def verify(
     found = wiring.verify_evidence(
         Path(folder), keys=tuple(map(Path, keys)), accept_any_signer=accept_any_signer,
         tsa_roots=tuple(map(Path, tsa_roots)), log_keys=log_keys, key_list=Path(key_list) if key_list else None,
-        openings=tuple(map(Path, openings)),
+        openings=tuple(map(Path, openings)), signatures=signatures,
     )  # fmt: skip
     if as_json:
         print_json(found)

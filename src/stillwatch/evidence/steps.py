@@ -10,7 +10,7 @@ from this package, and, for timestamps, the root certificate of the authority.
 ## With Python
 
     python3 -m pip install cryptography
-    python3 data/verify_package.py . --key ../acquirer.pem {reviewer}--tsa-root ../tsa-root.pem
+    python3 data/verify_package.py . --key ../acquirer.pem{reviewer}{root}
 
 It prints what holds, or the first thing that does not. Read it first: it is one file. If you do not trust the copy in
 this package, take it from a release of stillwatch.
@@ -19,11 +19,15 @@ this package, take it from a release of stillwatch.
 
 Run these in the folder of the package, with the keys and the root certificate beside it. `$` is your prompt.
 
-1. The files are those that are listed, and none is missing:
+1. The files are those that are listed, none is missing, and nothing lies beside them. In `seal` lie the statement, the
+   timestamps and `log.json` that the statement promises, and nothing else:
 
        $ sha256sum --check --strict manifest-sha256.txt
        $ sha256sum --check --strict tagmanifest-sha256.txt
        $ find data -type f | LC_ALL=C sort | diff - <(cut -c67- manifest-sha256.txt | LC_ALL=C sort)
+       $ find . -path ./data -prune -o -path ./seal -prune -o -type f -print | LC_ALL=C sort > ../beside
+       $ printf './%s.txt\n' bag-info bagit manifest-sha256 manifest-sha512 tagmanifest-sha256 | diff - ../beside
+       $ ls seal
 
 2. The statement is about these lists. Take it out of its envelope, and compare the four digests in it:
 
@@ -62,7 +66,10 @@ _SECOND = """
 """
 
 
-def steps(signatures: int) -> str:
-    """The steps, for a package with so many signatures."""
+def steps(signatures: int, timestamps: int) -> str:
+    """The steps, for a package with so many signatures and timestamps."""
     two = signatures > 1
-    return STEPS.format(reviewer="--key ../reviewer.pem " if two else "", second=_SECOND if two else "")
+    return STEPS.format(
+        reviewer=" --key ../reviewer.pem" if two else "", root=" --tsa-root ../tsa-root.pem" if timestamps else "",
+        second=_SECOND if two else "",
+    )  # fmt: skip

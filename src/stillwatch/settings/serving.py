@@ -46,6 +46,14 @@ class ProtectSettings(Section):
         shapes_result=False,
         min_length=1,
     )
+    envelopes: bool = setting(
+        False,
+        "Gateways that see answers put each sealed reasoning block in an envelope bound to account and model, and take "
+        "it off again when the block comes back: a replay by another account is seen with nothing remembered. Needs "
+        "the digest key.",
+        "yes or no",
+        shapes_result=False,
+    )
     prompt_chars: int = setting(
         8_000,
         "Characters of a prompt that prompt signals read: half from its beginning, half from its end.",
@@ -150,6 +158,14 @@ class GatewaySettings(Section):
         "choice",
         shapes_result=False,
     )
+    path_header: str = setting(
+        "x-original-uri",
+        "Header in which a proxy that asks `/check` says what was asked for, where the path of its question does not. "
+        "It must replace what the client sent under this name.",
+        "header",
+        shapes_result=False,
+        pattern=_HEADER_NAME,
+    )
     policy: str | None = setting(
         None,
         "Policy file of the middleware; unset: the policy that ships, which records.",
@@ -193,7 +209,7 @@ class EnvoySettings(Section):
     account_header: str = setting(
         "x-account-id",
         "Header in which Envoy names the account, in place of whatever the client sent under this name; when it comes "
-        "twice, the account counts as unknown.",
+        "twice, the request is refused (400).",
         "header",
         shapes_result=False,
         pattern=r"^[A-Za-z0-9-]{1,64}$",

@@ -14,6 +14,7 @@ from typing import Any
 
 from stillwatch.records.sharing import Audience, Dropped, Refusal, Screened, Tlp
 from stillwatch.share import allow, atlas, buckets, extensions, marking, sensitive, words
+from stillwatch.share.release import ATTRIBUTES
 
 MOST_OBJECTS, MOST_TEXT = 20_000, 4_000
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-([0-9a-f])[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}"
@@ -73,7 +74,7 @@ def screen(
     dropped: list[Dropped] = []
     kept = [k for o in objects if (k := _cut(o, audience, dropped)) is not None]
     kept = _joined(kept, dropped)
-    refused: list[Refusal] = []
+    refused: list[Refusal] = list(_held(kept, audience, level))
     for stix in objects:
         refused += _marked(stix, level)
         refused += _referred(stix)
@@ -151,6 +152,15 @@ def _joined(objects: list[dict[str, Any]], dropped: list[Dropped]) -> list[dict[
         if len(left) == len(objects):
             return left
         objects = left
+
+
+def _held(kept: Iterable[Mapping[str, Any]], audience: Audience, level: Tlp) -> Iterator[Refusal]:
+    """What a level may hold, whatever is asked for: the public reads what is clear, an attribution is held closely."""
+    if (audience is Audience.PUBLIC) != (level is Tlp.CLEAR):
+        yield Refusal("marking", "bundle", "public is clear, and only public")
+    for stix in kept:
+        if stix["type"] in ATTRIBUTES and level < Tlp.AMBER_STRICT:
+            yield Refusal("marking", stix["type"], "an attribution is held at amber+strict or red")
 
 
 def _marked(stix: Mapping[str, Any], level: Tlp) -> Iterator[Refusal]:

@@ -15,7 +15,8 @@ import rfc8785
 from stillwatch.errors import VerificationError
 from stillwatch.records.sharing import Release, Tlp
 
-_ATTRIBUTES = frozenset({"threat-actor", "note"})
+ATTRIBUTES = frozenset({"threat-actor", "note"})
+"""Types of objects by which a person says who is behind it."""
 
 
 def people_needed(objects: Sequence[Mapping[str, Any]], level: Tlp) -> int:
@@ -24,7 +25,7 @@ def people_needed(objects: Sequence[Mapping[str, Any]], level: Tlp) -> int:
     >>> people_needed([], Tlp.AMBER), people_needed([], Tlp.AMBER_STRICT)
     (1, 2)
     """
-    return 2 if level > Tlp.AMBER or any(o.get("type") in _ATTRIBUTES for o in objects) else 1
+    return 2 if level > Tlp.AMBER or any(o.get("type") in ATTRIBUTES for o in objects) else 1
 
 
 def digest(bundle: Mapping[str, Any]) -> str:

@@ -32,7 +32,25 @@ def _rule(name: str, reason: str, *parts: str) -> Rule:
 
 
 _ACTOR_NOUN = r"(?:customers?|clients?|accounts?|users?|tenants?|subscribers?)"
-_SIZE = r"(?:\d[\d.,' ]*\d|\d+|thousand|million|billion)"
+_COUNTED = (
+    rf"(?:{_ACTOR_NOUN}|exchanges?|requests?|prompts?|queries|tokens?|calls?|answers?|completions?|keys?|"
+    r"credentials?)\b"
+)
+_MANY = (
+    r"(?:customers|clients|accounts|users|tenants|subscribers|exchanges|requests|prompts|queries|tokens|calls|answers|"
+    r"completions|keys|credentials)\b"
+)
+_SIZE = r"(?:\d[\d.,' ]{0,60}\d|\d+|thousand|million|billion)"
+_SHORT = r"(?:thousand|million|billion|k|m|bn)?"
+_BETWEEN = (
+    r"(?:\sof(?:\s(?:all|the|these|those|our|their|its)){0,2})?"
+    r"(?:[\s-](?!(?:the|an?|these|those|our|their|its|and|or|but|when|where|while|which|that|who)\b)[a-z]{2,30}){0,3}"
+)
+"""Between a number and what it counts: up to three adjectives, or the group that they are of. An article alone begins
+something else, so that "in 2026 the accounts moved on" is no count."""
+_SAYS = r"(?:\s?[:=(-]|\s(?:is|are|was|were|number(?:ed|s)?|total(?:led|s)?|came to)\b)"
+_ABOUT = r"(?:about|around|over|nearly|some|roughly|almost|~)?"
+_CURRENCY = r"(?:usd|eur|gbp|cny|rmb|jpy|chf|krw|inr|cad|aud|sgd|hkd)"
 RULES = (
     _rule(
         "personal data", "names a person or a way to reach one",
@@ -63,7 +81,8 @@ RULES = (
     ),
     _rule(
         "antitrust: price", "prices, costs and margins are not shared among competitors",
-        r"[$€£¥]\s?\d", r"\b\d[\d.,]*\s?(?:usd|eur|gbp|dollars?|euros?|cents?)\b",
+        r"[$€£¥]\s?\d", rf"\b\d[\d.,]{{0,60}}\s?(?:{_CURRENCY}|dollars?|euros?|cents?)\b",
+        rf"\b{_CURRENCY}\s?[:=]?\s?\d",
         r"\b(?:pricing|list price|discount|margin|rebate)s?\b",
         r"\bprices?\b", r"\bcost per (?:token|seat|request)\b",
     ),
@@ -81,19 +100,28 @@ RULES = (
     ),
     _rule(
         "exact figure", "volumes leave as buckets only",
-        rf"\b{_SIZE}\s*(?:thousand|million|billion|k|m|bn)?\s*(?:{_ACTOR_NOUN}|exchanges?|requests?|prompts?|queries|tokens?|calls?|"
-        r"answers?|completions?|keys?|credentials?)\b",
+        rf"\b{_SIZE}\s?{_SHORT}[\s-]?{_COUNTED}", rf"\b{_SIZE}\s?{_SHORT}{_BETWEEN}[\s-]{_MANY}",
+        rf"\b{_COUNTED}{_SAYS}\s?{_ABOUT}\s?(?!\d{{4}}-\d\d-\d\d){_SIZE}",
     ),
 )  # fmt: skip
 
 
+_DOT = re.compile(r" ?[\[({<] ?(?:\.|dot) ?[\])}>] ?", re.IGNORECASE)
+_AT = re.compile(r" ?[\[({<] ?(?:@|at) ?[\])}>] ?", re.IGNORECASE)
+_COLON = re.compile(r"[\[({<]:[\])}>]")
+_SCHEME = re.compile(r"\bhxxp", re.IGNORECASE)
+"""How addresses are defanged."""
+_BLANKS, _BLANK_LINES = re.compile(r"[^\S\n]+"), re.compile(r" ?(?:\n ?)+")
+
+
 def broken(text: str) -> Iterator[Rule]:
-    """Rules that a text breaks, read as a person would see it: compatibility forms and hidden characters are undone.
+    """Rules that a text breaks, read as a person would see it: compatibility forms, hidden characters, defanged
+    addresses and runs of blanks are undone.
 
     >>> [rule.name for rule in broken("ask bob@example.com, $15 per million")]
     ['personal data', 'antitrust: price']
     """
-    seen = plain(text)
+    seen = _BLANK_LINES.sub("\n", _BLANKS.sub(" ", plain(text)))
     return (rule for rule in RULES if rule.found.search(seen) or _card(rule, seen))
 
 
@@ -137,12 +165,16 @@ def names(text: str, private: Sequence[str]) -> bool:
 
 
 def plain(text: str) -> str:
-    """A text without hidden characters, in compatibility form."""
-    if text.isascii():
-        return text
-    return "".join(
-        c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) not in ("Cf", "Cs")
-    )
+    """A text without hidden characters, in compatibility form, with addresses that were written apart put together.
+
+    >>> plain("bob [at] relay[.]example"), plain("hxxps://a(dot)example")
+    ('bob@relay.example', 'https://a.example')
+    """
+    if not text.isascii():
+        text = "".join(
+            c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) not in ("Cf", "Cs")
+        )
+    return _SCHEME.sub("http", _COLON.sub(":", _AT.sub("@", _DOT.sub(".", text))))
 
 
 def _words(text: str) -> list[str]:

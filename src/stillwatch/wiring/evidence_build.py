@@ -76,7 +76,8 @@ def build_evidence(
         checked(file.attribution)
     known_prices = checked_prices(read_toml(prices)) if prices else {}
     with writable(out), new_folder(out.resolve()) as folder:
-        made = _Package(folder, file, (row.person, row.key_id), now, 2 if two else 1)
+        stamps = len(settings.evidence.timestamp_authorities)
+        made = _Package(folder, file, (row.person, row.key_id), now, (2 if two else 1, stamps))
         if inputs:
             progress.step("keeping the inputs")
             (folder / "data" / "inputs").mkdir(parents=True)
@@ -90,7 +91,6 @@ def build_evidence(
         predicate = made.predicate(
             profile=profile, settings_digest=str(file.run.get("settings_digest")),
             log=evidence_log.log_name(settings, env),
-            timestamps=len(settings.evidence.timestamp_authorities),
         )  # fmt: skip
         made.sign(predicate, key)
         if not two:
@@ -174,9 +174,9 @@ class _Package:
     """A package that is being written."""
 
     def __init__(
-        self, folder: Path, case: CaseFile, key: tuple[str, str], now: datetime, signatures: int
+        self, folder: Path, case: CaseFile, key: tuple[str, str], now: datetime, seals: tuple[int, int]
     ) -> None:
-        self.signatures, (person, self.key_id) = signatures, key
+        (self.signatures, self.timestamps), (person, self.key_id) = seals, key
         self.folder, self.case, self.person, self.now = folder, case, person, now
         self.package_id = f"P-{now:%Y%m%d}-{secrets.token_hex(6)}"
         self.exhibits: list[Exhibit] = []
@@ -255,7 +255,7 @@ class _Package:
             "program": f"stillwatch {__version__}", "settings_digest": settings_digest,
         }  # fmt: skip
         self._put("data/certificate_902.md", certificate(facts).encode())
-        self._put("data/VERIFY.md", steps(self.signatures).encode())
+        self._put("data/VERIFY.md", steps(self.signatures, self.timestamps).encode())
         self._put("data/verify_package.py", VERIFIER.read_bytes())
         page = {
             **facts, "title": self.case.title, "profile": audience.name, "audience": audience.audience,
@@ -267,15 +267,13 @@ class _Package:
         self.head = self._custody(audience.name, len(openings))
         return openings
 
-    def predicate(
-        self, *, profile: str, settings_digest: str, log: dict[str, Any] | None, timestamps: int
-    ) -> dict[str, Any]:
+    def predicate(self, *, profile: str, settings_digest: str, log: dict[str, Any] | None) -> dict[str, Any]:
         """What the statement says: what this package is, and what it must hold."""
         return {
             "package_id": self.package_id, "case_id": self.case.case_id, "profile": profile,
             "created_at": self.now.isoformat(), "program": f"stillwatch {__version__}",
-            "settings_digest": settings_digest, "signatures_needed": self.signatures, "timestamps_needed": timestamps,
-            "log": log, "custody_head": self.head,
+            "settings_digest": settings_digest, "signatures_needed": self.signatures,
+            "timestamps_needed": self.timestamps, "log": log, "custody_head": self.head,
         }  # fmt: skip
 
     def sign(self, predicate: Mapping[str, Any], key: Any) -> None:

@@ -21,7 +21,7 @@ from stillwatch.wiring.progress import Progress, write_whole
 
 def verify_evidence(
     folder: Path, *, keys: Sequence[Path] = (), accept_any_signer: bool = False, tsa_roots: Sequence[Path] = (),
-    log_keys: Sequence[str] = (), key_list: Path | None = None, openings: Sequence[Path] = (),
+    log_keys: Sequence[str] = (), key_list: Path | None = None, openings: Sequence[Path] = (), signatures: int = 1,
 ) -> dict[str, Any]:  # fmt: skip
     """What holds of a package, by the verifier that packages carry.
 
@@ -43,7 +43,7 @@ def verify_evidence(
             frozenset(map(check.key_id_of, keys)), accept_any_signer,
             tuple(c for p in tsa_roots for c in x509.load_pem_x509_certificates(p.read_bytes())),
             frozenset(log_keys), tuple(check.parsed(key_list.read_bytes(), "the key list")) if key_list else (),
-            tuple(openings),
+            tuple(openings), signatures,
         )  # fmt: skip
     except (OSError, ValueError, check.Refused) as error:
         raise ConfigError(f"what you trust cannot be read: {error}", hint="give PEM files") from error

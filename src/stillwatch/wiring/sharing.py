@@ -10,12 +10,13 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stillwatch.errors import ConfigError, SourceError, StillwatchError
 from stillwatch.records.sharing import Approval, Audience, Product, Release, Screened, Tlp, ToShare
@@ -28,8 +29,12 @@ from stillwatch.wiring.evidence_keys import needs_extra, read_list, signing_key
 from stillwatch.wiring.progress import writable, write_whole
 from stillwatch.wiring.sharing_facts import facts_from
 
+if TYPE_CHECKING:
+    from stillwatch.evidence.keys import Role
+
 BUNDLE, FORM, MISP = "bundle.json", "release.json", "misp.json"
 MOST_BYTES = 100_000_000
+_BUNDLE_ID = re.compile(r"bundle--[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 DEFAULT_LEVEL = {
     Audience.LAB: Tlp.AMBER, Audience.CLOUD: Tlp.AMBER, Audience.GOVERNMENT: Tlp.AMBER, Audience.PUBLIC: Tlp.CLEAR,
 }  # fmt: skip
@@ -94,7 +99,7 @@ def release_share(
     form, objects, screened = _checked(draft, settings)
     missing = form.people_needed - len(form.approvals)
     if missing > 0:
-        role = Role.REVIEWER if form.approvals else Role.ACQUIRER
+        role = Role.REVIEWER if Role.ACQUIRER in _roles(form, settings) else Role.ACQUIRER
         now = datetime.now(UTC)
         row, key = signing_key(settings, signer, role, now=now, env=env)
         if any(a.key_id == row.key_id or _same(a.person, row.person) for a in form.approvals):
@@ -104,19 +109,16 @@ def release_share(
         signature = base64.b64encode(key.sign(to_sign(form))).decode()
         approval = Approval(row.person, row.key_id, signature, now.isoformat())
         form = replace(form, approvals=(*form.approvals, approval))
-        with writable(draft):
-            write_whole(draft / FORM, _form(form, screened))
     released = len(form.approvals) >= form.people_needed
     leaf = None
     if released:
-        from stillwatch.share import check_release
-
-        check_release(form, objects)
+        _enough(form, objects, settings)
         leaf = _logged(settings, form.bundle_sha256, env)
-        with writable(draft):
-            write_whole(
-                draft / MISP, json.dumps(to_misp(objects, form.level), indent=1, ensure_ascii=False) + "\n"
-            )
+    with writable(draft):
+        write_whole(draft / FORM, _form(form, screened))
+        if released:
+            event = to_misp(objects, form.level)
+            write_whole(draft / MISP, json.dumps(event, indent=1, ensure_ascii=False) + "\n")
     return {
         "draft": str(draft), "sha256": form.bundle_sha256, "signed_by": [a.person for a in form.approvals],
         "people_needed": form.people_needed, "released": released, "leaf": leaf,
@@ -131,10 +133,8 @@ def check_share(draft: Path, *, settings: Settings) -> dict[str, Any]:
         VerificationError: it is not, and why.
     """
     needs_extra()
-    from stillwatch.share import check_release
-
     form, objects, _ = _checked(draft, settings)
-    check_release(form, objects)
+    _enough(form, objects, settings)
     return {
         "draft": str(draft), "sha256": form.bundle_sha256, "released_by": [a.person for a in form.approvals],
         "audience": form.audience.value, "product": form.product.value, "tlp": form.level.label,
@@ -184,7 +184,7 @@ def _screened(
 def _checked(draft: Path, settings: Settings) -> tuple[Release, list[dict[str, Any]], Screened]:
     """Form and objects of a draft whose bytes, gate and signatures hold."""
     from stillwatch.errors import VerificationError
-    from stillwatch.evidence.keys import public_of, verify_ed25519
+    from stillwatch.evidence.keys import Role, public_of, verify_ed25519
     from stillwatch.share import people_needed, screen, to_sign
     from stillwatch.share.release import digest
 
@@ -194,6 +194,10 @@ def _checked(draft: Path, settings: Settings) -> tuple[Release, list[dict[str, A
     if digest(bundle) != form.bundle_sha256:
         raise VerificationError(
             "the bundle was changed since it was drafted", hint="draft it again: stillwatch share draft"
+        )
+    if set(bundle) != {"type", "id", "objects"} or not _is_bundle(bundle):
+        raise VerificationError(
+            "the bundle says more than its objects, or is none", hint="draft it again: stillwatch share draft"
         )
     screened = screen(objects, audience=form.audience, level=form.level)
     _stop(screened)
@@ -213,7 +217,12 @@ def _checked(draft: Path, settings: Settings) -> tuple[Release, list[dict[str, A
                 f"no key of {approval.person!r} on the list is the one that signed",
                 hint="stillwatch evidence key add lists a key that was made elsewhere",
             )
-        if row.revoked_at is not None and row.revoked_at <= approval.at:
+        if row.role not in (Role.ACQUIRER, Role.REVIEWER):
+            raise VerificationError(
+                f"the key of {row.person} that signed releases nothing: its role is {row.role}",
+                hint="sign with the key of an acquirer or a reviewer",
+            )
+        if row.revoked_at is not None:
             raise VerificationError(
                 f"the key of {row.person} was revoked", hint="draft it again, and sign with a key in use"
             )
@@ -223,6 +232,31 @@ def _checked(draft: Path, settings: Settings) -> tuple[Release, list[dict[str, A
             signature = b""
         verify_ed25519(public_of(row.public), signature, to_sign(form), "release")
     return form, objects, screened
+
+
+def _enough(form: Release, objects: Sequence[Mapping[str, Any]], settings: Settings) -> None:
+    """Raise unless enough people signed; where two have to, one of them made it and the other reviewed it."""
+    from stillwatch.errors import VerificationError
+    from stillwatch.evidence.keys import Role
+    from stillwatch.share import check_release
+
+    check_release(form, objects)
+    if form.people_needed > 1 and not {Role.ACQUIRER, Role.REVIEWER} <= _roles(form, settings):
+        raise VerificationError(
+            "an acquirer and a reviewer must release this",
+            hint="stillwatch evidence key list shows who is which",
+        )
+
+
+def _roles(form: Release, settings: Settings) -> set[Role]:
+    """In which roles people have signed."""
+    signed = {approval.key_id for approval in form.approvals}
+    return {row.role for row in read_list(settings) if row.key_id in signed}
+
+
+def _is_bundle(bundle: Mapping[str, Any]) -> bool:
+    identity = bundle["id"]
+    return bundle["type"] == "bundle" and isinstance(identity, str) and bool(_BUNDLE_ID.fullmatch(identity))
 
 
 def _stop(screened: Screened) -> None:

@@ -32,6 +32,7 @@ from tests.evidence.packing import (
     DAY,
     LOG_KEY,
     ORIGIN,
+    REVIEWER,
     TRUST,
     key_rows,
     proof,
@@ -110,13 +111,20 @@ def test_any_edit_is_noticed(whole: Path, data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(kept[name])))
     end = data.draw(st.integers(start, len(kept[name])))
     more = data.draw(st.binary(max_size=6))
-    edit = data.draw(st.sampled_from(["splice", "remove", "rename", "exchange"]))
+    edit = data.draw(st.sampled_from(["splice", "remove", "rename", "exchange", "add"]))
     if edit == "splice":
         (whole / name).write_bytes(kept[name][:start] + more + kept[name][end:])
     elif edit == "remove":
         (whole / name).unlink()
     elif edit == "rename":
         (whole / name).rename((whole / name).with_name("other.json"))
+    elif edit == "add":
+        put(
+            whole,
+            data.draw(st.sampled_from(["more.txt", "notes/more.txt", "seal/more.txt", "data/more.txt"])),
+            more,
+        )
+        seal(whole)
     else:
         (whole / name).write_bytes(kept[other])
         (whole / other).write_bytes(kept[name])
@@ -129,6 +137,8 @@ def test_any_edit_is_noticed(whole: Path, data: st.DataObject) -> None:
     finally:
         for path in now:
             (whole / path).unlink()
+        for empty in {(whole / path).parent for path in now} - {(whole / path).parent for path in kept}:
+            empty.rmdir()
         for path, content in kept.items():
             (whole / path).write_bytes(content)
 
@@ -250,7 +260,7 @@ def test_timestamps(tmp_path: Path, tsa: authority.Authority) -> None:
     put(tmp_path / "p", "seal/timestamp-2.tsr", (tmp_path / "p/seal/timestamp-1.tsr").read_bytes())
     put(tmp_path / "p", "seal/timestamp-3.tsr", b"x")
     seal(tmp_path / "p")
-    assert "not part of the seal" in refused(tmp_path / "p", trust)
+    assert "timestamp-3.tsr was not signed: it is no part of the package" in refused(tmp_path / "p", trust)
     small(tmp_path / "about", stamp=[lambda _: tsa.reply(request(b"other", 5))])
     assert "not about this envelope" in refused(tmp_path / "about", trust)
     other = authority.make(tmp_path / "other")
@@ -319,6 +329,35 @@ def test_the_log(tmp_path: Path) -> None:
     )
 
 
+def test_what_a_reader_asks_for_is_needed_though_the_package_promises_less(
+    tmp_path: Path, tsa: authority.Authority
+) -> None:
+    """A root, the key of a log, a number of people; and a key that was named and did not sign is told."""
+    small(tmp_path / "p", signers=[ACQUIRER], needed=1, logged=False)
+    assert check.verify(tmp_path / "p", TRUST).lines
+    roots = tuple(x509.load_pem_x509_certificates(tsa.root.read_bytes()))
+    assert "no timestamp comes from" in refused(tmp_path / "p", replace(TRUST, tsa_roots=roots))
+    vkey = Verifier(ORIGIN, LOG_KEY.public).vkey
+    assert "in no log" in refused(tmp_path / "p", replace(TRUST, log_keys=frozenset({vkey})))
+    assert "2 people had to sign, and 1 did" in refused(tmp_path / "p", replace(TRUST, signatures=2))
+    told = [note for note in check.verify(tmp_path / "p", TRUST).notes if "did not sign" in note]
+    assert told == [f"key {REVIEWER.key_id[:16]}, which you named, did not sign this package"]
+    rows = [replace(row, role=Role.ACQUIRER) for row in key_rows()]
+    small(tmp_path / "roles", keys=rows, needed=1)
+    assert "acquirer and a reviewer" in refused(tmp_path / "roles", replace(TRUST, signatures=2))
+    small(tmp_path / "all", stamp=[lambda data: tsa.reply(request(data, 5))])
+    asked = replace(TRUST, tsa_roots=roots, log_keys=frozenset({vkey}), signatures=2)
+    assert not [
+        n for n in check.verify(tmp_path / "all", asked).notes if "not checked" in n or "did not" in n
+    ]
+
+
+def test_a_log_that_nobody_vouched_for_is_told(tmp_path: Path) -> None:
+    """As are witnesses that the package itself names."""
+    small(tmp_path / "p")
+    assert "whose log this is was not checked; give --log-key" in check.verify(tmp_path / "p", TRUST).notes
+
+
 def test_witnesses(tmp_path: Path) -> None:
     """Where a statement asks for a witness, its cosignature must be there and right."""
     witness = a_key("witness")
@@ -337,7 +376,9 @@ def test_witnesses(tmp_path: Path) -> None:
     seen = good["checkpoint"] + cosign(text, witness, "w.example", 1_780_000_000)
     put(folder, "seal/log.json", canonical({**good, "checkpoint": seen}))
     seal(folder)
-    assert any("seen by w.example" in line for line in check.verify(folder, TRUST).lines)
+    report = check.verify(folder, TRUST)
+    assert any("seen by w.example" in line for line in report.lines)
+    assert "the witnesses are those that the package names: compare their keys" in report.notes
     wrong = good["checkpoint"] + cosign(text + "x", witness, "w.example", 1_780_000_000)
     put(folder, "seal/log.json", canonical({**good, "checkpoint": wrong}))
     seal(folder)
@@ -387,6 +428,15 @@ def test_files_that_do_not_belong(tmp_path: Path, name: str, reason: str) -> Non
     small(tmp_path / "p")
     put(tmp_path / "p", name, b"x")
     assert reason in refused(tmp_path / "p")
+
+
+@pytest.mark.parametrize("name", ["more.txt", "notes/more.txt", "seal/notes/more.txt", "verify_package.py"])
+def test_files_that_nobody_signed(tmp_path: Path, name: str) -> None:
+    """Outside the payload, beside the lists or in a folder of their own, and listed by whoever put them there."""
+    small(tmp_path / "p")
+    put(tmp_path / "p", name, b"x")
+    seal(tmp_path / "p")
+    assert refused(tmp_path / "p") == f"{name} was not signed: it is no part of the package"
 
 
 @pytest.mark.parametrize(
@@ -477,6 +527,35 @@ def test_openings(tmp_path: Path) -> None:
             opened(**bad)
     with pytest.raises(check.Refused, match="another package"):
         opened("P-2")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda rows: [*rows, rows[0]], "twice"),
+        (lambda rows: [*rows, {**rows[0], "commitment": "0" * 64}], "twice"),
+        (lambda rows: [{**rows[0], "commitment": "0" * 64}], "does not hold the mark"),
+        (lambda rows: [{**rows[0], "where": "data/exhibits/a.json#/n"}], "does not hold the mark"),
+        (lambda rows: [{**rows[0], "where": "data/exhibits/a.json"}], "no place in the package"),
+        (lambda rows: [{**rows[0], "where": "data/exhibits/a.json#/list/00"}], "no place in the package"),
+        (lambda rows: [{**rows[0], "where": "data/exhibits/a.json#/list/-"}], "no place in the package"),
+        (lambda rows: [{**rows[0], "where": "data/exhibits/a.json#/list/9"}], "no place in the package"),
+        (lambda rows: [{**rows[0], "where": "data/exhibits/a.json#/a~2"}], "no place in the package"),
+        (lambda rows: [{**rows[0], "where": "data/exhibits/b.json#/x"}], "no place in the package"),
+        (lambda rows: [{**rows[0], "where": "bagit.txt#/x"}], "no place in the package"),
+        (lambda rows: [{**rows[0], "where": "../outside.json#/x"}], "no place in the package"),
+    ],
+)  # fmt: skip
+def test_a_commitment_stands_for_the_mark_at_its_place(tmp_path: Path, change, reason: str) -> None:
+    """One that could be opened for a value that was never withheld there is refused, whoever signed it."""
+    exhibit = {"a": {"account_id": "acct-1", "n": 1, "a/b~c": {"account_id": "acct-2"}, "list": [1]}}
+    small(tmp_path / "whole", exhibits=exhibit, withholds=["account_id"])
+    check.verify(tmp_path / "whole", TRUST)
+    rows = json.loads((tmp_path / "whole/data/redactions.json").read_bytes())
+    assert [row["where"].partition("#")[2] for row in rows] == ["/a~1b~0c/account_id", "/account_id"]
+    extra = {"data/redactions.json": canonical(change(rows))}
+    small(tmp_path / "p", exhibits=exhibit, withholds=["account_id"], extra=extra)
+    assert reason in refused(tmp_path / "p")
 
 
 def test_hostile_text_does_not_reach_the_terminal(tmp_path: Path) -> None:

@@ -6,12 +6,15 @@ What is checked, in this order; the first thing that does not hold is said and e
 
  1. The folder holds only plain files, with names that mean the same on every system.
  2. It is a BagIt bag (RFC 8493): every file is listed, every listed file is there and has both digests.
- 3. The statement (in-toto in a DSSE envelope) is about exactly these lists.
- 4. As many people as it asks for have signed it, with keys that you trust and that were not revoked.
- 5. The timestamps (RFC 3161) that it promises are there, and are about this envelope.
- 6. The log leaf that it promises is about this envelope and is in the log (RFC 6962), at a signed checkpoint.
+ 3. The statement (in-toto in a DSSE envelope) is about exactly these lists, and no file lies beside what they cover.
+ 4. As many people as it and you ask for have signed it, with keys that you trust and that were not revoked.
+ 5. The timestamps (RFC 3161) that it promises are there, and are about this envelope; with ``--tsa-root`` one has to
+    be there.
+ 6. The log leaf that it promises is about this envelope and is in the log (RFC 6962), at a signed checkpoint. With
+    ``--log-key`` a package that promises none is refused.
  7. The chain of custody is unbroken and ends where the statement says.
- 8. Every exhibit is the one that the index names; withheld values that were opened fit their commitments.
+ 8. Every exhibit is the one that the index names; every commitment stands where it says that a value was withheld, and
+    withheld values that were opened fit their commitments.
 
 It says nothing about whether what the package claims is true: that the claims follow from the inputs is what
 ``stillwatch evidence recompute`` checks, and what they mean is for people to judge.
@@ -83,10 +86,12 @@ class Trust:
     """Check the seals without knowing whose they are. Proves that nothing was changed since somebody signed."""
     tsa_roots: tuple[x509.Certificate, ...] = ()
     log_keys: frozenset[str] = frozenset()
-    """Keys of logs; when given, the log that the statement names must be one of them."""
+    """Keys of logs; when given, the package must be in a log, and that log must be one of them."""
     newer_keys: tuple[dict[str, Any], ...] = ()
     """A key list that was got elsewhere: its revocations count as well."""
     openings: tuple[Path, ...] = ()
+    signatures: int = 1
+    """People who have to have signed, whatever less the package asks for."""
 
 
 @dataclass
@@ -127,13 +132,10 @@ def _verify(folder: Path, trust: Trust) -> Report:
     times = timestamps(folder, files, predicate, envelope, trust, report)
     enough_signers(predicate, keys, signers, trust, times, report)
     logged(folder, files, predicate, envelope, trust, report)
-    seals = {ENVELOPE, *([LOG] if predicate["log"] else [])}
-    seals |= {f"seal/timestamp-{n + 1}.tsr" for n in range(predicate["timestamps_needed"])}
-    extra = sorted(name for name in files if name.startswith("seal/") and name not in seals)
-    need(not extra, f"{extra[0] if extra else ''} is not part of the seal")
+    all_signed(files, predicate)
     custody(read(folder, "data/custody.jsonl"), predicate, report)
     exhibits(folder, files, report)
-    opened(folder, trust, report)
+    opened(folder, files, trust, report)
     return report
 
 
@@ -350,11 +352,22 @@ def about_this_bag(folder: Path, statement: dict[str, Any]) -> dict[str, Any]:
     return dict(predicate)
 
 
+def all_signed(files: dict[str, int], predicate: dict[str, Any]) -> None:
+    """Outside the payload lie the signed lists, the list of the rest, and the seals that are promised; nothing else."""
+    known = {*SUBJECTS, TAGS, ENVELOPE, *([LOG] if predicate["log"] else [])}
+    known |= {f"seal/timestamp-{n + 1}.tsr" for n in range(int(predicate["timestamps_needed"]))}
+    for name in sorted(files):
+        need(
+            name.startswith("data/") or name in known,
+            f"{name} was not signed: it is no part of the package",
+        )
+
+
 def enough_signers(
     predicate: dict[str, Any], keys: dict[str, dict[str, Any]], signers: Sequence[str], trust: Trust,
     times: Sequence[datetime], report: Report,
 ) -> None:  # fmt: skip
-    """As many different people as the statement asks for, each with a trusted key that was good at the time."""
+    """As many different people as the statement and the reader ask for, each with a trusted key that was good then."""
     good: dict[str, str] = {}
     made = moment(predicate["created_at"])
     for key_id in signers:
@@ -373,7 +386,9 @@ def enough_signers(
             report.lines.append(f"signed by {row['person']} as {row['role']}, key {key_id}")
         else:
             report.notes.append(f"also signed by key {key_id[:16]}, which you did not name")
-    wanted = int(predicate["signatures_needed"])
+    for key_id in sorted(trust.keys - set(signers)):
+        report.notes.append(f"key {key_id[:16]}, which you named, did not sign this package")
+    wanted = max(int(predicate["signatures_needed"]), trust.signatures)
     reason = f"{wanted} people had to sign, and {len(good)} did with keys that you trust; keys: {', '.join(signers)}"
     need(len(good) >= wanted, reason)
     if wanted > 1:
@@ -434,7 +449,10 @@ def timestamps(
     trust: Trust,
     report: Report,
 ) -> list[datetime]:
-    """Check the promised timestamps; return the times of those that lead to a root that the reader trusts."""
+    """Check the promised timestamps; return the times of those that lead to a root that the reader trusts.
+
+    Whoever names a root wants a timestamp under it: none promised is none.
+    """
     anchored = []
     for n in range(int(predicate["timestamps_needed"])):
         name = f"seal/timestamp-{n + 1}.tsr"
@@ -447,7 +465,7 @@ def timestamps(
             report.notes.append(
                 f"timestamp {n + 1}: whose certificate this is was not checked; give --tsa-root"
             )
-    if trust.tsa_roots and int(predicate["timestamps_needed"]):
+    if trust.tsa_roots:
         need(anchored, "no timestamp comes from an authority that you trust")
     return anchored
 
@@ -617,12 +635,17 @@ def logged(
     """The envelope's leaf is in the log that the statement names, at a checkpoint that its key signed."""
     named = predicate["log"]
     if not named:
+        need(not trust.log_keys, "the package is in no log, and you named the key of one")
         report.notes.append(
             "the package is in no log: that it was made once and not several times is not shown"
         )
         return
     if trust.log_keys:
         need(named["vkey"] in trust.log_keys, "the log is not one that you trust")
+    else:
+        report.notes.append("whose log this is was not checked; give --log-key")
+    if named["witnesses"]:
+        report.notes.append("the witnesses are those that the package names: compare their keys")
     need(LOG in files, f"{LOG} is missing: the statement promises it")
     proof = load(folder, LOG)
     leaf = unbase64(proof["leaf"], "the leaf")
@@ -733,11 +756,42 @@ def commitment(salt: bytes, where: str, value: str) -> str:
     return hmac.new(salt, where.encode() + b"\0" + value.encode(), hashlib.sha256).hexdigest()
 
 
-def opened(folder: Path, trust: Trust, report: Report) -> None:
+def marked(folder: Path, files: dict[str, int], commitments: dict[str, str]) -> None:
+    """Each commitment stands for the mark that lies at its place, so that none can be opened for another place."""
+    name, document = "", None
+    for where in sorted(commitments):
+        file, _, pointer = where.partition("#")
+        if file != name:
+            need(file in files and file.startswith("data/"), f"{where!a} is no place in the package")
+            name, document = file, load(folder, file)
+        mark = {"withheld": commitments[where][:16]}
+        need(pointed(document, pointer, where) == mark, f"{where!a} does not hold the mark of its commitment")
+
+
+def pointed(value: Any, pointer: str, where: str) -> Any:
+    """What lies at a JSON pointer (RFC 6901)."""
+    need(
+        pointer.startswith("/") and not re.search("~(?![01])", pointer),
+        f"{where!a} is no place in the package",
+    )
+    for step in pointer[1:].split("/"):
+        key = step.replace("~1", "/").replace("~0", "~")
+        if isinstance(value, dict) and key in value:
+            value = value[key]
+        elif isinstance(value, list) and re.fullmatch("0|[1-9][0-9]{0,8}", key) and int(key) < len(value):
+            value = value[int(key)]
+        else:
+            refuse(f"{where!a} is no place in the package")
+    return value
+
+
+def opened(folder: Path, files: dict[str, int], trust: Trust, report: Report) -> None:
     """Values that were opened are those that were withheld."""
     withheld = load(folder, "data/redactions.json")
     need(isinstance(withheld, list), "the list of what is withheld is malformed")
-    by_where = {row["where"]: row["commitment"] for row in withheld}
+    by_where = {str(row["where"]): str(row["commitment"]) for row in withheld}
+    need(len(by_where) == len(withheld), "a place is on the list of what is withheld twice")
+    marked(folder, files, by_where)
     if withheld:
         report.notes.append(f"{len(withheld)} values are withheld; each can be opened later and checked")
     for path in trust.openings:
@@ -750,7 +804,7 @@ def opened(folder: Path, trust: Trust, report: Report) -> None:
                 salt = bytes.fromhex(one["salt"])
             except ValueError:
                 refuse("a salt is malformed")
-            fits = hmac.compare_digest(commitment(salt, where, str(one["value"])), str(by_where[where]))
+            fits = hmac.compare_digest(commitment(salt, where, str(one["value"])), by_where[where])
             need(fits, f"the value opened for {where!a} is not the one that was withheld")
             report.opened[where] = parsed(str(one["value"]).encode(), where)
         report.lines.append(
@@ -778,7 +832,7 @@ def trusted(given: argparse.Namespace) -> Trust:
     roots = [c for path in given.tsa_root for c in x509.load_pem_x509_certificates(path.read_bytes())]
     return Trust(
         frozenset(map(key_id_of, given.key)), given.accept_any_signer, tuple(roots), frozenset(given.log_key),
-        tuple(newer), tuple(given.opening),
+        tuple(newer), tuple(given.opening), given.signatures,
     )  # fmt: skip
 
 
@@ -796,6 +850,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--tsa-root", action="append", type=Path, default=[], help="root certificate of an authority"
     )
     parser.add_argument("--log-key", action="append", default=[], help="key of a log you trust, as one line")
+    parser.add_argument(
+        "--signatures", type=int, default=1, help="people who must have signed, if the package asks for fewer"
+    )
     parser.add_argument("--keys", type=Path, help="a newer key list (JSON), for revocations")
     parser.add_argument("--opening", action="append", type=Path, default=[], help="file with opened values")
     given = parser.parse_args(arguments)
