@@ -83,8 +83,10 @@ bench-log: $(STAMP)  ## what appending to a log of ten million leaves costs
 bench-watch: $(STAMP)  ## cost of a watch beside a scan, and the time to detect, into docs/data/bench_watch.json
 	$(BIN)/python -m scripts.bench_watch
 
-bench-respond: $(STAMP)  ## how quickly a store of a million accounts answers (SQLite; about ten minutes)
-	$(BIN)/python -m scripts.bench_respond
+bench-respond: $(STAMP)  ## how quickly a store, and the console, of a million accounts answer (about ten minutes)
+	$(BIN)/python -m scripts.bench_respond --out docs/data/respond.json
+	$(BIN)/python -m scripts.bench_console --out docs/data/console.json
+	$(BIN)/python -m scripts.generate_docs
 
 bench-scale: $(STAMP)  ## scans of 1 to 64 million exchanges (hours, 60 GB of disk), into docs/scaling.md
 	$(BIN)/python -m scripts.bench_scale

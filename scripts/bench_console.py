@@ -1,17 +1,20 @@
 """How long pages take on a run of a million accounts and campaigns of 100,000 members, filed into a store.
 
-    python -m scripts.bench_console --accounts 1000000 --members 100000
+    python -m scripts.bench_console --accounts 1000000 --members 100000 --out docs/data/console.json
 
-Prints milliseconds by page: median, 95th percentile and worst of some requests each, asked in this process, so that
-neither a network nor a browser is in the figure; the first request, which fills caches, apart; and the median of what
-the processors worked on it, all threads together, which is what remains comparable on a machine that has other things
-to do. Nothing is tuned on it and no test depends on it.
+Prints, and with ``--out`` keeps for the table in docs/console.md, milliseconds by page: median, 95th percentile and
+worst of some requests each, asked in this process, so that neither a network nor a browser is in the figure; the first
+request, which fills caches, apart; and the median of what the processors worked on it, all threads together, which is
+what remains comparable on a machine that has other things to do. Nothing is tuned on it and no test depends on it.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
+import os
+import platform
 import statistics
 import tempfile
 import time
@@ -25,11 +28,23 @@ from stillwatch.console.app import make_app
 from stillwatch.console.running import Quiet
 from stillwatch.console.serving import Places, first_admin, open_site
 from stillwatch.console.site import Site
-from stillwatch.records import Campaign, Confidence, Evidence, Family, Kind, Member, Role, ScanResult, Tier
+from stillwatch.records import (
+    Campaign,
+    Confidence,
+    Evidence,
+    Family,
+    Kind,
+    Measure,
+    Member,
+    Role,
+    ScanResult,
+    Tier,
+)
 from stillwatch.report.files import write_result
 from stillwatch.respond import people
+from stillwatch.respond.planning import Wanted
 from stillwatch.settings import Settings
-from stillwatch.wiring.takedown import import_run
+from stillwatch.wiring.takedown import import_run, make_plan
 
 START = datetime(2026, 10, 1, tzinfo=UTC)
 TRAITS = (
@@ -37,6 +52,7 @@ TRAITS = (
     ("template", Family.CONTENT),
     ("address_block", Family.INFRASTRUCTURE),
 )
+COLUMNS = ("median_ms", "p95_ms", "worst_ms", "first_ms", "worked_ms")
 SMALL, EACH = 20, 500
 """Smaller campaigns beside the large one, and their members."""
 
@@ -111,33 +127,50 @@ def ask(site: Site, token: str, paths: list[str], times: int) -> dict[str, list[
     return asyncio.run(all_of_them())
 
 
+def furnished(folder: Path, accounts: int, members: int) -> Site:
+    """A console on a run of that size, filed, with a plan for all members of the largest campaign; as an earlier call
+    left it when the folder holds one."""
+    there = (folder / "store.db").exists()
+    run = folder / "run" if there else a_run(folder, accounts, members)
+    site = open_site(Places(run, f"sqlite:///{folder / 'store.db'}", folder), Settings(), {})
+    if there:
+        return site
+    made = first_admin(site)
+    assert made is not None  # noqa: S101  the store is fresh
+    with site.work(made[0]) as work:
+        ana = people.add(work, "ana", [Role.ANALYST, Role.AUDITOR])
+    since = time.perf_counter()
+    import_run(site.desk, ana, run, progress=Quiet())
+    print(f"filed in {time.perf_counter() - since:.1f} s", flush=True)
+    since = time.perf_counter()
+    make_plan(site.desk, ana, 1, Wanted(Measure.BLOCK), settings=site.settings)
+    print(f"a plan for all of them made in {time.perf_counter() - since:.1f} s", flush=True)
+    return site
+
+
 def main() -> None:
     """Make it, file it, ask."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--accounts", type=int, default=1_000_000)
     parser.add_argument("--members", type=int, default=100_000)
-    parser.add_argument("--times", type=int, default=20)
+    parser.add_argument("--times", type=int, default=20, help="requests of each page behind the first")
+    parser.add_argument(
+        "--folder", type=Path, help="keep run and store there; what an earlier call left is asked again"
+    )
+    parser.add_argument("--out", type=Path, help="JSON file to keep the figures in")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="stillwatch-bench-") as name:
-        folder = Path(name)
-        run = a_run(folder, args.accounts, args.members)
-        site = open_site(Places(run, f"sqlite:///{folder / 'store.db'}", folder), Settings(), {})
-        made = first_admin(site)
-        assert made is not None  # noqa: S101  the store is fresh
-        with site.work(made[0]) as work:
-            ana = people.add(work, "ana", [Role.ANALYST, Role.AUDITOR])
-        since = time.perf_counter()
-        import_run(site.desk, ana, run, progress=Quiet())
-        print(f"{args.accounts:,} accounts, {args.members + SMALL * EACH:,} members in {SMALL + 1} campaigns; "
-              f"filed in {time.perf_counter() - since:.1f} s")  # fmt: skip
+        site = furnished(args.folder or Path(name), args.accounts, args.members)
         someone = site.kept.by_name("ana")
-        assert someone is not None  # noqa: S101  added just now
+        assert someone is not None  # noqa: S101  added when it was furnished
         token = site.sessions.open(someone, "bench", site.now())
         paths = [
             "/", "/campaigns/C-000", "/campaigns/C-000/members?sort=exchange_count&down=1&offset=50000",
             "/campaigns/C-000/members?q=0099", "/accounts", "/accounts?q=77", "/accounts/acct-0000042", "/cases",
-            "/cases/K-1", "/cases/K-1/plan", "/audit",
+            "/cases/K-1", "/cases/K-1/plan", "/plans", "/plans/P-1", "/plans/P-1?offset=50000", "/policy", "/appeals",
+            "/audit",
         ]  # fmt: skip
+        rows = []
         print(f"{'page':<62}{'median':>8}{'p95':>8}{'worst':>8}{'first':>8}{'worked':>8}   ms")
         for path, taken in ask(site, token, paths, args.times).items():
             warm = sorted(ms for ms, _ in taken[1:])
@@ -145,6 +178,14 @@ def main() -> None:
             worked = statistics.median(ms for _, ms in taken[1:])
             row = (statistics.median(warm), p95, warm[-1], taken[0][0], worked)
             print(f"{path:<62}" + "".join(f"{ms:>8.0f}" for ms in row))
+            rows.append({"page": path} | {name: round(ms, 1) for name, ms in zip(COLUMNS, row, strict=True)})
+        kept = {
+            "accounts": site.run.facts.accounts, "members": site.run.campaigns["C-000"].account_count,
+            "times": args.times, "python": platform.python_version(), "cores": os.cpu_count(), "rows": rows,
+        }  # fmt: skip
+        if args.out:
+            args.out.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
+        site.simulations.close()
         site.runner.close()
         site.desk.close()
 

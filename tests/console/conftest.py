@@ -189,6 +189,7 @@ def house(tmp_path: Path, run_folder: Path, first_store: Path, kept_password: st
     places = Places(run_folder, f"sqlite:///{tmp_path / 'store.db'}", tmp_path)
     made = furnish(places, Settings(), kept_password, Clock())
     yield made
+    made.site.simulations.close()
     made.site.desk.close()
 
 

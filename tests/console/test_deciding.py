@@ -5,23 +5,30 @@ from __future__ import annotations
 import re
 import threading
 import time
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from stillwatch.console.app import make_app
 from stillwatch.console.lookups import cases_by_campaign
 from stillwatch.console.site import Site
+from stillwatch.protect.decide import decide
+from stillwatch.protect.ledger import entry
+from stillwatch.protect.policy import parse_policy
+from stillwatch.records import Facts, Request
 from stillwatch.respond import audit
 from stillwatch.respond import tables as t
 from stillwatch.respond.appeals import MOST_BYTES, MOST_DOCUMENTS
 from stillwatch.respond.work import added
 from stillwatch.settings import Settings
-from stillwatch.wiring.gate_folder import read_switches
+from stillwatch.wiring import check_policy, show_policy
+from stillwatch.wiring.gate_folder import DecisionLog, read_switches
 from stillwatch.wiring.takedown import run_plan
 from tests.console.conftest import SAME, House, Visitor, with_console
 from tests.console.test_pages import quiet
@@ -317,12 +324,17 @@ def test_prompts_open_to_those_who_may_for_a_time(house: House) -> None:
     assert late.post(f"/cases/{case}/exemplars", token(house, late)).status_code == 403
 
 
+def with_gate(house: House, **parts: Any) -> None:
+    """The console as if it had been started with these folders and files."""
+    site: Site = house.app._app.state.site
+    house.app._app.state.site = replace(site, **parts)
+
+
 def test_a_rule_is_switched_off_at_the_gate_and_put_back(house: House, tmp_path: Path) -> None:
     """By those who may, at the folder that the console was started with; a rule that does not exist is refused."""
     gate = tmp_path / "gate"
     gate.mkdir()
-    site: Site = house.app._app.state.site
-    house.app._app.state.site = replace(site, gate=gate)
+    with_gate(house, gate=gate)
     pia, vera = house.visitor("pia"), house.visitor("vera")
     assert "campaign-act" in vera.get("/policy").text
     told = {"rule": "campaign-act", "off": "true"}
@@ -331,5 +343,107 @@ def test_a_rule_is_switched_off_at_the_gate_and_put_back(house: House, tmp_path:
     assert read_switches(gate) == {"campaign-act"}
     assert pia.post("/policy/switch", token(house, pia) | told | {"off": "false"}).status_code == 303
     assert read_switches(gate) == frozenset()
-    house.app._app.state.site = site
+    with_gate(house, gate=None)
     assert pia.post("/policy/switch", token(house, pia) | told).status_code == 404
+
+
+def test_how_far_a_policy_is_in_force_is_changed_on_record(house: House, tmp_path: Path) -> None:
+    """By an approver, as a new version of the file, from the one that was looked at; comments stay."""
+    path = tmp_path / "policy.toml"
+    path.write_text(show_policy())
+    path.chmod(0o640)
+    with_gate(house, policy=path, gate=tmp_path)
+    pia, adam = house.visitor("pia"), house.visitor("adam")
+    now = check_policy(path)
+    told = {
+        "mode": "canary",
+        "canary_percent": "2",
+        "version": "2",
+        "digest": str(now["digest"]),
+        "reason": "try it",
+    }
+    assert "How far it is in force" not in adam.get("/policy").text
+    assert adam.post("/policy/mode", token(house, adam) | told).status_code == 403
+    for wrong in (
+        {"version": str(now["version"])},
+        {"reason": " "},
+        {"digest": "0" * 64},
+        {"rule": "no-such"},
+    ):
+        assert pia.post("/policy/mode", token(house, pia) | told | wrong).status_code == 400
+    assert path.read_text() == show_policy()
+    assert pia.post("/policy/mode", token(house, pia) | told).status_code == 303
+    after = check_policy(path)
+    assert (after["mode"], after["version"]) == ("canary", "2")
+    assert {(r["mode"], r["canary_share"]) for r in after["rules"]} == {("canary", 0.02)}
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert "# Your own list comes first." in path.read_text()
+    assert "No gate on this folder has had this version in force yet" in pia.get("/policy").text
+    assert (
+        pia.post("/policy/mode", token(house, pia) | told | {"version": "3"}).status_code == 400
+    )  # from what it was
+    with house.site.desk.look(house.someone("otto").person) as work:
+        (line,) = audit.entries(work.conn, what="policy.mode").rows
+    assert (line.person_name, line.subject, "try it" in line.details) == ("pia", "every rule", True)
+
+
+def test_a_policy_that_cannot_be_written_leaves_no_line(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was not done stands nowhere as done; and the policy that ships is changed nowhere."""
+    path = tmp_path / "policy.toml"
+    path.write_text(show_policy())
+    pia = house.visitor("pia")
+    told = {"mode": "enforce", "version": "2", "digest": str(check_policy(path)["digest"]), "reason": "now"}
+    assert pia.post("/policy/mode", token(house, pia) | told).status_code == 404
+    with_gate(house, policy=path)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("stillwatch.wiring.policy_mode.put_file", full)
+    assert "no space left" in pia.post("/policy/mode", token(house, pia) | told).text.lower()
+    with house.site.desk.look(house.someone("otto").person) as work:
+        assert audit.entries(work.conn, what="policy.mode").total == 0
+
+
+def test_a_simulation_is_made_beside_the_pages(house: House) -> None:
+    """One at a time; what it found stands on the page of the same policy and run, for a program too."""
+    pia, program = house.visitor("pia"), house.program("ana")
+    assert pia.post("/policy/simulate", token(house, pia)).status_code == 303
+    assert "under way" in pia.get("/policy").text
+    assert program.ask("POST", "/api/v1/policy/simulate").status_code == 400
+    for _ in range(1200):
+        told = program.get("/api/v1/policy/simulation").json()
+        if not told["under_way"]:
+            break
+        time.sleep(0.05)
+    assert told["found"]["candidate"]["accounts"] > 0
+    page = pia.get("/policy").text
+    assert "If every rule were enforced" in page
+    assert "Would touch" in page
+
+
+def test_an_account_shows_what_the_gate_decided(house: House, tmp_path: Path) -> None:
+    """Of late, with rule and mode; for an account that no run has seen as well, and for names that attackers chose."""
+    names = ["acct-only-at-the-gate", *HOSTILE[:6]]
+    policy = parse_policy(show_policy(), where="policy.toml")
+    with closing(DecisionLog(tmp_path, 1 << 20)) as log:
+        for name in names:
+            facts = Facts(Request("r-1", name, "larch-4", prompt="a secret prompt"))
+            decision = decide(policy, facts, house.clock(), settings_digest="", run_digest="")
+            log.write(entry(decision, facts))
+    vera = house.visitor("vera")
+    assert vera.get(f"/accounts/{names[0]}").status_code == 404
+    with_gate(house, gate=tmp_path)
+    for name in names:
+        page = vera.get(f"/accounts/{quote(name.encode('utf-8', 'replace'), safe='')}")
+        if page.status_code == 404:  # a lone surrogate cannot stand in an address
+            assert name.encode("utf-8", "replace").decode() != name
+            continue
+        assert "larch-4" in page.text
+        assert "a secret prompt" not in page.text
+        assert quiet(page.text)
+    told = house.program("vera").get(f"/api/v1/accounts/{names[0]}").json()
+    assert told["account"] is None
+    assert told["decisions"][0]["decision_id"].startswith("D-")

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import pytest
+
 from stillwatch.console.drawings import account_graph, exchanges
 from stillwatch.console.exposure import exposure
 from stillwatch.console.next_steps import next_steps
-from stillwatch.records import Confidence, Kind
+from stillwatch.console.plainly import happened, maybe_innocent, often_wrong
+from stillwatch.records import Campaign, Confidence, Kind
+from stillwatch.report.facts import read_facts
 from tests.report.factory import make_result
 
 RESULT = make_result()
@@ -67,7 +71,49 @@ def test_money_is_a_range_that_grows_with_its_assumptions() -> None:
 def test_advice_never_asks_to_act_on_little() -> None:
     """Pools, grants, low confidence and single families are not planned against."""
     sure = replace(CAMPAIGN, kind=Kind.CAMPAIGN, granted=False, confidence=Confidence.HIGH)
-    assert any("Plan the takedown" in s for s in next_steps(sure, {"member": 5}, None))
+
+    def said(campaign: Campaign) -> str:
+        return " ".join(line for line, _, _ in next_steps(campaign, {"member": 5}, None, may_plan=True))
+
+    assert "Plan the takedown" in said(sure)
     for weak in (replace(sure, kind=Kind.POOL), replace(sure, granted=True), replace(sure, confidence=Confidence.LOW),
                  replace(sure, bits={})):  # fmt: skip
-        assert not any("Plan the takedown" in s for s in next_steps(weak, {"member": 5}, None))
+        assert "Plan the takedown" not in said(weak)
+
+
+def test_what_happened_is_said_without_a_glossary() -> None:
+    """Who, how much, when and of what; of a pool that its use is unknown, of a grant that it covers it."""
+    c = replace(
+        CAMPAIGN, kind=Kind.CAMPAIGN, granted=False, account_count=12, exchange_count=3_000, extraction_share_low=0.5,
+        extraction_share_high=0.75, taken=(("math", 10, 1), ("code", 90, 1), ("\x1b[31m", 1, 1), ("prose", 2, 1)),
+    )  # fmt: skip
+    taken = exposure(c, (10.0, 75.0), (0.05, 5.0))
+    said = happened(c, taken)
+    assert said.startswith("12 accounts sent 3,000 exchanges between ")
+    assert said.replace("\u202f", " ").endswith(
+        "50 % to 75 % of that (1,500 to 2,250 exchanges) looks like collecting training data, "
+        "above all for code, math and prose."
+    )
+    assert "what for is not known" in happened(replace(c, kind=Kind.POOL), taken)
+    assert "grant covers this use" in happened(replace(c, granted=True), taken)
+    assert "\x1b" not in happened(replace(c, taken=(("\x1b[31m", 1, 1),)), taken)
+
+
+@pytest.mark.parametrize(
+    ("rate", "said"), [(0.05, "5 of 100"), (0.012, "2 of 100"), (0.004, "4 of 1,000"), (0.0, "1 of 10,000")]
+)
+def test_how_often_it_is_wrong_is_rounded_up(rate: float, said: str) -> None:
+    """Never fewer than the rate says; where none is stated, nothing is said."""
+    assert said in str(often_wrong(replace(CAMPAIGN, kind=Kind.CAMPAIGN, false_discovery_rate=rate)))
+    assert often_wrong(replace(CAMPAIGN, kind=Kind.POOL)) is None
+
+
+def test_who_may_be_innocent_is_what_the_run_allows() -> None:
+    """The estimate of a plan for all firm members; nothing for a grant, and no rate for a pool."""
+    facts = read_facts(RESULT)
+    c = replace(CAMPAIGN, kind=Kind.CAMPAIGN, granted=False, false_discovery_rate=0.05)
+    assert "0 to 40 of its 40 firm members" in str(maybe_innocent(c, [90.0] * 40, facts, 3))
+    sure = replace(c, false_discovery_rate=0.001)
+    assert "none of its 40 firm members" in str(maybe_innocent(sure, [90.0] * 40, facts, 3))
+    assert "all of its accounts" in str(maybe_innocent(replace(c, kind=Kind.POOL), [90.0], facts, 3))
+    assert maybe_innocent(replace(c, granted=True), [90.0], facts, 3) is None

@@ -138,7 +138,7 @@ def planned(
             work,
             case_number,
             wanted or Wanted(Measure.BLOCK, "webhook"),
-            estimate=lambda case, targets: {"accounts": len(targets)},
+            estimate=lambda case, bits, others: {"accounts": len(bits) + others},
             two_above=two_above,
         )
     for name in agree:

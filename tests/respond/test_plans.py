@@ -151,14 +151,37 @@ def test_the_innocent_and_the_permitted_are_left_out_with_the_reason(office: Off
             t.benign_accounts.insert().values(account_id="a001", case_number=1, at=work.now, reason="x")
         )
         plan = planning.make(
-            work, 1, Wanted(Measure.BLOCK), estimate=lambda c, x: collateral(work, c, x), two_above=9
+            work, 1, Wanted(Measure.BLOCK), estimate=lambda *asked: collateral(work, *asked), two_above=9
         )
         assert plan.estimate["left_out"] == {"not a firm member": 1, "found innocent": 1, "granted": 1}
         assert (plan.account_count, plan.estimate["rated"], plan.estimate["expected"]) == (2, 2, 0.02)
         with pytest.raises(Unfit, match="1 of the accounts named are not in K-1"):
             planning.make(
-                work, 1, Wanted(Measure.BLOCK, accounts=("nobody",)), estimate=lambda c, x: {}, two_above=9
+                work, 1, Wanted(Measure.BLOCK, accounts=("nobody",)), estimate=lambda *_: {}, two_above=9
             )
+
+
+@pytest.mark.parametrize("kind", ["campaign", "manual"])
+def test_the_numbers_of_a_plan_ahead_are_those_of_its_accounts(office: Office, kind: str) -> None:
+    """Counted by the database or account by account: as many, as sure, left out for the same reasons."""
+    number = case_of(office, 6)
+    plan = planned(office, number, Wanted(Measure.BLOCK, "webhook", accounts=("a002",)))
+    carry_out(office, plan.number, Hands())
+    spare(office, granted="a000", innocent="a001")
+    c = t.case_accounts.c
+    with office.work() as work:
+        work.conn.execute(t.case_accounts.update().where(c.account_id == "a003").values(present=False))
+        work.conn.execute(t.case_accounts.update().where(c.account_id == "a004").values(tier="watch"))
+        work.conn.execute(t.cases.update().values(kind=kind))
+        case = cases.get(work, number)
+        ahead, (chosen, out) = planning.outlook(work, case), planning.targets(work, case)
+    firm = sorted(a.membership_bits for a in chosen if a.tier == "member")
+    assert (ahead.accounts, list(ahead.bits), dict(ahead.out)) == (len(chosen), firm, out)
+    assert out == {
+        "granted": 1, "found innocent": 1, "under a measure already": 1, "gone": 1,
+        **({"not a firm member": 1} if kind == "campaign" else {}),
+    }  # fmt: skip
+    assert len(chosen) == (1 if kind == "campaign" else 2)
 
 
 @pytest.mark.parametrize(("wanted", "match"), [
@@ -174,7 +197,7 @@ def test_a_plan_that_cannot_be_is_refused(make_office: Any, wanted: Wanted, matc
     office = make_office("sqlite")
     number = case_of(office)
     with pytest.raises(Unfit, match=match) as caught, office.work() as work:
-        planning.make(work, number, wanted, estimate=lambda c, x: {}, two_above=9)
+        planning.make(work, number, wanted, estimate=lambda *_: {}, two_above=9)
     assert caught.value.hint
     with office.look() as work:
         assert planning.listing(work).total == 0
@@ -316,7 +339,7 @@ def test_members_of_a_pool_are_not_told_that_they_collect_training_data(make_off
     filed(office, result([(pool, names("a", 3))]))
     with office.work() as work:
         plan = planning.make(
-            work, 1, Wanted(Measure.BLOCK), estimate=lambda c, x: collateral(work, c, x), two_above=9
+            work, 1, Wanted(Measure.BLOCK), estimate=lambda *asked: collateral(work, *asked), two_above=9
         )
         assert (plan.reason, plan.estimate["unrated"], plan.estimate["high"]) == ("pool_member", 3, 3)
         with pytest.raises(Unfit, match="K-1 is a pool"):
@@ -324,7 +347,7 @@ def test_members_of_a_pool_are_not_told_that_they_collect_training_data(make_off
                 work,
                 1,
                 Wanted(Measure.BLOCK, reason="campaign_member"),
-                estimate=lambda c, x: {},
+                estimate=lambda *_: {},
                 two_above=9,
             )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -14,6 +15,7 @@ from stillwatch.records import Campaign, Case, Kind, name_of
 from stillwatch.respond import bulk, cases
 from stillwatch.respond import tables as t
 from stillwatch.respond.work import Work
+from stillwatch.wiring.gate_folder import newest_decisions
 
 
 def cases_by_campaign(work: Work, campaigns: Iterable[str]) -> dict[str, Case]:
@@ -106,6 +108,26 @@ def _unlocks(conn: Connection, now: datetime) -> list[Waiting]:
         )
         for (n,) in conn.execute(asked)
     ]
+
+
+def gate_says(folder: Path | None, account_id: str) -> dict[str, Any]:
+    """What a gate decided about an account of late: from the end of its decision log."""
+    if folder is None:
+        return {"decisions": [], "older": False}
+    lines, older = newest_decisions(folder, account_id)
+    return {"decisions": [_decision(line) for line in lines], "older": older}
+
+
+def _decision(line: dict[str, Any]) -> dict[str, Any]:
+    held = line["decision"]
+    would = held.get("would") or []
+    return {
+        "decision_id": str(held["decision_id"]), "at": datetime.fromisoformat(str(held["at"])),
+        "action": str(held["action"]), "also": [str(a) for a in held.get("also") or []],
+        "reason": str(held["reason"]), "rule": held.get("rule"), "mode": str(held["mode"]),
+        "model": str(line.get("request", {}).get("model", "")), "covert": bool(held.get("covert")),
+        "would": [f"{w['action']} ({w['rule']})" for w in would],
+    }  # fmt: skip
 
 
 def acts_on(work: Work, account_id: str) -> dict[str, list[dict[str, Any]]]:

@@ -143,7 +143,11 @@ def serve_console(
         try:
             made = first_admin(site)
             hosts = settings.console.hosts or ("localhost", f"[{host}]" if ":" in host else host)
-            with Sealing(lambda: seal_audit(site.desk, settings, env)), closing(site.runner):
+            with (
+                Sealing(lambda: seal_audit(site.desk, settings, env)),
+                closing(site.runner),
+                closing(site.simulations),
+            ):
                 serve(
                     make_app(site, hosts), sock, read_timeout_s=_READ_TIMEOUT_S, max_connections=_MOST_CONNECTIONS,
                     ready=lambda: ready(address_of(sock), made),

@@ -13,6 +13,7 @@ from stillwatch.console.running import Runner
 from stillwatch.console.signin.kept import Kept
 from stillwatch.console.signin.local import Local
 from stillwatch.console.signin.sessions import Sessions
+from stillwatch.console.simulating import Simulations
 from stillwatch.records import Person
 from stillwatch.respond.work import PROGRAM, Work
 from stillwatch.settings import Settings
@@ -43,6 +44,7 @@ class Site:
     """The policy file in force; else the one that ships."""
     proxies: Networks = field(default_factory=lambda: Networks(()))
     """Proxies in front, whose word about a client's address is taken."""
+    simulations: Simulations = field(default_factory=Simulations)
 
     @property
     def secure(self) -> bool:

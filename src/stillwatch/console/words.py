@@ -115,6 +115,8 @@ DONE: Final = {
     "asked": "Asked; a second person has to agree.",
     "agreed": "Unlocked for a time.",
     "locked": "Locked.",
+    "simulating": "The simulation has begun.",
+    "mode": "The policy's file has a new version; gates that were started with it follow within seconds.",
     "switched": "Done; gates on that folder follow within a second.",
     "password": "Your password was changed; your other sessions have ended.",
 }

@@ -47,6 +47,8 @@ class Permission(StrEnum):
     POLICY_READ = "policy_read"
     POLICY_SWITCH = "policy_switch"
     """Kill switches."""
+    POLICY_MODE = "policy_mode"
+    """Shadow, canary, enforce."""
     PEOPLE_READ = "people_read"
     PEOPLE_EDIT = "people_edit"
     AUDIT_READ = "audit_read"
@@ -63,6 +65,7 @@ _ANALYST = _READ | {
 _APPROVER = _READ | {
     Permission.CONTENT_APPROVE, Permission.PLAN_APPROVE, Permission.PLAN_RUN, Permission.PLAN_UNDO,
     Permission.APPEAL_DECIDE, Permission.GRANT_EDIT, Permission.POLICY_SWITCH, Permission.CASE_WORK,
+    Permission.POLICY_MODE,
 }  # fmt: skip
 ALLOWS: dict[Role, frozenset[Permission]] = {
     Role.VIEWER: _READ,

@@ -30,7 +30,7 @@ def escaped(text: str) -> str:
 
 def unescaped(text: str) -> str:
     """The text behind it."""
-    return _WRITTEN.sub(lambda m: chr(int(m[1], 16)), text)
+    return _WRITTEN.sub(lambda m: chr(int(m[1], 16)), text) if "\\" in text else text
 
 
 class Outside(TypeDecorator[str]):

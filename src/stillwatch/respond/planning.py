@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, not_, select, true
+from sqlalchemy import case as sql_case
 
 from stillwatch.records import (
     GIVEN_BY_RULES,
@@ -90,18 +92,53 @@ class Planned:
     state: StepState
 
 
-Estimate = Callable[[Case, Sequence[Target]], dict[str, Any]]
-"""How many of the accounts may be innocent, as far as the run lets one say."""
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """Whom a plan for all firm members of a case would be about, in numbers alone."""
+
+    accounts: int
+    bits: tuple[float, ...]
+    """Membership bits of the firm members among them, the lightest first."""
+    out: Mapping[str, int]
+    """How many were left out, by reason."""
+
+
+Estimate = Callable[[Case, Sequence[float], int], dict[str, Any]]
+"""How many may be innocent, as far as the run lets one say: of a case, its firm members' bits and how many others."""
+_A = t.case_accounts.c
+
+
+def outlook(work: Work, case: Case) -> Outlook:
+    """What :func:`targets` comes to, counted by the database: quick for a case of any size."""
+    why = _left_out(work, case)
+    of_case = _A.case_number == case.number
+    counted = work.conn.execute(select(why.label("why"), func.count()).where(of_case).group_by("why"))
+    out = {reason: n for reason, n in counted}
+    firm = select(_A.membership_bits).where(of_case, _A.tier == Tier.MEMBER.value, _A.present, why == "")
+    bits = tuple(work.conn.execute(firm.order_by(_A.membership_bits)).scalars())
+    return Outlook(out.pop("", 0), bits, out)
+
+
+def _left_out(work: Work, case: Case) -> ColumnElement[str]:
+    """Why an account of a case is no target; empty for those that are."""
+    firm = true() if case.kind == "manual" else _A.tier == Tier.MEMBER.value
+    return sql_case(
+        (_A.account_id.in_(_INNOCENT), "found innocent"),
+        (_A.account_id.in_(_granted(work.now)), "granted"),
+        (_A.account_id.in_(select(t.account_measures.c.account_id)), "under a measure already"),
+        (not_(firm), "not a firm member"),
+        (not_(_A.present), "gone"),
+        else_="",
+    )
 
 
 def targets(work: Work, case: Case, named: Sequence[str] = ()) -> tuple[list[Target], dict[str, int]]:
     """Firm members that the newest scan still has, the surest first; and how many were left out, by reason."""
-    table = t.case_accounts
-    where = [table.c.case_number == case.number]
     found = work.conn.execute(
-        select(table.c.account_id, table.c.membership_bits, table.c.tier, table.c.present).where(*where)
-        .order_by(table.c.membership_bits.desc(), table.c.account_id)
-    )  # fmt: skip
+        select(_A.account_id, _A.membership_bits, _A.tier, _left_out(work, case).label("why"))
+        .where(_A.case_number == case.number)
+        .order_by(_A.membership_bits.desc(), _A.account_id)
+    )
     rows = found.all()
     if named and (strange := sorted(set(named) - {r.account_id for r in rows})):
         raise Unfit(
@@ -109,29 +146,9 @@ def targets(work: Work, case: Case, named: Sequence[str] = ()) -> tuple[list[Tar
             hint=f"the first is {strange[0][:80]}",
         )
     only = frozenset(named)
-    innocent = set(work.conn.execute(_INNOCENT).scalars())
-    granted = set(work.conn.execute(_granted(work.now)).scalars())
-    under = set(work.conn.execute(select(t.account_measures.c.account_id)).scalars())
-    kept, out = (
-        [],
-        {"not a firm member": 0, "gone": 0, "found innocent": 0, "granted": 0, "under a measure already": 0},
-    )
-    for row in rows:
-        if only and row.account_id not in only:
-            continue
-        why = (
-            "found innocent" if row.account_id in innocent
-            else "granted" if row.account_id in granted
-            else "under a measure already" if row.account_id in under
-            else "not a firm member" if row.tier != Tier.MEMBER.value and case.kind != "manual"
-            else "gone" if not row.present
-            else ""
-        )  # fmt: skip
-        if why:
-            out[why] += 1
-        else:
-            kept.append(Target(row.account_id, row.membership_bits, row.tier))
-    return kept, {why: n for why, n in out.items() if n}
+    rows = [row for row in rows if row.account_id in only] if only else list(rows)
+    kept = [Target(row.account_id, row.membership_bits, row.tier) for row in rows if not row.why]
+    return kept, dict(Counter(row.why for row in rows if row.why))
 
 
 def exempt(work: Work, accounts: Collection[str]) -> set[str]:
@@ -176,7 +193,8 @@ def make(work: Work, case_number: int, wanted: Wanted, *, estimate: Estimate, tw
     families = [f.value for f in Family if float(details.get(f"bits_{f.value}") or 0.0) > 0.0]
     inside = {a.account_id for a in chosen}
     keys = {a: sorted(set(c)) for a, c in (wanted.credentials or {}).items() if a in inside}
-    estimated = {**estimate(case, chosen), "left_out": out}
+    rated = [a.membership_bits for a in chosen if a.tier == Tier.MEMBER.value]
+    estimated = {**estimate(case, rated, len(chosen) - len(rated)), "left_out": out}
     needed = 0 if wanted.executor == DRY_RUN else 2 if len(chosen) > two_above else 1
     digest = _digest(case_number, wanted, sentence, [a.account_id for a in chosen], keys, work.now)
     number = added(work.conn, t.plans.insert().values(

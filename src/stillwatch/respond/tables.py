@@ -111,6 +111,7 @@ case_accounts = Table(
     _col("extraction_share", Float), _col("exchange_count", BigInteger), _maybe("first_seen", Moment),
     _maybe("last_seen", Moment), _col("reasons", JSON), _col("present", Boolean), _col("first_run", String(64)),
     _col("last_run", String(64)), Index("ix_case_accounts_account_id", "account_id"),
+    Index("ix_case_accounts_firm", "case_number", "tier", "present", "membership_bits", "account_id"),
     Index("ix_case_accounts_rank", "case_number", "membership_bits", "account_id"),
     Index("ix_case_accounts_volume", "case_number", "exchange_count", "account_id"),
 )  # fmt: skip
@@ -123,7 +124,8 @@ case_traits = Table(
 """What members of a case share; lineage rests on it until a person clears it."""
 case_sightings = Table(
     "case_sightings", METADATA, _col("run_id", String(64), ForeignKey("runs.run_id"), primary_key=True),
-    _col("campaign_id", Outside, primary_key=True), _case(index=True), _col("relation", String(16)), _col("at", Moment),
+    _col("campaign_id", Outside, primary_key=True, index=True), _case(index=True), _col("relation", String(16)),
+    _col("at", Moment),
     _col("account_count", Integer), _col("joined", Integer), _col("left", Integer), _col("settings_digest", Text),
     _col("program_version", Text), _col("details", JSON),
 )  # fmt: skip

@@ -87,6 +87,15 @@ class RunTables:
         )
         return {row["tier"]: row["n"] for row in rows}
 
+    def firm_bits(self, campaign_id: str) -> tuple[float, ...]:
+        """Membership bits of a campaign's firm members, the lightest first."""
+        rows = self._ask(
+            "SELECT list_sort(list(membership_bits)) AS bits FROM read_parquet(?) WHERE campaign_id = ? AND "
+            "tier = 'member'",
+            [self._members, campaign_id],
+        )
+        return tuple(rows[0]["bits"] or ())
+
     def accounts(
         self, *, search: str = "", hint: str = "", sort: str = "disposition_hint", down: bool = False,
         offset: int = 0, limit: int = 50,

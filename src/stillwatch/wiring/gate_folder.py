@@ -13,10 +13,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from stillwatch.errors import SourceError, StillwatchError
 from stillwatch.protect.policy import Policy
@@ -28,6 +31,7 @@ RISK, SWITCHES, POLICIES, STATE, LOG = (
     "state.sqlite",
     "decisions.jsonl",
 )
+TAIL_BYTES = 16 * 2**20
 _GO_ON = "publish or switch again; what was in force stays in force"
 
 
@@ -61,6 +65,8 @@ def put_file(path: Path, data: bytes) -> None:
     """A file that appears whole or not at all."""
     partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
     partial.write_bytes(data)
+    if path.exists():
+        shutil.copymode(path, partial)
     partial.replace(path)
 
 
@@ -183,6 +189,44 @@ def find_decision(folder: Path, decision_id: str) -> dict[str, Any]:
     raise StillwatchError(
         "no such decision in the log", hint="ids begin with D-; older logs may have been moved away"
     )
+
+
+def newest_decisions(
+    folder: Path, account_id: str, *, most: int = 20, within: int = TAIL_BYTES
+) -> tuple[list[dict[str, Any]], bool]:
+    """Logged lines about one account, the newest first, and whether the log goes back further than was looked.
+
+    The log grows with every request, so only its last ``within`` bytes are looked at.
+    """
+    needle = b'"account_id":' + orjson.dumps(account_id.encode("utf-8", "backslashreplace").decode())
+    found: list[dict[str, Any]] = []
+    for path in _logs(folder):
+        try:
+            with path.open("rb") as file:
+                size = file.seek(0, os.SEEK_END)
+                file.seek(max(0, size - within))
+                data = file.read(within)
+        except OSError:  # moved away meanwhile
+            continue
+        end = data.rfind(b"\n") + 1
+        while len(found) < most and (at := data.rfind(needle, 0, end)) >= 0:
+            begin, stop = data.rfind(b"\n", 0, at) + 1, data.find(b"\n", at)
+            line = _line(data[begin:stop]) if begin or size <= within else None
+            if line is not None and line["decision"]["account_id"] == account_id:
+                found.append(line)
+            end = begin
+        within -= size
+        if within <= 0 or len(found) >= most:
+            return found, True
+    return found, False
+
+
+def _line(data: bytes) -> dict[str, Any] | None:
+    try:
+        found = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return None
+    return found if isinstance(found, dict) and isinstance(found.get("decision"), dict) else None
 
 
 def _logs(folder: Path) -> Iterator[Path]:

@@ -55,21 +55,21 @@ def import_run(desk: Desk, person: Person, run: Path, *, progress: Progress) -> 
                         row_of=lambda c: json.loads(dumps(campaign_row(c))))  # fmt: skip
 
 
-def collateral(work: Work, case: Case, targets: Sequence[planning.Target]) -> dict[str, Any]:
-    """How many of the accounts may be innocent: the estimator that `policy simulate` uses, on this plan."""
+def collateral(work: Work, case: Case, bits: Sequence[float], others: int) -> dict[str, Any]:
+    """How many of a plan's accounts may be innocent: the estimator that `policy simulate` uses.
+
+    ``bits`` of membership are those of its firm members; of the ``others`` nothing is stated.
+    """
     run = work.conn.execute(
         select(t.runs.c.account_count, t.runs.c.campaign_count).where(t.runs.c.run_id == case.run_id)
     ).first()
-    rated = (
-        [a.membership_bits for a in targets if a.tier == "member"]
-        if case.kind == Kind.CAMPAIGN.value and run
-        else []
-    )
-    group = TouchedGroup(case.false_discovery_rate or 0.0, tuple(sorted(rated)))
-    found = estimate([group] if rated else [], len(targets) - len(rated), accounts=run.account_count if run else 0,
+    count = len(bits) + others
+    rated = tuple(sorted(bits)) if case.kind == Kind.CAMPAIGN.value and run else ()
+    group = TouchedGroup(case.false_discovery_rate or 0.0, rated)
+    found = estimate([group] if rated else [], count - len(rated), accounts=run.account_count if run else 0,
                      groups=run.campaign_count if run else 0)  # fmt: skip
     return {
-        "accounts": len(targets), "rated": found.rated, "expected": round(found.expected, 4),
+        "accounts": count, "rated": found.rated, "expected": round(found.expected, 4),
         "strangers": found.strangers, "low": found.low, "high": found.high, "unrated": found.unrated,
     }  # fmt: skip
 
@@ -82,7 +82,7 @@ def make_plan(
         may_notify(wanted.executor, settings)
     with desk.work(person) as work:
         return planning.make(
-            work, case_number, wanted, estimate=lambda case, targets: collateral(work, case, targets),
+            work, case_number, wanted, estimate=lambda case, bits, others: collateral(work, case, bits, others),
             two_above=settings.respond.two_above,
         )  # fmt: skip
 

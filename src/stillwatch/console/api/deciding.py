@@ -1,4 +1,4 @@
-"""Plans, appeals, grants, exemplars, the policy and filing a run: what is decided, for programs."""
+"""Plans, appeals, grants, exemplars and filing a run: what is decided, for programs."""
 
 from __future__ import annotations
 
@@ -19,8 +19,6 @@ from stillwatch.respond import appeals, content, granting, planning
 from stillwatch.respond.content import Unlock
 from stillwatch.respond.errors import NotFound, Unfit
 from stillwatch.respond.planning import DRY_RUN, Planned, Wanted
-from stillwatch.wiring import check_policy, switch_rule
-from stillwatch.wiring.gate_folder import read_switches
 from stillwatch.wiring.takedown import import_run, make_plan
 
 router = APIRouter(prefix="/api/v1", tags=["deciding"], responses=FAILURES)
@@ -112,13 +110,6 @@ class AgreeIn(Taken):
 
     hours: float = Field(default=4.0, gt=0.0, le=72.0)
     version: Version
-
-
-class SwitchIn(Taken):
-    """A rule, off or on."""
-
-    rule: str = Field(max_length=100)
-    off: bool
 
 
 _PLAN, _PLANNED, _APPEAL, _GRANT, _UNLOCK = (
@@ -320,24 +311,6 @@ def exemplars(
     """The prompts of a case while the leave stands, redacted unless asked for whole. Each reading is on record."""
     with site.work(seen.person) as work:
         return content.exemplars(work, case_number(name), whole=whole)
-
-
-@router.get("/policy")
-def policy(site: AtSite, seen: Annotated[Seen, _who(Permission.POLICY_READ)]) -> dict[str, Any]:
-    """The policy in force and what is switched off."""
-    return check_policy(site.policy) | {"off": sorted(read_switches(site.gate)) if site.gate else []}
-
-
-@router.post("/policy/switch", dependencies=CHANGES)
-def switch(
-    site: AtSite, seen: Annotated[Seen, _who(Permission.POLICY_SWITCH)], body: SwitchIn
-) -> dict[str, Any]:
-    """Take a rule out of force at every gate on the folder, or put it back."""
-    if site.gate is None:
-        raise NotFound("gate to switch at", hint="start the console with --gate FOLDER")
-    done = switch_rule(body.rule, into=site.gate, off=body.off, policy=site.policy, settings=site.settings)
-    site.record(seen.person, "policy.switch", body.rule, off=body.off)
-    return done
 
 
 def _small(number: int) -> int:

@@ -19,7 +19,7 @@ from stillwatch.console.api.shapes import (
     Words,
 )
 from stillwatch.console.door import AtSite, Reader
-from stillwatch.console.lookups import acts_on, cases_by_campaign
+from stillwatch.console.lookups import acts_on, cases_by_campaign, gate_says
 from stillwatch.records import Campaign
 from stillwatch.respond.errors import NotFound
 from stillwatch.store.run_tables import Slice
@@ -91,13 +91,16 @@ def accounts(
 
 @router.get("/accounts/{account_id:path}")
 def account(site: AtSite, seen: Reader, account_id: str) -> AccountOut:
-    """One account: what the run says, and what was done to it."""
+    """One account: what the run says, what a gate decided of late, and what was done to it."""
     row, held = site.run.tables.account(account_id)
     with site.desk.look(seen.person) as work:
         acted = acts_on(work, account_id)
-    if row is None and not held and not any(acted.values()):
+    said = gate_says(site.gate, account_id)
+    if row is None and not held and not said["decisions"] and not any(acted.values()):
         raise NotFound(f"account {account_id[:60]} here")
-    return AccountOut.model_validate({"account": row, "memberships": list(held), **acted})
+    return AccountOut.model_validate(
+        {"account": row, "memberships": list(held), "decisions": said["decisions"], **acted}
+    )
 
 
 def _campaign(site: AtSite, campaign_id: str) -> Campaign:

@@ -123,6 +123,7 @@ class AccountOut(BaseModel):
 
     account: AccountLine | None
     memberships: list[MemberOut]
+    decisions: list[dict[str, Any]]
     actions: list[dict[str, Any]]
     appeals: list[dict[str, Any]]
     grants: list[dict[str, Any]]

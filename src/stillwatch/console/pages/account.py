@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from stillwatch.console.asked import PAGE, AsAsked
 from stillwatch.console.door import AtSite, Reader
-from stillwatch.console.lookups import acts_on
+from stillwatch.console.lookups import acts_on, gate_says
 from stillwatch.console.render import page
 from stillwatch.records import Campaign
 from stillwatch.respond.errors import NotFound
@@ -34,12 +34,13 @@ def account(request: Request, site: AtSite, seen: Reader, account_id: str) -> Re
     row, held = site.run.tables.account(account_id)
     with site.desk.look(seen.person) as work:
         acted = acts_on(work, account_id)
-    if row is None and not held and not any(acted.values()):
+    said = gate_says(site.gate, account_id)
+    if row is None and not held and not said["decisions"] and not any(acted.values()):
         raise NotFound(f"account {account_id[:60]} here", hint="the page of accounts can be searched")
     memberships = [(m, site.run.campaigns.get(m["campaign_id"])) for m in held]
     return page(
         request, "account.html.j2", account_id=account_id, row=row, memberships=memberships,
-        would_change=_would_change(memberships), **acted,
+        would_change=_would_change(memberships), gate=site.gate, **said, **acted,
     )  # fmt: skip
 
 

@@ -15,9 +15,10 @@ from stillwatch.console.drawings import account_graph, exchanges
 from stillwatch.console.exposure import exposure
 from stillwatch.console.lookups import cases_by_campaign
 from stillwatch.console.next_steps import next_steps
+from stillwatch.console.plainly import happened, maybe_innocent, often_wrong
 from stillwatch.console.render import page
 from stillwatch.console.tables_out import csv_text, file_name
-from stillwatch.records import Campaign
+from stillwatch.records import Campaign, Permission
 from stillwatch.report.outcome import controller_sentence, shape_sentence
 from stillwatch.report.waterfall import waterfall
 from stillwatch.respond.errors import NotFound
@@ -46,11 +47,14 @@ def campaign(request: Request, site: AtSite, seen: Reader, c: OfAddress, asked: 
     linked = run.tables.tiers_of(c.campaign_id, sorted({a for a, _, _ in c.edges}))
     with site.desk.look(seen.person) as work:
         case = cases_by_campaign(work, [c.campaign_id]).get(c.campaign_id)
+    taken = exposure(c, s.list_price_usd_per_mtok, s.avoided_usd_per_exchange)
     return page(
         request, "campaign.html.j2", c=c, case=case, tiers=tiers, waterfall=waterfall(c),
-        controller=controller_sentence(c), shape_said=shape_sentence(c), todo=next_steps(c, tiers, case),
+        controller=controller_sentence(c), shape_said=shape_sentence(c),
+        todo=next_steps(c, tiers, case, may_plan=seen.may(Permission.PLAN_MAKE)),
         graph=account_graph(c, linked), clock=exchanges(c, run.facts.releases),
-        exposure=exposure(c, s.list_price_usd_per_mtok, s.avoided_usd_per_exchange),
+        exposure=taken, plainly=happened(c, taken), often_wrong=often_wrong(c),
+        maybe_innocent=maybe_innocent(c, run.tables.firm_bits(c.campaign_id), run.facts, len(run.campaigns)),
         prices={"list": s.list_price_usd_per_mtok, "avoided": s.avoided_usd_per_exchange}, **_rows(site, c, asked),
     )  # fmt: skip
 

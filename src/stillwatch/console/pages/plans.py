@@ -46,10 +46,10 @@ def form(request: Request, site: AtSite, seen: Makes, name: str) -> Response:
     number = case_number(name)
     with site.desk.look(seen.person) as work:
         case = cases.get(work, number)
-        chosen, out = planning.targets(work, case)
-        estimated = collateral(work, case, chosen)
+        ahead = planning.outlook(work, case)
+        estimated = collateral(work, case, ahead.bits, ahead.accounts - len(ahead.bits))
     return page(
-        request, "plan_new.html.j2", case=case, estimated=estimated, out=out, measures=list(Measure),
+        request, "plan_new.html.j2", case=case, estimated=estimated, out=ahead.out, measures=list(Measure),
         executors=EXECUTORS, reasons=sorted(GIVEN_BY_RULES), orders=ORDERS,
         two_above=site.settings.respond.two_above,
     )  # fmt: skip

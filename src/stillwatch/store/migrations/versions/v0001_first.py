@@ -168,6 +168,12 @@ def upgrade() -> None:
     )
     op.create_index("ix_case_accounts_account_id", "case_accounts", ["account_id"], unique=False)
     op.create_index(
+        "ix_case_accounts_firm",
+        "case_accounts",
+        ["case_number", "tier", "present", "membership_bits", "account_id"],
+        unique=False,
+    )
+    op.create_index(
         "ix_case_accounts_rank",
         "case_accounts",
         ["case_number", "membership_bits", "account_id"],
@@ -258,6 +264,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["run_id"], ["runs.run_id"], name=op.f("fk_case_sightings_run_id")),
         sa.PrimaryKeyConstraint("run_id", "campaign_id", name=op.f("pk_case_sightings")),
     )
+    op.create_index(op.f("ix_case_sightings_campaign_id"), "case_sightings", ["campaign_id"], unique=False)
     op.create_index(op.f("ix_case_sightings_case_number"), "case_sightings", ["case_number"], unique=False)
     op.create_table(
         "case_traits",
