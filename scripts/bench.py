@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from scripts.lab_run import a_key, generate, scan
+from stillwatch.lab.suite.code import code_digest
 
 
 def machine() -> str:
@@ -48,7 +49,10 @@ def main() -> None:
             rows.append(row)
             print(json.dumps(row), flush=True)
     given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(json.dumps({"machine": machine(), "rows": rows}, indent=1) + "\n", encoding="utf-8")
+    given.out.write_text(
+        json.dumps({"machine": machine(), "code": code_digest("own"), "rows": rows}, indent=1) + "\n",
+        encoding="utf-8",
+    )
 
 
 if __name__ == "__main__":

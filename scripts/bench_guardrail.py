@@ -1,10 +1,12 @@
 """What asking costs behind LiteLLM: the guardrail endpoint alone, and proxies with and without a guardrail.
 
 1. The endpoint: `stillwatch gate` on one core, asked as LiteLLM asks. As fast as it answers, and at a fixed rate.
-2. Proxies in front of one stand-in for a model server, in turns, at a fixed rate and on the same payloads: LiteLLM
-   without a guardrail, with stillwatch, with LiteLLM's own content filter; and `unmimic`, another proxy, beside the
-   model server asked directly. `unmimic` runs as its wheel installs: its input check needs a model and half a gigabyte
-   of prompts from the network and is off, its output checks run.
+2. Proxies in front of one stand-in for a model server, in turns and on the same payloads: LiteLLM without a guardrail,
+   with stillwatch, with LiteLLM's own content filter; and `unmimic`, another proxy, beside the model server asked
+   directly. `unmimic` runs as its wheel installs: its input check needs a model and half a gigabyte of prompts from the
+   network and is off, its output checks run. First as fast as each answers; then at a fixed rate that all of them
+   sustain: beyond what a proxy sustains, the length of its queue is measured and not what is added. Where there are two
+   cores or more, each proxy has the last one to itself, and everything else the others.
 
 A request counts from when it was due. Needs `make litellm` and `make unmimic`; what is missing is left out and said.
 Run it on a quiet machine:
@@ -42,6 +44,8 @@ _WORDS = (
     "the of to in and with about write explain compare list number answer question river table word".split()
 )
 _STARTED_S = 180.0
+_SHARE = 0.6
+"""Of what the slowest proxy sustains: the rate at which all are compared, where that is less than was asked for."""
 _FILTER = """
 guardrails:
   - guardrail_name: filter
@@ -143,19 +147,20 @@ def process(
 
 
 @contextmanager
-def gate(folder: Path, *, core: int | None = None) -> Iterator[int]:
+def gate(folder: Path, *, core: int | None = None, settings: str = "") -> Iterator[int]:
     """`stillwatch gate` with the policy that ships."""
-    port = _free()
+    port = free_port()
+    (folder / "settings.toml").write_text(settings, encoding="utf-8")
     args = [sys.executable, "-c", "from stillwatch.cli import main; main()", "gate", "--dir", "gate",
-            "--listen", f"127.0.0.1:{port}", "--quiet"]  # fmt: skip
+            "--listen", f"127.0.0.1:{port}", "--settings", "settings.toml", "--quiet"]  # fmt: skip
     with process(args, port, folder=folder, env={"PYTHONPATH": os.pathsep.join(sys.path)}, core=core):
         yield port
 
 
 @contextmanager
-def litellm(folder: Path, upstream: int, guardrails: str, key: str) -> Iterator[int]:
+def litellm(folder: Path, upstream: int, guardrails: str, key: str, core: int | None) -> Iterator[int]:
     """A LiteLLM proxy of one worker."""
-    port = _free()
+    port = free_port()
     (folder / f"config-{port}.yaml").write_text(_MODEL % upstream + guardrails, encoding="utf-8")
     program = ROOT / ".cache/litellm/bin/litellm"
     args = [str(program), "--config", f"config-{port}.yaml", "--host", "127.0.0.1", "--port", str(port)]
@@ -165,25 +170,24 @@ def litellm(folder: Path, upstream: int, guardrails: str, key: str) -> Iterator[
         "LITELLM_MASTER_KEY": key,
         "LITELLM_LOG": "ERROR",
     }
-    with process(args, port, folder=folder, env=env):
+    with process(args, port, folder=folder, env=env, core=core):
         yield port
 
 
 @contextmanager
-def unmimic(folder: Path, upstream: int) -> Iterator[int]:
+def unmimic(folder: Path, upstream: int, core: int | None) -> Iterator[int]:
     """The other proxy, as its wheel installs."""
-    port = _free()
+    port = free_port()
     args = [str(ROOT / ".cache/unmimic/bin/unmimic"), "serve", "--port", str(port),
             "--upstream", f"http://127.0.0.1:{upstream}/v1"]  # fmt: skip
-    with process(args, port, folder=folder, env={"NO_PROXY": "*"}):
+    with process(args, port, folder=folder, env={"NO_PROXY": "*"}, core=core):
         yield port
 
 
 def endpoint(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
     """The guardrail endpoint on one core."""
     made = asks(prompts(500, given.seed), accounts=100)
-    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
-    with gate(folder, core=cores[-1]) as port:
+    with gate(folder, core=_cores()[-1]) as port:
         asyncio.run(closed_loop(port, made, min(500, given.requests)))
         used = cpu_s(port)
         fast = asyncio.run(closed_loop(port, made, given.requests))
@@ -208,36 +212,70 @@ def proxies(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
     """Every proxy that is installed, in turns."""
     key = f"sk-{secrets.token_hex(32)}"
     requests = chats(prompts(500, given.seed + 1), key)
-    doors: dict[str, int] = {}
     missing: list[str] = []
     with ExitStack() as stack:
-        upstream = _free()
+        own = _apart(stack)
+        upstream = free_port()
         command = f"import asyncio; from scripts.bench_guardrail import model; asyncio.run(model({upstream}))"
         env = {"PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
         stack.enter_context(process([sys.executable, "-c", command], upstream, folder=folder, env=env))
-        doors["model server"] = upstream
+        doors = {"model server": upstream}
+        asked = 0
         if (ROOT / ".cache/litellm/bin/litellm").exists():
             asked = stack.enter_context(gate(folder))
             for name, text in (("LiteLLM", ""), ("LiteLLM, stillwatch", _ASKS % asked),
                                ("LiteLLM, its content filter", _FILTER)):  # fmt: skip
-                doors[name] = stack.enter_context(litellm(folder, upstream, text, key))
+                doors[name] = stack.enter_context(litellm(folder, upstream, text, key, own))
         else:
             missing.append("LiteLLM: make litellm")
         if (ROOT / ".cache/unmimic/bin/unmimic").exists():
-            doors["unmimic"] = stack.enter_context(unmimic(folder, upstream))
+            doors["unmimic"] = stack.enter_context(unmimic(folder, upstream, own))
         else:
             missing.append("unmimic: make unmimic")
+        fast = {name: _fast(port, requests, given.capacity_s) for name, port in doors.items()}
+        rate = sustained(given.rate, [done.per_s for name, done in fast.items() if name != "model server"])
         taken = {name: Volley() for name in doors}
-        for turn in range(given.turns + 1):
+        used = cpu_s(asked) if asked else 0.0
+        for turn in range(given.turns):
             for name, port in doors.items():
-                done = asyncio.run(open_loop(port, requests, given.rate, 2.0 if turn == 0 else given.seconds))
-                if turn:
-                    taken[name].add(done)
+                taken[name].add(asyncio.run(open_loop(port, requests, rate, given.seconds)))
+            print(f"turn {turn + 1} of {given.turns}", file=sys.stderr)
+        used = cpu_s(asked) - used if asked else 0.0
         decided = _lines(folder / "gate" / "decisions.jsonl")
     beside = {"model server": None, "LiteLLM": "model server", "unmimic": "model server"}
-    rows = [{"door": name, "beside": beside.get(name, "LiteLLM"), "answered": len(done.seconds), "failed": done.failed,
-             "ms": done.milliseconds()} for name, done in taken.items()]  # fmt: skip
-    return {"rate": given.rate, "rows": rows, "decided": decided, "missing": missing}
+    rows = [
+        {"door": name, "beside": beside.get(name, "LiteLLM"), "answered": len(done.seconds), "failed": done.failed,
+         "ms": done.milliseconds(), "sustains": round(fast[name].per_s, 1)}
+        for name, done in taken.items()
+    ]  # fmt: skip
+    asks_ = len(taken["LiteLLM, stillwatch"].seconds) if asked else 0
+    return {"asked_rate": given.rate, "rate": rate, "rows": rows, "decided": decided, "missing": missing,
+            "gate_cpu_ms_each": round(used / max(asks_, 1) * 1000, 3), "apart": own is not None}  # fmt: skip
+
+
+def _fast(port: int, requests: Sequence[bytes], seconds: float) -> Volley:
+    """As fast as a door answers, after some to warm up."""
+    asyncio.run(closed_loop(port, requests, 200))
+    return asyncio.run(closed_loop(port, requests, 100_000, seconds=seconds))
+
+
+def sustained(wanted: float, found: Sequence[float]) -> float:
+    """The rate at which proxies are compared: what was asked for, or what the slowest sustains with room to spare."""
+    return min(wanted, max(5.0, _SHARE * min(found, default=wanted / _SHARE) // 5 * 5))
+
+
+def _cores() -> list[int]:
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
+
+
+def _apart(stack: ExitStack) -> int | None:
+    """Keep this process and what it starts off the last core, which is the proxies'; None where there is but one."""
+    cores = _cores()
+    if len(cores) < 2:
+        return None
+    os.sched_setaffinity(0, set(cores[:-1]))
+    stack.callback(os.sched_setaffinity, 0, set(cores))
+    return cores[-1]
 
 
 def main() -> None:
@@ -251,7 +289,10 @@ def main() -> None:
     parser.add_argument(
         "--endpoint-rate", type=float, default=1_000.0, help="requests a second for the endpoint"
     )
-    parser.add_argument("--rate", type=float, default=200.0, help="requests a second for each proxy")
+    parser.add_argument("--rate", type=float, default=200.0, help="requests a second for each proxy, at most")
+    parser.add_argument(
+        "--capacity-s", type=float, default=6.0, help="seconds for each proxy, as fast as it answers"
+    )
     parser.add_argument("--seconds", type=float, default=10.0, help="length of one turn")
     parser.add_argument("--turns", type=int, default=4, help="turns for each proxy")
     parser.add_argument("--seed", type=int, default=7)
@@ -273,7 +314,7 @@ def _lines(path: Path) -> int:
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
-def _free() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as sock:
         return int(sock.getsockname()[1])
 

@@ -116,7 +116,7 @@ def ask(desk: Desk, largest: int) -> None:
         timed("first page of the largest case", lambda: cases.accounts(work, largest))
         timed("page 500 of the largest case", lambda: cases.accounts(work, largest, offset=50_000))
         timed("accounts by beginning of id", lambda: cases.accounts(work, largest, search="acct-7f"))
-        timed("cases of an account", lambda: cases.cases_of(work, some))
+        timed("cases of an account", lambda: cases.listing(work, cases.CaseFilter(account_id=some)))
         timed("appeals and overturn rate", lambda: (appeals.listing(work), correcting.overturned(work)))
         timed("audit record, newest page", lambda: audit.entries(conn))
         timed("targets of a plan for the largest case", lambda: planning.targets(work, case), times=3)

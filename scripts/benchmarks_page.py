@@ -68,8 +68,7 @@ def main() -> None:
             lines += real(json.loads((DATA / file).read_text("utf-8")), title, about, told)
     bench = DATA / "bench.json"
     if bench.exists():
-        data = json.loads(bench.read_text("utf-8"))
-        lines += speed(data["rows"], data["machine"])
+        lines += speed(json.loads(bench.read_text("utf-8")))
         lines += ["", "Command: `make bench`.", ""]
         extra = Path("docs/_speed.md")
         if extra.exists():

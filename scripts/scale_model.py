@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scripts.benchmarks.words import of_another_program
+
 DATA = Path("docs/data")
 PAGE = Path("docs/scaling.md")
 BEGIN, END = "<!-- begin: scripts.scale_model -->", "<!-- end: scripts.scale_model -->"
@@ -75,11 +77,12 @@ def render() -> str:
     sizes = [float(row["counts"]["exchanges"]) for row in rows]
     total = power_law(sizes, [row["timings"]["total"] for row in rows])
     slope, start, _ = line(sizes, [float(row["peak_memory_bytes"]) for row in rows])
-    machine = json.loads((DATA / "bench.json").read_text("utf-8"))["machine"]
+    bench = json.loads((DATA / "bench.json").read_text("utf-8"))
     return "\n".join(
         [
             f"Measured: {len(rows)} sizes, {sizes[0]:,.0f} to {sizes[-1]:,.0f} exchanges, one run each (`make bench`).",
-            machine,
+            bench["machine"],
+            *of_another_program(bench.get("code")),
             "",
             *_steps(rows, sizes, total),
             "",

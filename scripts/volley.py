@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -29,6 +30,11 @@ class Volley:
         self.seconds += other.seconds
         self.failed += other.failed
         self.took_s += other.took_s
+
+    @property
+    def per_s(self) -> float:
+        """Answers a second."""
+        return len(self.seconds) / self.took_s if self.took_s else 0.0
 
     def milliseconds(self) -> dict[str, float]:
         """Percentiles."""
@@ -76,13 +82,17 @@ async def open_loop(
     return done
 
 
-async def closed_loop(port: int, requests: Sequence[bytes], number: int, *, lines: int = 16) -> Volley:
-    """Send so many requests, each connection its next as soon as its last is answered."""
+async def closed_loop(
+    port: int, requests: Sequence[bytes], number: int, *, lines: int = 16, seconds: float = math.inf
+) -> Volley:
+    """Send so many requests, or for so long, each connection its next as soon as its last is answered."""
     done = Volley()
 
     async def client(place: int) -> None:
         line = await asyncio.open_connection(_HOST, port)
         for at in range(place, number, lines):
+            if time.perf_counter() >= end:
+                break
             began = time.perf_counter()
             if await _asked(line, requests[at % len(requests)]):
                 done.seconds.append(time.perf_counter() - began)
@@ -93,6 +103,7 @@ async def closed_loop(port: int, requests: Sequence[bytes], number: int, *, line
         line[1].close()
 
     began = time.perf_counter()
+    end = began + seconds
     await asyncio.gather(*(client(place) for place in range(lines)))
     done.took_s = time.perf_counter() - began
     return done

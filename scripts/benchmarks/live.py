@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from typing import Any
 
 TITLE = ["", "## Live decisions and intake", "",
@@ -50,20 +51,34 @@ def guardrail(row: dict[str, Any]) -> list[str]:
         ]
     if part := row.get("proxies"):
         by_name = {each["door"]: each for each in part["rows"]}
-        lines += ["", f"One worker of each proxy, {part['rate']:g} requests/s, the same payloads, in turns:", "",
-                  "| through | p50 ms | p90 ms | p99 ms | added at p50 | at p99 | beside | answered | failed |",
-                  "|---|---|---|---|---|---|---|---|---|"]  # fmt: skip
+        lines += ["", _how(part), "",
+                  "| through | sustains /s | p50 ms | p90 ms | p99 ms | added at p50 | at p99 | beside | answered | failed |",
+                  "|---|---|---|---|---|---|---|---|---|---|"]  # fmt: skip
         for each in part["rows"]:
             lines.append(_proxy(each, by_name.get(each["beside"])))
-        lines += ["", f"stillwatch decided {part['decided']:,} times. `unmimic` runs without its input check, which needs a model"
-                  " and prompts from the network. A proxy that cannot keep up lets requests wait, and the wait is counted."]  # fmt: skip
+        lines += ["", f"stillwatch decided {part['decided']:,} times, with {part['gate_cpu_ms_each']:.2f} ms of its own CPU for each"
+                  " request: the rest of what is added is LiteLLM's own call of a guardrail. `unmimic` runs without its input"
+                  " check, which needs a model and prompts from the network."]  # fmt: skip
         lines += [f"Left out: {name}." for name in part["missing"]]
     return lines
 
 
+def _how(part: dict[str, Any]) -> str:
+    """At what rate the proxies were compared, and why."""
+    where = ", on a core of its own" if part["apart"] else ""
+    words = f"One worker of each proxy{where}, the same payloads, in turns, {part['rate']:g} requests/s due at fixed times."
+    if part["rate"] < part["asked_rate"]:
+        words += (
+            f" At {part['asked_rate']:g}/s, as was set before, one of these proxies cannot keep up on this machine, and its queue would"
+            " be measured; so the rate is six tenths of what the slowest sustains (16 connections, each asking again at once)."
+        )
+    return words
+
+
 def _proxy(each: dict[str, Any], beside: dict[str, Any] | None) -> str:
     own, other = each["ms"], beside["ms"] if beside else {}
-    cells = [f"{own[p]:.2f}" if p in own else "-" for p in ("p50", "p90", "p99")]
+    cells = [f"{each['sustains']:,.0f}"]
+    cells += [f"{own[p]:.2f}" if p in own else "-" for p in ("p50", "p90", "p99")]
     cells += [f"{own[p] - other[p]:.2f}" if p in own and p in other else "" for p in ("p50", "p99")]
     cells += [beside["door"] if beside else "", f"{each['answered']:,}", str(each["failed"])]
     return f"| {each['door']} | " + " | ".join(cells) + " |"
@@ -78,6 +93,21 @@ def envoy(row: dict[str, Any]) -> list[str]:
         a, b = row["without_ms"][p], row["with_ms"][p]
         lines.append(f"| {p} | {a:.2f} | {b:.2f} | {b - a:.2f} |")
     return [*lines, "", f"The processor used {row['cpu_ms_each']:.2f} ms of CPU for each call."]
+
+
+def replicas(row: dict[str, Any]) -> list[str]:
+    """How soon replicas have what is published."""
+    lines = ["", "### Replicas", "", row["machine"], "",
+             f"{row['replicas']} gates on one store ({row['store']}) that look every {row['poll_s']:g} s: seconds from before something is"
+             " published until the last of them has it in force.", "",
+             "| published | times | median s | longest s | within 1 s |", "|---|---|---|---|---|"]  # fmt: skip
+    size = f"a table of {row['accounts']:,} accounts ({row['table_bytes'] / 1e6:.0f} MB)"
+    for name, found in (("a kill switch", row["kill_s"]), (size, row["table_s"])):
+        soon = sum(each <= 1.0 for each in found)
+        lines.append(
+            f"| {name} | {len(found)} | {statistics.median(found):.2f} | {max(found):.2f} | {soon} |"
+        )
+    return lines
 
 
 def intake(row: dict[str, Any]) -> list[str]:
@@ -96,4 +126,10 @@ def _ms(at: dict[str, float]) -> str:
     return ", ".join(f"{p} {at[p]:.2f} ms" for p in ("p50", "p90", "p99") if p in at)
 
 
-FILES = (("decide.json", decide), ("gate.json", guardrail), ("envoy.json", envoy), ("intake.json", intake))
+FILES = (
+    ("decide.json", decide),
+    ("gate.json", guardrail),
+    ("envoy.json", envoy),
+    ("replicas.json", replicas),
+    ("intake.json", intake),
+)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from scripts.benchmarks.words import of_another_program
 
-def speed(rows: list[dict[str, Any]], machine: str) -> list[str]:
-    """Wall time and memory by size."""
+
+def speed(data: dict[str, Any]) -> list[str]:
+    """Wall time and memory by size, and of which program."""
+    rows = data["rows"]
     out = [
         "",
         "## Speed",
         "",
-        machine,
+        data["machine"],
+        *of_another_program(data.get("code")),
         "",
         "| exchanges | accounts | wall s | exchanges/s | peak memory |",
         "|---|---|---|---|---|",

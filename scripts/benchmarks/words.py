@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from stillwatch.lab.scoring.rates import rate_of
+from stillwatch.lab.suite.code import code_digest
 
 CARRIED = Path("docs/data/carried.json")
 
@@ -82,8 +83,8 @@ def carried() -> dict[str, str]:
 
 
 def states(rows: list[dict[str, Any]]) -> list[str]:
-    """Which states of our own program made the figures, when it was more than one."""
-    made: dict[str, set[str]] = {}
+    """Which states of our own program made the figures, when it was more than one: of a split suite also which worlds."""
+    made: dict[str, dict[str, set[str]]] = {}
     same = carried()
     for r in rows:
         own = r.get("detector", {}).get("kind") == "own"
@@ -91,23 +92,35 @@ def states(rows: list[dict[str, Any]]) -> list[str]:
         for _ in same:
             code = same.get(code, code)
         if code:
-            made.setdefault(code, set()).add(r["suite"])
+            made.setdefault(code, {}).setdefault(r["suite"], set()).add(str(r.get("scenario", r["suite"])))
     if len(made) < 2:
         return []
-    told = "; ".join(f"`{code}`: {', '.join(sorted(suites))}" for code, suites in sorted(made.items()))
+    told = "; ".join(
+        f"`{code}`: {', '.join(_part(name, suites[name], made) for name in sorted(suites))}"
+        for code, suites in sorted(made.items())
+    )
     return [
         "",
-        f"Figures of our own detector come from {len(made)} states of the program, by digest: {told}. {DIFFERENCE}",
+        f"Figures of our own detector come from {len(made)} states of the program, by digest: {told}. Figures of two states"
+        " cannot be held against each other. `make study` runs again what is not of the present state.",
     ]
 
 
-DIFFERENCE = (
-    "Of the ladder, rungs L0 to L4 are of the newest state and L5 to L8 of the one before. The newest compares events between accounts with chance in two ways (decision 0004) and reads and scores faster, with the same bytes as result."
-    " The state before it asked only the second of the two, which sees less of a small part of a campaign; the two oldest, `97003286f9ff8269` and `c9b43d494501dd66`,"
-    " only the first, and differ from each other in the last condition on `act` (decision 0007). The landed form was chosen because the demonstration day lost members under the one before, when the ladder's"
-    " figures of that one had been seen: they were no reason, but nobody can take that back. The program as it stands differs from the newest state"
-    " in the chance of an event across a cut, which had been understated by half. `make study` runs again what is not of the present state."
-)
+def _part(suite: str, worlds: set[str], made: dict[str, dict[str, set[str]]]) -> str:
+    """A suite, and its worlds where other states made some of it."""
+    split = sum(suite in suites for suites in made.values()) > 1
+    return f"{suite} ({', '.join(sorted(worlds))})" if split else suite
+
+
+def of_another_program(code: str | None) -> list[str]:
+    """A warning for figures of speed that another state of the program made; a result that is the same says nothing of speed."""
+    if code == code_digest("own"):
+        return []
+    by = f"with the digest `{code}`" if code else "whose digest was not written down"
+    return [
+        "",
+        f"**These figures are of an earlier state of the program**, {by}. `make bench` measures the present one.",
+    ]
 
 
 def flips(rows: list[dict[str, Any]]) -> tuple[int, int]:

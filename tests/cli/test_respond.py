@@ -47,6 +47,12 @@ def test_from_a_run_to_a_takedown_and_back(store: Any) -> None:
     assert real.exit_code == 2 and "customers could not be told" in real.stderr
     real = store("plan", "make", "K-1", "block", "--by", "webhook", "--without-notices", "--json")
     digest = json.loads(real.stdout)["plan"]["digest"]
+    held = json.loads(real.stdout)["accounts"]
+    assert held["total"] == json.loads(real.stdout)["plan"]["account_count"]
+    shown = store("plan", "show", "P-2", "--most", "1").stdout
+    assert "nobody is told by this plan" in shown
+    assert f"{held['rows'][0]['account_id']}  act, stage 1, waiting" in shown
+    assert ("--from 2" in shown) == (held["total"] > 1)
     assert "may not do this" in store("plan", "approve", "P-2", "--digest", digest[:8]).stderr
     assert "1 of 1" in store("plan", "approve", "P-2", "--digest", digest[:8], "--as", "pia").stdout
     assert store("plan", "approve", "P-2", "--withdraw").exit_code == 0

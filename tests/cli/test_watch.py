@@ -80,5 +80,5 @@ def test_a_status_is_plain_and_harmless() -> None:
     assert "\x1b" not in text
     assert "running as process 9" in text
     assert "begun and not finished" in text
-    assert "group G-1: 4 accounts, since s, pool" in text
+    assert "group G-1: 4 accounts, since s, not firmly claimed" in text
     assert "of no use: x\\x1b]0;y\\x07.log: not a log" in text

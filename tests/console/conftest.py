@@ -69,13 +69,15 @@ class Visitor:
 
     app: Any
     headers: dict[str, str] = field(default_factory=dict)
+    peer: str = "192.0.2.7"
+    """Where its connection comes from."""
     cookies: httpx.Cookies = field(default_factory=httpx.Cookies)
 
     def ask(self, method: str, path: str, **more: Any) -> httpx.Response:
         """One request; redirects are not followed."""
 
         async def once() -> httpx.Response:
-            transport = httpx.ASGITransport(self.app, raise_app_exceptions=False, client=("192.0.2.7", 1))
+            transport = httpx.ASGITransport(self.app, raise_app_exceptions=False, client=(self.peer, 1))
             async with httpx.AsyncClient(transport=transport, base_url=BASE, cookies=self.cookies) as client:
                 answer = await client.request(
                     method, path, headers=self.headers | more.pop("headers", {}), **more

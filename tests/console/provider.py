@@ -23,7 +23,9 @@ from joserfc.jwk import RSAKey
 
 CLIENT, SECRET = "stillwatch", "a secret of the client"
 KEY = RSAKey.generate_key(2048, {"kid": "one", "use": "sig", "alg": "RS256"})
+NEW = RSAKey.generate_key(2048, {"kid": "two", "use": "sig", "alg": "RS256"})
 OTHER = RSAKey.generate_key(2048, {"kid": "one", "use": "sig", "alg": "RS256"})
+ASKED = {"keys": 0}
 NEXT: dict[str, Any] = {}
 CODES: dict[str, dict[str, str]] = {}
 
@@ -50,7 +52,11 @@ class Handler(BaseHTTPRequestHandler):
                 "token_endpoint": f"{self.base}/token", "jwks_uri": f"{self.base}/keys",
             })  # fmt: skip
         elif url.path == "/keys":
-            self._json({"keys": [KEY.as_dict(private=False)]})
+            ASKED["keys"] += 1
+            turned = NEXT.get("key") == "two"
+            self._json({"keys": [k.as_dict(private=False) for k in ([KEY, NEW] if turned else [KEY])]})
+        elif url.path == "/asked":
+            self._json(ASKED)
         elif (
             url.path == "/authorize"
             and asked.get("client_id") == CLIENT
@@ -90,7 +96,9 @@ class Handler(BaseHTTPRequestHandler):
             "iss": self.base, "aud": CLIENT, "iat": now, "exp": now + 300, "nonce": asked["nonce"],
             **NEXT.get("claims", {}),
         }  # fmt: skip
-        token = jwt.encode({"alg": "RS256", "kid": "one"}, claims, OTHER if NEXT.get("forged") else KEY)
+        kid = NEXT.get("key", "one")
+        key = OTHER if NEXT.get("forged") else KEY if kid == "one" else NEW
+        token = jwt.encode({"alg": "RS256", "kid": kid}, claims, key)
         self._json({"access_token": "x", "token_type": "Bearer", "id_token": token})
 
     def _json(self, value: Any, status: int = 200) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 from dataclasses import replace
 from datetime import timedelta
@@ -12,12 +13,17 @@ from typing import Any
 
 import pytest
 
+from stillwatch.console.app import make_app
+from stillwatch.console.lookups import cases_by_campaign
 from stillwatch.console.site import Site
 from stillwatch.respond import audit
 from stillwatch.respond import tables as t
+from stillwatch.respond.appeals import MOST_BYTES, MOST_DOCUMENTS
 from stillwatch.respond.work import added
+from stillwatch.settings import Settings
 from stillwatch.wiring.gate_folder import read_switches
-from tests.console.conftest import SAME, House, Visitor
+from stillwatch.wiring.takedown import run_plan
+from tests.console.conftest import SAME, House, Visitor, with_console
 from tests.console.test_pages import quiet
 from tests.report.factory import HOSTILE
 
@@ -33,6 +39,14 @@ def filed(house: House) -> str:
     assert ana.post("/file", token(house, ana)).status_code == 303
     rows = house.program("ana").get("/api/v1/cases?limit=100").json()["rows"]
     return str(max((r for r in rows if r["kind"] == "campaign"), key=lambda r: r["account_count"])["id"])
+
+
+def test_every_campaign_of_a_run_finds_its_case(house: House, filed: str) -> None:
+    """Also in a run of more campaigns than one question to the store may name."""
+    with house.site.desk.look(house.someone("ana").person) as work:
+        found = cases_by_campaign(work, [*(f"0-{n}" for n in range(40_000)), *house.site.run.campaigns])
+    assert set(found) == set(house.site.run.campaigns)
+    assert filed in {case.id for case in found.values()}
 
 
 def finished(house: House, plan: str) -> dict[str, Any]:
@@ -86,6 +100,70 @@ def test_who_made_a_plan_does_not_agree_to_it(house: House, filed: str) -> None:
     other = agree | {"digest": "0" * 64}
     assert pia.post(f"{made}/decide", token(house, pia) | other).status_code == 400
     assert pia.post(f"{made}/decide", token(house, pia) | agree).status_code == 303
+
+
+def test_the_page_of_a_plan_says_whom_it_is_about_and_who_is_told(house: House, filed: str) -> None:
+    """Account by account, page by page, as the API does; without notices it promises no link."""
+    ana, program = house.visitor("ana"), house.program("ana")
+    told = {"measure": "block", "executor": "dry-run", "reason": "campaign_member", "order": "staged"}
+    silent = ana.post(f"/cases/{filed}/plan", token(house, ana) | told).headers["location"].split("?")[0]
+    page = ana.get(silent).text
+    assert "Nobody is told" in page
+    assert "holds a link to appeal" not in page
+    rows = program.get(f"/api/v1{silent}/accounts?limit=1000").json()
+    assert {r["kind"] for r in rows["rows"]} == {"act"}
+    assert (
+        rows["total"] == len(rows["rows"]) == program.get(f"/api/v1{silent}").json()["plan"]["account_count"]
+    )
+    assert program.get(f"/api/v1{silent}/accounts?offset=1&limit=1").json()["rows"] == rows["rows"][1:2]
+    assert re.search(rf'<th scope="row" class="mono">{rows["rows"][0]["account_id"]}<', page)
+    assert "without a wait" in page
+    past = ana.get(f"{silent}?offset={rows['total']}").text
+    assert 'rel="prev"' in past
+    open_ = ana.post(f"/cases/{filed}/plan", token(house, ana) | told | {"notices": "yes"}).headers[
+        "location"
+    ]
+    assert "holds a link to appeal" in ana.get(open_).text
+
+
+def test_a_plan_under_way_can_be_taken_back(
+    house: House, filed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page offers it while it runs; it is carried out even when it is asked at the very end."""
+    ana, pia = house.visitor("ana"), house.visitor("pia")
+    told = {"measure": "block", "executor": "dry-run", "reason": "campaign_member"}
+    plan = ana.post(f"/cases/{filed}/plan", token(house, ana) | told).headers["location"].split("?")[0]
+    name = plan.rsplit("/", 1)[1]
+    at_the_end, go_on = threading.Event(), threading.Event()
+
+    def held(*args: Any, **options: Any) -> dict[str, Any]:
+        done = run_plan(*args, **options)
+        at_the_end.set()
+        assert go_on.wait(30)
+        return done
+
+    monkeypatch.setattr("stillwatch.console.running.run_plan", held)
+    assert pia.post(f"{plan}/run", token(house, pia)).status_code == 303
+    assert at_the_end.wait(30)
+    assert "Take everything back" in pia.get(plan).text
+    assert pia.post(f"{plan}/undo", token(house, pia) | {"reason": "stop"}).status_code == 303
+    go_on.set()
+    assert finished(house, name)["plan"]["state"] == "undone"
+
+
+def test_all_that_the_appeal_page_invites_is_taken(house: House, filed: str) -> None:
+    """Five documents of 5 MiB, with the bounds as they ship and with the smallest that may be set."""
+    secret = an_appeal(house, filed)
+    with pytest.raises(ValueError, match="max_body_bytes"):
+        with_console(max_body_bytes=MOST_DOCUMENTS * MOST_BYTES + 2**20 - 1)
+    app = make_app(
+        replace(house.site, settings=with_console(max_body_bytes=MOST_DOCUMENTS * MOST_BYTES + 2**20))
+    )
+    one = b"x" * MOST_BYTES
+    files = [("documents", (f"{k}.txt", one, "text/plain")) for k in range(MOST_DOCUMENTS)]
+    answer = Visitor(app).post(f"/appeal/{secret}", {"statement": "ours", "kind": "other"}, files=files)
+    assert answer.status_code == 303
+    assert Settings().console.max_body_bytes >= MOST_DOCUMENTS * MOST_BYTES + 2**20
 
 
 def test_a_plan_that_cannot_be_carried_out_says_why(house: House, filed: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -47,7 +47,8 @@ def plan(on: journeys.Stage, case: str) -> str:
 def test_the_first_sign_in(on: journeys.Stage) -> None:
     """From the printed password to the page of people, with a second factor set on the way."""
     journeys.first_sign_in(on)
-    assert on.site.kept.by_name("admin").totp_sealed is not None  # type: ignore[union-attr]
+    admin = on.site.kept.by_name("admin")
+    assert admin is not None and admin.totp_sealed is not None
 
 
 def test_a_campaign_is_triaged(on: journeys.Stage, case: str) -> None:
@@ -61,7 +62,7 @@ def test_a_takedown_needs_two_others_and_acts_on_each_account_once(on: journeys.
     acted = [m["account_id"] for m in on.told.messages if m["kind"] == "act" and not m["undo"]]
     assert len(acted) == len(set(acted)) > 10
     assert set(on.told.links()) == set(acted)
-    with on.site.desk.look(on.site.kept.by_name("otto").person) as work:  # type: ignore[union-attr]
+    with on.site.desk.look(on.site.desk.person("otto")) as work:
         agreed = audit.entries(work.conn, what="plan.approve", subject=plan).rows
     assert {line.person_name for line in agreed} == {"pia", "quin"}
 
@@ -83,12 +84,14 @@ def test_exemplars_are_unlocked_by_two_and_read_on_record(on: journeys.Stage, ca
 
 @pytest.mark.skipif(not AXE.is_file(), reason="axe-core was not fetched; make vendor")
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_pages_are_accessible(on: journeys.Stage, case: str, plan: str, theme: str) -> None:
+def test_pages_are_accessible(
+    on: journeys.Stage, case: str, plan: str, theme: Literal["light", "dark"]
+) -> None:
     """No violation of WCAG 2.2 A and AA that axe can see, in either theme."""
     page = on.page("ana")
     campaign = next(iter(on.site.run.campaigns))
     found: dict[str, Any] = {}
-    page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+    page.emulate_media(color_scheme=theme)
     paths = [
         "/accounts",
         "/cases",

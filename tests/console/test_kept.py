@@ -9,11 +9,11 @@ from datetime import timedelta
 
 import pytest
 
-from stillwatch.console.signin.kept import Kept
+from stillwatch.console.signin.kept import Kept, bind
 from stillwatch.console.signin.seals import Seals
 from stillwatch.console.signin.sessions import Sessions
 from stillwatch.records import Role
-from stillwatch.respond import PROGRAM, people
+from stillwatch.respond import PROGRAM, Unfit, people
 from stillwatch.wiring.desk import Desk
 from tests.protect.making import NOW
 from tests.respond.conftest import KINDS, Servers
@@ -38,7 +38,10 @@ def test_secrets_and_sessions_come_back_as_they_were(desk: Desk) -> None:
     assert (ana.person.roles, ana.must_enrol) == (frozenset({Role.ANALYST}), False)
     kept.set_password(ana.person.person_id, "hash")
     kept.set_factor(ana.person.person_id, "sealed", 7)
-    kept.set_subject(ana.person.person_id, "https://login.example.com", "u-1")
+    with desk.work(PROGRAM) as work:
+        bind(work, ana.person, "https://login.example.com", "u-1")
+    with pytest.raises(Unfit, match="already known"), desk.work(PROGRAM) as work:
+        bind(work, ana.person, "https://login.example.com", " u-1 ")
     again = kept.by_subject("https://login.example.com", "u-1")
     assert again is not None
     assert (again.password_hash, again.totp_sealed, again.totp_step, again.has_subject) == (

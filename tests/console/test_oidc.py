@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -12,9 +13,10 @@ from typing import Any
 import httpx
 import pytest
 
-from stillwatch.console.serving import Places, open_site
-from stillwatch.errors import ConfigError
+from stillwatch.console.serving import Places, first_admin, open_site
+from stillwatch.errors import ConfigError, UpstreamError
 from stillwatch.records import Role
+from stillwatch.respond import audit, people
 from tests.console.conftest import BASE, Clock, House, Visitor, furnish, with_console
 from tests.console.provider import CLIENT, SECRET
 
@@ -130,6 +132,111 @@ def test_nobody_takes_the_account_of_another_by_its_name(house: House, provider:
     """A second person whom the provider calls by the same name is another person, and does not come in as the first."""
     assert come_in(house, provider, house.stranger(), claims=ANN).status_code == 200
     assert come_in(house, provider, house.stranger(), claims=ANN | {"sub": "u-2"}).status_code == 403
+
+
+def test_a_person_without_a_password_is_not_joined_by_name_either(house: House, provider: str) -> None:
+    """Somebody who was added on the command line stays out of reach of whoever has the name at the provider."""
+    with house.site.work(house.someone("adam").person) as work:
+        people.add(work, "ann-o-neill", [Role.APPROVER])
+    assert come_in(house, provider, house.stranger(), claims=ANN).status_code == 403
+    known = house.someone("ann-o-neill")
+    assert (known.has_subject, known.person.roles) == (False, {Role.APPROVER})
+
+
+def test_an_admin_adds_somebody_by_the_name_that_the_provider_has(house: House, provider: str) -> None:
+    """The subject lets them in, under whatever name; without one, or with a known one, nobody is added."""
+    adam = house.visitor("adam")
+    new = {"csrf": house.csrf(adam), "name": "annie", "roles": "viewer", "sign_in": "provider"}
+    assert adam.post("/people", new).status_code == 400
+    assert house.site.kept.by_name("annie") is None
+    assert adam.post("/people", new | {"subject": "u-1"}).status_code == 200
+    assert adam.post("/people", new | {"subject": "u-1", "name": "other"}).status_code == 400
+    assert house.site.kept.by_name("other") is None
+    assert come_in(house, provider, house.stranger(), claims=ANN).status_code == 200
+    assert house.someone("annie").person.roles == {Role.ANALYST}
+    assert house.site.kept.by_name("ann-o-neill") is None
+
+
+def test_nothing_is_kept_of_somebody_who_could_not_be_bound(
+    house: House, provider: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Adding a person and binding them to the provider is one step."""
+
+    def fails(*_: object) -> None:
+        raise UpstreamError("the store went away")
+
+    monkeypatch.setattr("stillwatch.console.pages.provider.bind", fails)
+    assert come_in(house, provider, house.stranger(), claims=ANN).status_code == 503
+    assert house.site.kept.by_name("ann-o-neill") is None
+
+
+def test_where_no_admin_can_come_in_one_gets_a_password(house: House) -> None:
+    """Also with a provider, which knows none of the store's admins by name."""
+    house.site.kept.set_password(house.someone("adam").person.person_id, None)
+    assert first_admin(house.site) is not None
+
+
+def test_a_token_of_somebody_of_the_provider_ends_with_a_session(house: House, provider: str) -> None:
+    """Who has left the provider's groups is out within hours, programs included."""
+    ann = house.stranger()
+    come_in(house, provider, ann, claims=ANN)
+    made = ann.post("/me/token", {"csrf": house.csrf(ann), "label": "nightly"})
+    token = re.search(r"<code>(swt_[\w-]+)</code>", made.text)
+    assert token
+    program = Visitor(house.app, {"authorization": f"Bearer {token[1]}"})
+    assert program.get("/api/v1/me").status_code == 200
+    house.clock.forward(hours=house.site.settings.console.session_h)
+    assert program.get("/api/v1/me").status_code == 401
+
+
+def test_another_key_of_the_provider_is_looked_up(house: House, provider: str) -> None:
+    """Once a minute at most, so that made-up keys do not make the console ask and ask."""
+    assert come_in(house, provider, house.stranger(), claims=ANN).status_code == 200
+    turned = {"claims": ANN, "key": "two"}
+    assert come_in(house, provider, house.stranger(), **turned).status_code == 400
+    house.clock.forward(seconds=61)
+    before = asked_for_keys(provider)
+    assert come_in(house, provider, house.stranger(), **turned).status_code == 200
+    for _ in range(3):
+        assert come_in(house, provider, house.stranger(), **(turned | {"key": "three"})).status_code == 400
+    assert asked_for_keys(provider) == before + 1
+
+
+def asked_for_keys(provider: str) -> int:
+    """How often the provider was asked for its keys."""
+    return int(httpx.get(f"{provider}/asked").json()["keys"])
+
+
+def test_coming_back_again_and_again_waits(house: House) -> None:
+    """What strangers make up leaves a bounded number of lines, and others still come in."""
+    answers = [house.stranger().get("/sign-in/oidc/back?code=x&state=y") for _ in range(40)]
+    assert [a.status_code for a in answers] == [400] * 30 + [429] * 10
+    assert int(answers[-1].headers["retry-after"]) > 0
+    with house.site.desk.look(house.someone("otto").person) as work:
+        assert audit.entries(work.conn, what="sign_in.refuse").total == 30
+    assert Visitor(house.app, peer="192.0.2.9").get("/sign-in/oidc/back?code=x&state=y").status_code == 400
+
+
+def test_a_provider_that_is_away_is_not_asked_at_every_click(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failure holds for half a minute; nobody waits behind somebody who waits."""
+    provider = house.site.provider
+    assert provider is not None
+    asked: list[int] = []
+
+    def away() -> Any:
+        asked.append(1)
+        raise UpstreamError("the provider cannot be asked")
+
+    monkeypatch.setattr(provider, "_ask", away)
+    assert [house.stranger().get("/sign-in/oidc").status_code for _ in range(3)] == [503] * 3
+    assert len(asked) == 1
+    house.clock.forward(seconds=31)
+    assert house.stranger().get("/sign-in/oidc").status_code == 503
+    assert len(asked) == 2
+    with provider._lock:
+        assert "slow to answer" in house.stranger().get("/sign-in/oidc").text
 
 
 def test_an_admin_keeps_somebody_of_the_provider_out(house: House, provider: str) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from stillwatch.console.serving import first_admin
+from stillwatch.console.serving import Places, first_admin
 from stillwatch.console.signin import passwords
 from stillwatch.console.signin.register import PROGRAM
 from stillwatch.respond import audit
-from tests.console.conftest import PASSWORD, House
+from tests.console.conftest import PASSWORD, TEAM, Clock, House, Visitor, furnish, with_console
 
 
 def form(house: House, name: str = "ana", **other: str) -> dict[str, str]:
@@ -53,8 +56,58 @@ def test_too_many_failures_wait(house: House) -> None:
     answer = house.stranger().post("/sign-in", form(house))
     assert answer.status_code == 429
     assert int(answer.headers["retry-after"]) > 0
+    elsewhere = Visitor(house.app, peer="192.0.2.9")
+    assert elsewhere.post("/sign-in", form(house, "vera")).status_code == 303
     house.clock.forward(minutes=16)
     assert house.stranger().post("/sign-in", form(house)).status_code == 303
+
+
+def test_what_is_not_even_looked_at_leaves_no_line(house: House) -> None:
+    """A stranger who goes on trying does not write the audit record full."""
+    for _ in range(40):
+        house.stranger().post("/sign-in", form(house, "nobody", password="guess guess guess"))
+    with house.site.desk.look(house.someone("otto").person) as work:
+        assert audit.entries(work.conn, what="sign_in.refuse").total == 5
+
+
+PROXY = "10.0.0.2"
+
+
+@pytest.fixture
+def behind(tmp_path: Path, run_folder: Path, first_store: Path, kept_password: str) -> Iterator[House]:
+    """A console behind two proxies."""
+    shutil.copy(first_store, tmp_path / "store.db")
+    places = Places(run_folder, f"sqlite:///{tmp_path / 'store.db'}", tmp_path)
+    made = furnish(places, with_console(trusted_proxies=["10.0.0.0/8"]), kept_password, Clock())
+    yield made
+    made.site.desk.close()
+
+
+def forwarded(house: House, hops: str, peer: str = PROXY) -> Visitor:
+    """A client of whom proxies say something."""
+    return Visitor(house.app, {"x-forwarded-for": hops}, peer)
+
+
+def test_behind_a_proxy_one_client_does_not_lock_out_another(behind: House) -> None:
+    """Whatever it writes into the header itself; and the session page shows the client's own address."""
+    for k in range(40):
+        name = list(TEAM)[k % len(TEAM)]
+        forwarded(behind, f"203.0.113.{k}, 198.51.100.1, 10.9.9.9").post(
+            "/sign-in", form(behind, name, password="guess guess guess")
+        )
+    assert forwarded(behind, "198.51.100.1").post("/sign-in", form(behind)).status_code == 429
+    other = forwarded(behind, "198.51.100.2")
+    assert other.post("/sign-in", form(behind)).status_code == 303
+    assert "198.51.100.2" in other.get("/me").text
+
+
+def test_only_a_trusted_proxy_says_where_a_client_is(behind: House) -> None:
+    """From anybody else the header is not read: nobody gets new tries by inventing addresses."""
+    for k in range(5):
+        wrong = form(behind, password="guess guess guess")
+        assert forwarded(behind, f"203.0.113.{k}", "198.51.100.7").post("/sign-in", wrong).status_code == 401
+    again = forwarded(behind, "203.0.113.99", "198.51.100.7")
+    assert again.post("/sign-in", form(behind)).status_code == 429
 
 
 def test_a_code_is_good_once(house: House) -> None:
@@ -176,6 +229,28 @@ def test_where_nobody_can_come_in_one_admin_gets_a_password(house: House) -> Non
     assert given[0].name == "adam"
     assert passwords.matches(house.someone("adam").password_hash, given[1])
     assert first_admin(house.site) is None
+
+
+def test_an_admin_who_cannot_come_in_gets_a_password_though_others_can(house: House) -> None:
+    """Somebody has to keep people and grants; a provider in the settings lets no admin in by itself."""
+    house.site.kept.set_password(house.someone("adam").person.person_id, None)
+    given = first_admin(house.site)
+    assert given is not None
+    assert given[0].name == "adam"
+
+
+@pytest.mark.parametrize(
+    "path", ["/me/token", "/me/password", "/me/end/x", "/people", "/people/vera/roles", "/people/vera/reset",
+             "/people/vera/sign-out"],
+)  # fmt: skip
+def test_a_token_makes_no_further_way_in(house: House, path: str) -> None:
+    """Who finds a program's token can neither make another nor reset somebody's sign-in."""
+    told = {"label": "x", "old": PASSWORD, "new": "another four words", "name": "nina", "roles": "viewer"}
+    for name in ("ana", "adam"):
+        answer = house.program(name).post(path, told)
+        assert answer.status_code == 403
+        assert "program" in answer.text
+    assert house.site.kept.by_name("nina") is None
 
 
 def test_passwords_are_long_not_odd() -> None:

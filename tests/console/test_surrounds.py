@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
 from stillwatch.console.headers import CONTENT_POLICY
+from stillwatch.respond import audit
 from tests.console.conftest import BASE, TEAM, House
 
 PAGES = ("/", "/accounts", "/cases", "/audit", "/people", "/me", "/sign-in", "/no-such-page")
@@ -100,6 +104,25 @@ def test_roles_open_what_they_are_for(house: House) -> None:
         assert opened == {path for path, who in OPEN_TO.items() if name in who}, name
     stranger = house.stranger()
     assert {stranger.get(path).status_code for path in OPEN_TO} == {303, 401}
+
+
+def test_the_record_is_exported_whole_while_lines_are_added(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each line once, in its order, up to the one that says that it was taken."""
+    monkeypatch.setattr("stillwatch.console.pages.audit._PIECE", 2)
+    lines = audit.lines
+
+    def busy(*args: Any) -> Any:
+        found = list(lines(*args))
+        house.site.record(None, "busy", "somebody goes on working")
+        return iter(found)
+
+    monkeypatch.setattr(audit, "lines", busy)
+    rows = list(csv.DictReader(io.StringIO(house.visitor("otto").get("/audit.csv").text)))
+    assert [int(r["seq"]) for r in rows] == list(range(1, len(rows) + 1))
+    assert len(rows) == 6
+    assert rows[-1]["what"] == "audit.export"
 
 
 def test_what_failed_inside_is_not_told(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse, StreamingResponse
 
 REASONING = "zebra-quartz-41"
+SEALED = "c2VhbGVkIHJlYXNvbmluZw=="
 KEY = b"Bearer sk-known-0123456789"
 
 
@@ -45,8 +46,9 @@ def build(middleware: list[str]) -> FastAPI:
     async def chat(body: dict[str, Any], request: Request) -> Any:
         decision = getattr(request.state, "stillwatch", None)
         said = {"asked": sorted(body), "action": decision and decision.action.value,
-                "mark": request.headers.get("x-stillwatch-mark")}  # fmt: skip
-        message = {"role": "assistant", "reasoning_content": REASONING, "content": json.dumps(said)}
+                "mark": request.headers.get("x-stillwatch-mark"), "own": SEALED in json.dumps(body)}  # fmt: skip
+        message = {"role": "assistant", "reasoning_content": REASONING, "content": json.dumps(said),
+                   "thinking_blocks": [{"type": "redacted_thinking", "data": SEALED}]}  # fmt: skip
         if body.get("stream"):
             return StreamingResponse(events(message), media_type="text/event-stream")
         return {"choices": [{"index": 0, "message": message}], "usage": {"completion_tokens": 9}}
@@ -63,7 +65,7 @@ def build(middleware: list[str]) -> FastAPI:
     return app
 
 
-def events(message: dict[str, str]) -> Iterator[str]:
+def events(message: dict[str, Any]) -> Iterator[str]:
     """The answer, some letters at a time."""
     for name in ("reasoning_content", "content"):
         for start in range(0, len(message[name]), 7):

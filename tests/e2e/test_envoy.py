@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(envoy() is None, reason="no Envoy: `make envoy` 
 CANARY = "zebra-quartz-41"
 CHAT = {"model": "m", "messages": [{"role": "user", "content": CANARY}]}
 LEAKY = CHAT | {"logprobs": True, "top_logprobs": 5, "n": 4, "seed": 7}
-QUICK = "[envoy]\nmax_body_bytes = 1048576\nbody_timeout_s = 4.0\n"
+QUICK = "[envoy]\nmax_body_bytes = 1048576\nbody_timeout_s = 4.0\n[protect]\nenvelopes = true\n"
 OPEN, SHUT = "failure_mode_allow: true", "failure_mode_allow: false"
 MODES = {
     "BUFFERED": {},
@@ -89,6 +89,22 @@ def test_a_stream_passes_unchanged(at: Proxied) -> None:
     assert [json.loads(e[6:])["choices"][0]["delta"]["content"] for e in events[:2]] == ["Hel", "lo."]
     assert events[-1] == b"data: [DONE]"
     assert 'stillwatch_envoy_answers_total{read="yes"}' in at.counted()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_sealed_block_goes_out_in_an_envelope(at: Proxied, stream: bool) -> None:
+    """The model server gets its own block back; another account that presents it is not served."""
+    _, _, body = at.ask(CHAT | {"think": True, "stream": stream})
+    found = re.search(rb'"reasoning.encrypted", *"data": *"([^"]+)"', body)
+    assert found is not None and b"c2VhbGVk" not in found[1]
+    kept = {
+        "role": "assistant",
+        "reasoning_details": [{"type": "reasoning.encrypted", "data": found[1].decode()}],
+    }
+    again = CHAT | {"messages": [kept, *CHAT["messages"]], "stream": stream}
+    assert not seen(body)["knows_its_block"]
+    assert seen(at.ask(again)[2])["knows_its_block"]
+    assert at.ask(again, account="r0")[0] == 403
 
 
 def test_reasoning_is_withheld_from_whom_the_policy_says(at: Proxied) -> None:

@@ -20,7 +20,8 @@ CHAT = "/v1/chat/completions"
 REASONING = "zebra-quartz-41"
 ROOM = "throttle = { rate_per_min = 6000, burst = 1000 }\n"
 RULES = (
-    HEAD + rule("no", when='account = ["denied"]', action="deny")
+    HEAD + rule("replayed", when='signals = ["sealed_replay"], score_at_least = 1.0', action="hold")
+    + rule("no", when='account = ["denied"]', action="deny")
     + rule("short", when='account = ["a"]', action="throttle",
            more=ROOM + 'also = ["summarise", "harden", "mark"]\nmark = { key = "dye-7" }\n')
 )  # fmt: skip
@@ -31,7 +32,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the settings lie."""
     folder = tmp_path_factory.mktemp("fastapi")
     (folder / "policy.toml").write_text(RULES)
-    (folder / "stillwatch.toml").write_text('[gateway]\npolicy = "policy.toml"\nfolder = "gate"\n')
+    (folder / "stillwatch.toml").write_text(
+        '[gateway]\npolicy = "policy.toml"\nfolder = "gate"\n[protect]\nenvelopes = true\n'
+    )
     return folder
 
 
@@ -60,11 +63,22 @@ def test_a_decision_reaches_the_application(port: int) -> None:
     message = reply.json["choices"][0]["message"]
     said = json.loads(message["content"])
     assert (reply.status, message["reasoning_content"]) == (200, "")
-    assert said == {"asked": ["messages", "model"], "action": "throttle", "mark": "dye-7"}
+    assert said == {"asked": ["messages", "model"], "action": "throttle", "mark": "dye-7", "own": False}
     assert reply.headers["x-stillwatch-action"] == "throttle,summarise,harden,mark"
     plain = ask(port, "b").json["choices"][0]["message"]
     assert plain["reasoning_content"] == REASONING
     assert json.loads(plain["content"])["asked"] == ["logprobs", "messages", "model"]
+
+
+def test_a_sealed_block_goes_out_in_an_envelope(port: int) -> None:
+    """The server gets its own block back; another account that presents it is not served."""
+    message = ask(port, "b").json["choices"][0]["message"]
+    [block] = message.pop("thinking_blocks")
+    assert block["type"] == "redacted_thinking" and "c2VhbGVk" not in block["data"]
+    kept = {"role": "assistant", "content": [block]}
+    again = ask(port, "b", messages=[kept, {"role": "user", "content": "go on"}])
+    assert json.loads(again.json["choices"][0]["message"]["content"])["own"] is True
+    assert ask(port, "a", messages=[kept, {"role": "user", "content": "go on"}]).status == 403
 
 
 def test_a_stream_of_the_application_shows_no_reasoning(port: int) -> None:

@@ -38,9 +38,13 @@ def check(port: int, account: str = "m0") -> int:
     ).status
 
 
+SOON_S = 10.0
+"""A tenth of it is what is promised (`make bench-protect` measures that); the rest is for a machine that is busy."""
+
+
 def eventually(true: Callable[[], bool]) -> bool:
-    """Whether something comes true; waits long only when it does not."""
-    end = time.monotonic() + 30.0
+    """Whether something comes true soon; waits long only when it does not."""
+    end = time.monotonic() + SOON_S
     while not (found := true()) and time.monotonic() < end:
         time.sleep(0.02)
     return found

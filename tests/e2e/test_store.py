@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,9 @@ from click.testing import CliRunner, Result
 from stillwatch.cli import main
 from stillwatch.records import EXCHANGE_SCHEMA
 from stillwatch.store import open_backend
+from stillwatch.store.forgetting import JOURNAL, Whom, plan_forget
+from stillwatch.store.places import FolderPlace
+from stillwatch.store.writer_lock import WriterLock
 from stillwatch.wiring import intake
 
 FIRST = datetime(2026, 11, 20, tzinfo=UTC)
@@ -143,6 +148,109 @@ def test_a_customer_goes_and_the_runs_are_named(place: Path, tmp_path: Path) -> 
     ]
     assert told(run(*ask))["rows"] == 0
     assert scanned(place, str(store))["counts"]["exchanges"] == DAYS * A_DAY - 12
+
+
+def test_without_yes_an_interrupted_deletion_is_left_alone(place: Path, tmp_path: Path) -> None:
+    """`expire` and `forget` only say that there is one, and change no byte; with --yes it is finished first."""
+    store = tmp_path / "store"
+    shutil.copytree(place / "store", store)
+    plan = plan_forget(FolderPlace(store), Whom(("acct-1",)))
+    note = {"accounts": ["acct-1"], "orgs": [], "changes": [asdict(change) for change in plan.changes]}
+    (store / JOURNAL).write_text(json.dumps(note))
+    before = {path: path.read_bytes() for path in store.rglob("*") if path.is_file()}
+    asks = [
+        ("store", "expire", str(store), "--keep-days", "9", "--today", "2026-11-23"),
+        ("store", "forget", str(store), "--account", "nobody"),
+    ]
+    for ask in asks:
+        done = run(*ask)
+        assert done.exit_code == 0, done.stderr
+        assert "a deletion was interrupted" in done.stderr
+        assert "nothing was changed" in done.stderr
+        assert {path: path.read_bytes() for path in store.rglob("*") if path.is_file()} == before
+    assert "finished a deletion" in run(*asks[1], "--yes").stderr
+    assert not (store / JOURNAL).exists()
+    assert plan_forget(FolderPlace(store), Whom(("acct-1",))).rows == 0
+
+
+def test_an_interrupted_deletion_is_told_wherever_the_store_is_named(place: Path, tmp_path: Path) -> None:
+    """A scan of a store, of a folder above it, of one day or of one file says that the deletion is not done."""
+    store = tmp_path / "above" / "store"
+    shutil.copytree(place / "store", store)
+    (store / JOURNAL).write_text(json.dumps({"accounts": ["acct-1"], "orgs": [], "changes": []}))
+    day = store / "day=2026-11-20"
+    for named in (store, store.parent, day, next(day.iterdir())):
+        done = run("scan", str(named), "--key-file", str(place / "k"))
+        assert done.exit_code in (0, 10), done.stderr
+        assert "a deletion was interrupted" in done.stderr, named
+    assert "interrupted" not in run("scan", str(place / "store"), "--key-file", str(place / "k")).stderr
+
+
+def test_a_window_reads_what_others_put_under_a_day(place: Path, tmp_path: Path) -> None:
+    """Only files that a store named are skipped by their day: others may mean another zone; the skipped are counted."""
+    other = tmp_path / "day=2026-11-20"
+    other.mkdir()
+    shutil.copy(place / "logs" / "3.jsonl", other / "app.jsonl")
+    window = ("--since", "2026-11-23", "--until", "2026-11-24")
+    mixed = scanned(place, str(other), str(place / "store"), *window)
+    assert mixed["counts"]["exchanges"] + mixed["counts"]["duplicates"] == 2 * A_DAY
+    assert mixed["window"]["files_not_opened"] == DAYS - 1
+
+
+def test_an_organisation_goes_and_runs_that_list_its_accounts_are_named(tmp_path: Path) -> None:
+    """Though a run read other files: it says something of accounts whose rows are asked to go."""
+    logs_of = {"org": tmp_path / "org.jsonl", "else": tmp_path / "else.jsonl"}
+    for name, path in logs_of.items():
+        rows = [
+            {"exchange_id": f"{name}{n}", "started_at": FIRST.isoformat(), "account_id": f"a-{n % 2}",
+             "model": "m", "prompt": "p", "org_id": "o-1" if name == "org" else None} for n in range(6)
+        ]  # fmt: skip
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    key = ("--key-file", str(tmp_path / "k"))
+    run("key", "new", "--out", str(tmp_path / "k"))
+    assert run("store", "add", str(tmp_path / "store"), str(logs_of["org"]), *key).exit_code == 0
+    report = tmp_path / "report"
+    assert run("scan", str(logs_of["else"]), "--out", str(report), *key, "--quiet").exit_code == 0
+    gone = told(
+        run("store", "forget", str(tmp_path / "store"), "--org", "o-1", "--runs", str(report), "--json")
+    )
+    assert gone["rows"] == 6
+    assert gone["runs"] == [
+        {"run": str(report), "files_it_read": 0, "names_the_account": True, "campaigns": []}
+    ]
+
+
+def test_a_customer_goes_from_the_state_of_a_watch(place: Path, tmp_path: Path) -> None:
+    """By the same verb, also in the ledger; it refuses while the watch runs. Nothing else may write there."""
+    out, state = tmp_path / "report", tmp_path / "report.state"
+    logs = tmp_path / "logs"
+    shutil.copytree(place / "logs", logs)
+    for log in logs.iterdir():
+        os.utime(log, (1, 1))
+    key = ("--key-file", str(place / "k"))
+    watched = ("watch", str(logs), "--out", str(out), *key, "--once", "--quiet")
+    assert run(*watched).exit_code in (0, 10)
+    for store in (state, state / "features"):
+        ask = ("store", "forget", str(store), "--account", "acct-0", "--runs", str(out), "--json", "--quiet")
+        plan = told(run(*ask))
+        assert (plan["done"], plan["rows"], plan["files"], plan["files_looked_at"]) == (False, 12, 2, DAYS)
+        assert plan["runs"][0]["names_the_account"]
+        for verb in (
+            ("expire", str(store), "--keep-days", "1", "--yes"),
+            ("add", str(store), str(logs), *key),
+        ):
+            refused = run("store", *verb)
+            assert refused.exit_code == 2
+            assert "is the state of a watch" in refused.stderr
+    lock = WriterLock(state)
+    assert "is in use: process" in run(*ask, "--yes").stderr
+    lock.release()
+    assert told(run(*ask, "--yes"))["rows"] == 12
+    assert told(run(*ask))["rows"] == 0
+    assert scanned(place, str(state / "features"))["counts"]["exchanges"] == DAYS * A_DAY - 12
+    status = told(run("watch", "--status", "--out", str(out), "--json"))
+    assert status["counts"]["rows"] == DAYS * A_DAY - 12
+    assert run(*watched).exit_code in (0, 10)
 
 
 def test_old_days_go(place: Path, tmp_path: Path) -> None:

@@ -20,15 +20,17 @@ def gate(tmp_path: Path) -> Iterator[Callable[..., Gate]]:
     """Opens gates on rules; what the operator is told is in ``gate.said``."""
     opened: list[Gate] = []
 
-    def make(*rules: str, head: str = HEAD, fail: str = "open", **more: Any) -> Gate:
+    def make(
+        *rules: str, head: str = HEAD, fail: str = "open", protect: dict[str, Any] | None = None, **more: Any
+    ) -> Gate:
         for earlier in opened:
             earlier.close()
         path = tmp_path / "policy.toml"
         path.write_text(head + "".join(rules))
         said: list[str] = []
-        settings = Settings(protect=ProtectSettings.model_validate({"fail": fail}))
+        settings = Settings(protect=ProtectSettings.model_validate({"fail": fail, **(protect or {})}))
         one = Gate.open(path, tmp_path / "gate", settings=settings, notice=said.append, secret=SECRET, **more)
-        one.said = said  # type: ignore[attr-defined]
+        one.said = said  # type: ignore[attr-defined]  # what only tests look at
         opened.append(one)
         return one
 

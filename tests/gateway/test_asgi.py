@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stillwatch.errors import ConfigError
 from stillwatch.gateway.asgi import Guard
 from stillwatch.ingest.formats.openai import rows
 from stillwatch.protect.dye import Desk, Master, Subject
+from stillwatch.protect.envelope import keyring, wrap
 from stillwatch.records import Request
 from stillwatch.settings import ProtectSettings, Settings
 from stillwatch.store.dye import DyeFolder
@@ -80,8 +83,10 @@ def guard(gate: Callable[..., Gate]) -> Iterator[Guards]:
     """Makes guards on rules, in front of a server that is at ``guard.server``."""
     made: list[Guard] = []
 
-    def make(*rules: str, fail: str = "open", server: Server | None = None, **settings: Any) -> Any:
-        one = gate(*rules, fail=fail)
+    def make(
+        *rules: str, fail: str = "open", server: Server | None = None, protect: Any = None, **settings: Any
+    ) -> Any:
+        one = gate(*rules, fail=fail, protect=protect)
         held = Settings.model_validate({"protect": {"fail": fail}, "gateway": settings})
         at: Any = Guard(server or Server(), gate=one, settings=held)
         at.server = at._app
@@ -338,25 +343,32 @@ def test_a_failure_in_here_never_reaches_the_customer(
 
 
 def test_a_client_does_not_choose_its_account(guard: Guards, tmp_path: Path) -> None:
-    """Neither by the header, nor by claiming an address, nor in the body."""
+    """Neither by the header, nor by claiming an address, nor in the body; two account headers are refused."""
     at: Any = guard()
     claims = [("x-account-id", "victim"), ("x-forwarded-for", "127.0.0.1"), ("x-real-ip", "127.0.0.1")]
     chat(at, {"model": "m", "user": "victim", "metadata": {"user_id": "victim"}}, claims, peer="203.0.113.7")
-    chat(at, {"model": "m"}, [("x-account-id", "victim"), ("x-account-id", "a")])
-    assert [line["request"]["account_id"] for line in lines(tmp_path)] == ["", ""]
+    twice = chat(at, {"model": "m"}, [("x-account-id", "victim"), ("x-account-id", "a")])
+    assert (twice.status, twice.json["error"]["code"]) == (400, "two_accounts")
+    assert [line["request"]["account_id"] for line in lines(tmp_path)] == [""]
+    assert len(at.server.seen) == 1
 
 
 def test_an_account_may_be_the_digest_of_its_key(gate: Callable[..., Gate], tmp_path: Path) -> None:
-    """However the key is sent, by the name that a scan of the logs finds; two keys in one request name nobody."""
+    """However the key is sent, by the name that a scan of the logs finds; two keys in one request are refused."""
     held = Settings.model_validate({"gateway": {"account_from": "credential"}})
     at = Guard(Server(), gate=gate(), settings=held)
     one, two = "sk-one-0123456789", "sk-two-0123456789"
-    for headers in ({"authorization": f"Bearer {one}"}, {"x-api-key": one}, {"x-api-key": two, **WHO},
-                    {"authorization": f"Bearer {one}", "x-api-key": two}, WHO):  # fmt: skip
+    both = {"authorization": f"Bearer {one}", "x-api-key": two}
+    for headers in ({"authorization": f"Bearer {one}"}, {"x-api-key": one}, {"x-api-key": two, **WHO}, WHO):
         chat(at, {"model": "m"}, headers, peer="203.0.113.7")
+    got = chat(at, {"model": "m"}, both, peer="203.0.113.7")
+    assert (got.status, got.json["error"]["message"]) == (
+        400,
+        "this request carries two different keys: send one",
+    )
     at.close()
     names = [line["request"]["account_id"] for line in lines(tmp_path)]
-    assert names == [scanned(one), scanned(one), scanned(two), "", ""]
+    assert names == [scanned(one), scanned(one), scanned(two), ""]
     assert one not in (tmp_path / "gate" / LOG).read_text()
 
 
@@ -366,6 +378,95 @@ def scanned(key: str) -> str:
                   "request": {"model": "m", "messages": []}})  # fmt: skip
     assert isinstance(row, dict)
     return str(row["account_id"])
+
+
+BLOCK = b64encode(b"sealed reasoning of the model").decode()
+REPLAYED = rule(when='signals = ["sealed_replay"]', action="deny")
+SEALED: dict[str, tuple[Server, Callable[[bytes], str], Callable[[str], Any]]] = {
+    "messages": (
+        Server((json.dumps({"type": "message", "content": [
+            {"type": "redacted_thinking", "data": BLOCK}, {"type": "text", "text": "42"}]}).encode(),)),
+        lambda raw: str(json.loads(raw)["content"][0]["data"]),
+        lambda block: {"messages": [{"role": "assistant", "content": [{"type": "redacted_thinking", "data": block}]}]},
+    ),
+    "messages, streamed": (
+        Server((b'event: content_block_delta\ndata: {"type": "content_block_delta", "index": 0, "delta": {"type": "si',
+                b'gnature_delta", "signature": "' + BLOCK.encode() + b'"}}\n\n',
+                b'event: message_stop\ndata: {"type":  "message_stop"}\n\n'), "text/event-stream"),
+        lambda raw: str(json.loads(raw.split(b"data: ")[1].split(b"\n")[0])["delta"]["signature"]),
+        lambda block: {"messages": [{"role": "assistant", "content": [
+            {"type": "thinking", "thinking": "", "signature": block}]}]},
+    ),
+    "responses": (
+        Server((json.dumps({"output": [{"type": "reasoning", "encrypted_content": BLOCK}]}).encode(),)),
+        lambda raw: str(json.loads(raw)["output"][0]["encrypted_content"]),
+        lambda block: {"input": [{"type": "reasoning", "encrypted_content": block}]},
+    ),
+    "gemini": (
+        Server((json.dumps({"candidates": [{"content": {"parts": [
+            {"text": "42", "thoughtSignature": BLOCK}]}}]}).encode(),)),
+        lambda raw: str(json.loads(raw)["candidates"][0]["content"]["parts"][0]["thoughtSignature"]),
+        lambda block: {"contents": [{"role": "model", "parts": [{"text": "42", "thoughtSignature": block}]}]},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", SEALED)
+def test_a_block_goes_out_in_an_envelope_and_comes_back_out_of_it(
+    kind: str, guard: Guards, tmp_path: Path
+) -> None:
+    """The server gets its own block back from its owner; from another account the replay is seen, by what the block
+    itself says: the gate that sees it has never heard of it."""
+    server, found, presenting = SEALED[kind]
+    server.seen.clear()
+    at: Any = guard(REPLAYED, server=server, protect={"envelopes": True})
+    got = chat(at, {"model": "m"})
+    block = found(got.body)
+    assert BLOCK.encode() not in got.body and BLOCK.encode() not in b64decode(block)
+    assert b64decode(BLOCK) not in b64decode(block), "nobody takes the block out of its envelope"
+    if "content-length" in got.headers:
+        assert int(got.headers["content-length"]) == len(got.body)
+    (tmp_path / "gate" / "state.sqlite").unlink()
+    at = guard(REPLAYED, server=server, protect={"envelopes": True})
+    assert chat(at, {"model": "m", **presenting(block)}).status == 200
+    assert at.server.body == {"model": "m", **presenting(BLOCK)}
+    asked = len(server.seen)
+    assert chat(at, {"model": "m", **presenting(block)}, {"x-account-id": "thief"}).status == 403
+    assert len(server.seen) == asked
+    assert chat(at, {"model": "m", **presenting(BLOCK)}).status == 200, "a block of before envelopes passes"
+    assert BLOCK not in (tmp_path / "gate" / LOG).read_text()
+
+
+def test_a_changed_envelope_is_a_replay_and_one_of_another_key_is_not(guard: Guards) -> None:
+    """Neither is opened: the server is left to refuse what it does not know."""
+    server, found, presenting = SEALED["responses"]
+    at: Any = guard(REPLAYED, server=server, protect={"envelopes": True})
+    block = found(chat(at, {"model": "m"}).body)
+    changed = block[:-8] + ("AAAAAAAA" if block[-8:] != "AAAAAAAA" else "BBBBBBBB")
+    assert chat(at, {"model": "m", **presenting(changed)}).status == 403
+    [strange] = keyring(b"z" * 32)
+    foreign = wrap(BLOCK, Request("r", "a", "m"), keyring(b"z" * 32), strange, 0.0)
+    assert chat(at, {"model": "m", **presenting(foreign)}).status == 200
+    assert at.server.body == {"model": "m", **presenting(foreign)}
+
+
+def test_blocks_of_nobody_and_what_cannot_be_read_go_without(guard: Guards) -> None:
+    """There is nobody to bind them to; the operator is told of an answer that was not read."""
+    server, found, _ = SEALED["responses"]
+    at: Any = guard(server=server, protect={"envelopes": True})
+    assert found(chat(at, {"model": "m"}, {}).body) == BLOCK
+    at = guard(server=Server((b'{"signature": ',)), protect={"envelopes": True}, fail="closed")
+    assert chat(at, {"model": "m"}).body == b'{"signature": '
+    assert any("envelopes" in line for line in at.gate.said)
+    at = guard(server=Server((b'{"a":  1}',)), protect={"envelopes": True})
+    assert chat(at, {"model": "m"}).body == b'{"a":  1}'
+
+
+def test_envelopes_need_the_digest_key(tmp_path: Path) -> None:
+    """A gate without it does not start."""
+    settings = Settings.model_validate({"protect": {"envelopes": True}})
+    with pytest.raises(ConfigError, match="digest key"):
+        Gate.open(None, tmp_path, settings=settings)
 
 
 REASONED = {"choices": [{"index": 0, "message": {"reasoning_content": CANARY, "content": "42"}}]}
@@ -417,16 +518,16 @@ def test_the_name_of_a_marking_key_goes_on_to_the_server(guard: Guards) -> None:
 
 
 def test_reading_requests_pass_and_sockets_are_decided(guard: Guards) -> None:
-    """GET is not decided on; a socket of a denied account is closed before it opens."""
+    """GET is not decided on; a socket of a denied account, or of two, is closed before it opens."""
     at: Any = guard(rule(when='account = ["bad"]', action="deny"))
     assert ask(at, "GET", "/v1/models", b"", {"x-account-id": "bad"}).status == 200
 
-    async def opened(who: bytes) -> list[Any]:
+    async def opened(*names: bytes) -> list[Any]:
         sent: list[Any] = []
         scope = {
             "type": "websocket",
             "path": "/v1/realtime",
-            "headers": [(b"x-account-id", who)],
+            "headers": [(b"x-account-id", who) for who in names],
             "client": ("::1", 1),
         }
 
@@ -441,6 +542,7 @@ def test_reading_requests_pass_and_sockets_are_decided(guard: Guards) -> None:
 
     assert asyncio.run(opened(b"bad")) == ["websocket.close"]
     assert asyncio.run(opened(b"good")) == ["websocket.accept"]
+    assert asyncio.run(opened(b"good", b"bad")) == ["websocket.close"]
 
 
 @pytest.fixture(scope="module")

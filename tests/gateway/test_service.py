@@ -161,13 +161,11 @@ def test_the_networks_that_are_trusted_are_set(app: Apps) -> None:
     assert asked == [200, 403]
 
 
-@pytest.mark.parametrize("headers", [
-    [], [("x-account-id", "a"), ("x-account-id", "b")], [("x-account-id", "x" * 300)], [("x-account-id", "  ")],
-])  # fmt: skip
+@pytest.mark.parametrize("headers", [[], [("x-account-id", "x" * 300)], [("x-account-id", "  ")]])
 def test_a_request_of_nobody_is_told_and_refused_when_closed(
     app: Apps, headers: list, tmp_path: Path
 ) -> None:
-    """No header, two of them, one too long, an empty one."""
+    """No header, one too long, an empty one."""
     at = app()
     assert ask(at, "GET", "/check", b"", headers).status == 200
     assert "account_header" in at.state.gate.said[0]
@@ -175,6 +173,39 @@ def test_a_request_of_nobody_is_told_and_refused_when_closed(
     got = ask(at, "GET", "/check", b"", headers)
     assert (got.status, got.headers["retry-after"]) == (503, "30")
     assert [line["decision"]["reason"] for line in lines(tmp_path)] == ["no_rule", "fail_closed"]
+
+
+@pytest.mark.parametrize("fail", ["open", "closed"])
+@pytest.mark.parametrize(("settings", "headers"), [
+    ({}, [("x-account-id", "a"), ("x-account-id", "b")]), ({}, [("x-org-id", "a"), ("x-org-id", "b")]),
+    ({"account_from": "credential"}, [("authorization", "Bearer sk-0123456789"), ("x-api-key", "sk-9876543210")]),
+])  # fmt: skip
+def test_a_check_of_two_accounts_is_refused(
+    app: Apps, tmp_path: Path, settings: Any, headers: Any, fail: str
+) -> None:
+    """Whatever settings say of faults, and in the headers that nginx hands on."""
+    got = ask(app(fail=fail, **settings), "GET", "/check", b"", headers)
+    assert (got.status, got.headers["x-stillwatch-status"]) == (400, "400")
+    assert json.loads(got.headers["x-stillwatch-told"])["error"]["code"] in ("two_accounts", "two_keys")
+    assert lines(tmp_path) == []
+
+
+def test_the_path_is_the_one_that_was_asked(app: Apps, tmp_path: Path) -> None:
+    """A client's header changes nothing where the path follows; else the proxy's header says it, and says it once."""
+    chat, free = "/v1/chat/completions", [("x-account-id", "a"), ("x-original-uri", "/free")]
+    ask(app(), "POST", "/check" + chat, b"", free)
+    ask(
+        app(),
+        "GET",
+        "/check",
+        b"",
+        [("x-account-id", "a"), ("x-forwarded-uri", chat), ("x-original-uri", "/free")],
+    )
+    by_other = app(path_header="X-Forwarded-Uri")
+    ask(by_other, "GET", "/check", b"", [*free, ("x-forwarded-uri", chat)])
+    assert [line["request"]["operation"] for line in lines(tmp_path)] == ["chat", "other", "chat"]
+    got = ask(app(), "GET", "/check", b"", [*free, ("x-original-uri", chat)])
+    assert (got.status, got.json["error"]["code"]) == (400, "two_paths")
 
 
 def guarded(**changes: Any) -> dict[str, Any]:

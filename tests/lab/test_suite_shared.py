@@ -124,6 +124,7 @@ def test_digests_cover_their_part_and_no_other(tmp_path: Path) -> None:
 
     assert changed("detect/hubs.py") == {"own"}
     assert changed("detect/data/baseline.json") == {"own"}
+    assert changed("wiring/sources.py") == {"own"}
     assert changed("lab/people.py") == {"generator"}
     assert changed("lab/scenarios/ladder_L0.toml") == {"generator"}
     assert changed("lab/baselines/ecod.py") == {"baselines"}

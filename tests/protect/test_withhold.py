@@ -23,6 +23,22 @@ ANSWERS: dict[str, Any] = {
     "tags": {"choices": [{"message": {"content": f"<think>{CANARY}</think>\n\n42"}}]},
     "tags, cut off": {"choices": [{"message": {"content": f" <THINK>{CANARY} 42"}}]},
     "legacy completion": {"choices": [{"text": f"<think>{CANARY}</think>42", "finish_reason": "stop"}]},
+    "tags in parts": {"choices": [{"message": {"content": [
+        {"type": "text", "text": f"<think>{CANARY}"}, {"type": "text", "text": "</think>42"}]}}]},
+    "messages, tags": {"type": "message", "content": [{"type": "text", "text": f"<think>{CANARY}</think>42"}]},
+    "messages, tags, event": {"type": "content_block_start", "index": 0,
+                              "content_block": {"type": "text", "text": f"<think>{CANARY}"}},
+    "responses, tags": {"object": "response", "output": [{"type": "message", "content": [
+        {"type": "output_text", "text": f"<think>{CANARY}</think>42", "logprobs": [{"token": CANARY}]}]}]},
+    "responses, tags, done": {"type": "response.output_text.done", "text": f"<think>{CANARY}</think>42"},
+    "responses, tags, part": {"type": "response.content_part.done", "part": {
+        "type": "output_text", "text": f"<think>{CANARY}</think>42"}},
+    "responses, tags, completed": {"type": "response.completed", "response": {"output": [{
+        "type": "message", "content": [{"type": "output_text", "text": f"<think>{CANARY}</think>42"}]}]}},
+    "ollama, tags": {"message": {"role": "assistant", "content": f"<think>{CANARY}</think>42"}, "done": True},
+    "ollama, generate": {"response": f"<think>{CANARY}</think>42", "done": True, "context": [1, 2]},
+    "sglang": {"text": f"<think>{CANARY}</think>42", "meta_info": {
+        "finish_reason": {"type": "stop"}, "output_token_logprobs": [[-0.1, 7, CANARY]]}},
     "messages": {"content": [
         {"type": "thinking", "thinking": CANARY, "signature": "c2ln"}, {"type": "text", "text": "42"}]},
     "messages, event": {"type": "content_block_delta", "delta": {"type": "thinking_delta", "thinking": CANARY}},
@@ -60,6 +76,10 @@ def test_no_shape_of_an_answer_shows_its_reasoning(shape: str) -> None:
     {"content": [{"type": "tool_use", "name": "t", "input": {"thinking": "x", "thought": True, "text": "y"}}]},
     {"output": [{"type": "reasoning", "summary": [{"type": "summary_text", "text": "In short"}]}]},
     {"type": "response.reasoning_summary_text.delta", "delta": "In short"},
+    {"type": "message", "content": [{"type": "text", "text": "a <think> b"}, {"type": "text", "text": "<th"}]},
+    {"text": "I say", "meta_info": {"finish_reason": None}}, {"message": {"content": "I say"}, "done": False},
+    {"response": "I", "done": True, "context": [1, 2]}, {"text": "<thanks>"},
+    {"content": [{"type": "tool_use", "input": {"type": "text", "text": "<think>x</think>"}}]},
     {"reasoning": {"effort": "high", "summary": "auto"}, "usage": {"reasoning_tokens": 7}}, [], "text", None,
 ])  # fmt: skip
 def test_what_is_no_reasoning_stays(body: Any) -> None:
@@ -74,16 +94,60 @@ def test_tags_are_seen_wherever_a_stream_is_cut(cuts: list[int], tag: str, ends:
     """Two choices at once, each with its own tags."""
     text = f"\n{tag}{CANARY}{tag.replace('<', '</')}\n42 <b>"
     edges = [0, *sorted(min(c, len(text)) for c in cuts), len(text)]
-    stream, shown = Withheld(), ["", ""]
+    stream, shown = Withheld(), {0: "", 1: ""}
     for number, (start, end) in enumerate(pairwise(edges)):
         last = "stop" if ends and number == len(edges) - 2 else None
-        event = {"choices": [{"index": 0, "delta": {"content": text[start:end]}, "finish_reason": last},
-                             {"index": 1, "delta": {"content": "<thin" if number == 0 else "g"}}]}  # fmt: skip
+        event: Any = {"choices": [{"index": 0, "delta": {"content": text[start:end]}, "finish_reason": last},
+                                  {"index": 1, "delta": {"content": "<thin" if number == 0 else "g"}}]}  # fmt: skip
         stream.take(event)
         for choice in event["choices"]:
-            shown[choice["index"]] += choice["delta"]["content"]  # type: ignore[index,call-overload]
-    assert shown[0] == "42 <b>"
-    assert "<thing".startswith(shown[1][:6])
+            shown[choice["index"]] += choice["delta"]["content"]
+    held = len(edges) == 2
+    assert shown == {0: "42 <b>", 1: "" if held else "<thin" + "g" * (len(edges) - 2)}
+
+
+STREAMS: dict[str, tuple[Any, Any]] = {
+    "messages": (lambda text, last: {"type": "content_block_delta", "index": 3, "delta": {
+        "type": "text_delta", "text": text}}, lambda event: event["delta"]["text"]),
+    "responses": (lambda text, last: {"type": "response.output_text.delta", "output_index": 1, "content_index": 0,
+                                      "delta": text}, lambda event: event["delta"]),
+    "ollama": (lambda text, last: {"message": {"content": text}, "done": last},
+               lambda event: event["message"]["content"]),
+    "ollama, generate": (lambda text, last: {"response": text, "done": last}, lambda event: event["response"]),
+    "parts": (lambda text, last: {"choices": [{"delta": {"content": [{"type": "text", "text": text}]}}]},
+              lambda event: event["choices"][0]["delta"]["content"][0]["text"]),
+    "sglang, incremental": (lambda text, last: {"text": text, "meta_info": {"finish_reason": "stop" if last else None}},
+                            lambda event: event["text"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", STREAMS)
+@given(st.lists(st.integers(1, 60), max_size=8, unique=True))
+def test_every_stream_remembers_its_tags(kind: str, cuts: list[int]) -> None:
+    """In whatever pieces the text comes."""
+    made, said = STREAMS[kind]
+    text = f"<think>{CANARY}</think>\n42 <b>"
+    edges = [0, *sorted({min(c, len(text)) for c in cuts} - {len(text)}), len(text)]
+    stream, shown = Withheld(), ""
+    for start, end in pairwise(edges):
+        event = made(text[start:end], end == len(text))
+        stream.take(event)
+        shown += said(event)
+    assert shown == "42 <b>"
+
+
+@given(st.lists(st.integers(1, 60), max_size=8, unique=True))
+def test_a_stream_that_repeats_its_text_shows_no_reasoning_at_any_point(cuts: list[int]) -> None:
+    """As SGLang's own form does; tokens beside it go as well."""
+    text = f"<think>{CANARY}</think>42"
+    stream = Withheld()
+    shown = []
+    for end in [*sorted({c for c in cuts if c < len(text)}), len(text)]:
+        event: Any = {"text": text[:end], "output_ids": [1] * end, "meta_info": {"finish_reason": None}}
+        stream.take(event)
+        assert event["text"] == text[:end] or event["output_ids"] == []
+        shown.append(event["text"])
+    assert shown[-1] == "42" and all("42".startswith(each) for each in shown)
 
 
 def test_what_only_looked_like_a_tag_is_shown_at_the_end() -> None:

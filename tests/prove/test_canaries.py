@@ -102,6 +102,9 @@ def test_a_draw_that_was_not_committed_to_counts_for_nothing() -> None:
         canaries("m", "style", [Scored(good[0].drawn, good[0].commitment, np.full(20, math.nan))], 1, EFFECT)
     with pytest.raises(ConfigError):
         canaries("m", "style", [], 1, EFFECT)
+    again = dataclasses.replace(good[0], scores=good[0].scores + 1.0)
+    with pytest.raises(ConfigError, match="twice"):
+        canaries("m", "style", [*good, again], 1, EFFECT)
     with pytest.raises(ConfigError):
         draw(StyleCanary("x", "y", ("same", "same")), SECRET, "a")
     with pytest.raises(ConfigError):

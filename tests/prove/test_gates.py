@@ -59,6 +59,11 @@ def innocents() -> dict[str, toy.Student]:
     }
 
 
+def never_served() -> dict[str, toy.Student]:
+    """Students that never learnt from the replies of the sibling test."""
+    return {f"source-{i}": toy.train(toy.base_text(), toy.plain(150, 2_100 + i, source=i)) for i in (1, 2, 3)}
+
+
 def written(model: toy.Student, seed: int = 7, prompts: int = 100) -> list[tuple[list[int], list[int]]]:
     """Prompts of ours, and what a model writes after them."""
     prompts_used = toy.marked(toy.GUMBEL, prompts, 99)[:, :8]
@@ -130,7 +135,7 @@ def test_filtering_on_the_served_pair_would_convict_an_innocent() -> None:
 def sibling_figures(model: toy.Student, served: int = 100, seed: int = 21) -> Replies:
     """Served replies of the set that students of that seed learnt, and six fresh siblings for each prompt."""
     rows, own = lottery(served, seed)
-    return Replies(toy.nll(model, rows).reshape(own.shape), own)
+    return Replies(toy.nll(model, rows).reshape(own.shape), own, tuple(map(str, range(served))))
 
 
 @cache
@@ -153,7 +158,8 @@ def test_g4_placebos_are_uniform_and_shared_seeds_are_a_trap() -> None:
     """Ranks of siblings in the served place are uniform; replies drawn with the served set's own seed are not."""
     untrained = toy.train(toy.base_text())
     figures = sibling_figures(untrained, served=500)
-    scores = figures.suspect_nll - figures.own_nll  # type: ignore[operator]
+    assert figures.own_nll is not None
+    scores = figures.suspect_nll - figures.own_nll
     ranks = np.concatenate([served_ranks(scores[:, 1:], column, seed=column)[0] for column in range(6)])
     assert stats.chisquare(np.bincount(served_ranks(scores[:, 1:], 0, 1)[0], minlength=6)).pvalue > 0.001
     assert abs(ranks.mean() - 2.5) < 0.05
@@ -221,24 +227,33 @@ def test_g6_cleaned_and_edited_students_are_still_seen() -> None:
 
 
 def test_g7_innocent_audits_never_say_trained_on_our_outputs() -> None:
-    """Twenty whole audits of innocents (hard, soft, siblings; ten issued keys each): none reaches KEYED."""
+    """Twenty whole audits of innocents, with three controls each: none reaches KEYED, and few p-values are small."""
     at = positions(texts=40)
     log_q = toy.teacher().log_p(at.contexts)
+    models = {name: model.log_p(at.contexts) for name, model in innocents().items()}
+    others = [(name, top_candidates(log_p, log_q)) for name, log_p in models.items()]
+    likeliest = [(name, log_p.argmax(axis=1)) for name, log_p in models.items()]
+    replies = [(name, sibling_figures(model, served=40)) for name, model in never_served().items()]
     said: list[ClaimVerdict] = []
+    small: list[bool] = []
     for i in range(20):
         model = toy.train(toy.base_text(), toy.plain(150, 2_000 + i, source=1 + i % 3))
         log_p = model.log_p(at.contexts)
         plan = Plan(seed=i, effect=PLAN.effect)
         issued = [IssuedKey(f"k{j}", key) for j, key in enumerate(random_keys(3_000 + i, 10))]
         claims = [
-            hard("m", toy.GUMBEL, at, log_p.argmax(axis=1), issued, plan),
-            soft("m", toy.GUMBEL, at, top_candidates(log_p, log_q), issued, plan),
-            siblings("m", sibling_figures(model, served=40), i, plan.effect),
+            hard("m", toy.GUMBEL, at, log_p.argmax(axis=1), issued, plan, likeliest),
+            soft("m", toy.GUMBEL, at, top_candidates(log_p, log_q), issued, plan, others),
+            siblings("m", sibling_figures(model, served=40), i, plan.effect, replies),
         ]
+        assert all(claim.controlled for claim in claims), "without controls nothing could be said anyway"
         said += [claim.verdict for claim in claims]
+        small += [key.log10_p_value < np.log10(0.05) for claim in claims[:2] for key in claim.keys]
+        small.append(claims[2].log10_p_value < np.log10(0.05))
         assert conclude(claims).evidence is None
     assert ClaimVerdict.EVIDENCE not in said
     assert said.count(ClaimVerdict.INVALID) <= 1
+    assert np.mean(small) <= 0.05 + 4 * np.sqrt(0.05 * 0.95 / len(small))
 
 
 def test_g9_what_harden_strips_hides_the_width_of_the_last_layer() -> None:

@@ -11,16 +11,18 @@ from scipy import stats
 
 from stillwatch.errors import ConfigError
 from stillwatch.prove.fuse import conclude
+from stillwatch.prove.laws import log_chernoff
 from stillwatch.prove.marks import MARKS, make_mark
 from stillwatch.prove.nulls import check, random_keys
-from stillwatch.prove.power import Effect, detectable
-from stillwatch.prove.radio import Counted, IssuedKey, Plan, hard, reading_positions, try_keys, weighted
+from stillwatch.prove.power import Effect, chernoff, detectable
+from stillwatch.prove.radio import Counted, IssuedKey, Plan, hard, reading_positions, soft, try_keys, weighted
 from stillwatch.prove.radio.opened import top_candidates
 from stillwatch.prove.tuples import Tuples, text_tuples
-from stillwatch.records import ClaimVerdict, EvidenceClass
+from stillwatch.records import Claim, ClaimVerdict, EvidenceClass
 from tests.prove import toy
 
 PLAN = Plan(seed=9, effect=Effect(0.3, "assumed in this test"))
+Array = np.ndarray[Any, Any]
 FAST = sorted(set(MARKS) - {"kgw-reference"})
 
 
@@ -52,6 +54,33 @@ def test_distinct_contexts_are_not_enough_for_the_bernoulli_mark() -> None:
         [(mark.scores(k, contexts, tokens).sum() - first.size * mark.law.mean) / spread for k in keys]
     )
     assert z.std() > 3.0 and (z > 2.326).mean() > 0.2
+
+
+@dataclasses.dataclass
+class Leaning:
+    """A ledger that holds just those windows after which the key's scores are high."""
+
+    known: set[tuple[int, ...]]
+
+    @property
+    def windows(self) -> int:
+        return len(self.known)
+
+    def holds(self, contexts: Array) -> Array:
+        return np.array([tuple(row) in self.known for row in contexts.tolist()])
+
+
+def test_a_ledger_that_leans_fires_on_controls_too() -> None:
+    """Controls are read through the suspect's ledger: one that convicts the innocent makes the test invalid."""
+    reading, key = innocent_text("vllm-gumbel"), random_keys(31, 1)[0]
+    contexts, tokens = reading.tuples.contexts, reading.tuples.tokens
+    high = reading.mark.scores(key, contexts, tokens) > reading.mark.law.mean
+    ledger = Leaning({tuple(row) for row in contexts[high].tolist()})
+    issued = [IssuedKey("key-0", key, "campaign-0", ledger)]
+    alone = try_keys("radio-closed", "m", reading, issued, PLAN)
+    assert alone.verdict is ClaimVerdict.EVIDENCE, "the trap must be able to snap"
+    checked = try_keys("radio-closed", "m", reading, issued, PLAN, [("itself", reading)])
+    assert checked.verdict is ClaimVerdict.INVALID and "control itself fires" in checked.notes[0]
 
 
 @pytest.mark.parametrize("mark_id", ["vllm-sbw", "vllm-dual-gumbel", "sglang-dual-gumbel", "vllm-synthid"])
@@ -86,8 +115,42 @@ def test_a_control_that_fires_makes_the_test_invalid() -> None:
     bad = try_keys("radio-closed", "m", reading, ISSUED, PLAN, [*quiet, ("odd", reading)])
     assert bad.verdict is ClaimVerdict.INVALID and "control odd" in bad.notes[0]
     assert conclude([bad]).evidence is None and conclude([bad]).notes
-    alone = try_keys("radio-closed", "m", reading, ISSUED, PLAN)
-    assert conclude([alone]).evidence is None, "without three controls nothing is counted"
+
+
+def test_without_three_controls_that_scored_nothing_may_be_said() -> None:
+    """A control that scored less than half of what the suspect did had no chance to fire, and counts for nothing."""
+    reading = Counted(toy.GUMBEL, marked_tuples())
+    whole = try_keys("radio-closed", "m", reading, ISSUED, PLAN).scored
+
+    def control(size: int, seed: int) -> Counted:
+        found = text_tuples(toy.plain(80, seed).tolist(), 2)
+        return Counted(toy.GUMBEL, Tuples(found.contexts[:size], found.tokens[:size]))
+
+    enough = [(f"c{i}", control(whole, 90 + i)) for i in range(3)]
+    for few in ([], enough[:2], [*enough[:2], ("thin", control(whole // 3, 92))],
+                [(f"silent-{i}", control(0, 90)) for i in range(3)]):  # fmt: skip
+        claim = try_keys("radio-closed", "m", reading, ISSUED, PLAN, few)
+        assert claim.verdict is ClaimVerdict.EVIDENCE
+        assert claim.sentence == "m: the test fired without three controls; nothing may be said of it."
+        assert conclude([claim]).evidence is None and "not counted" in conclude([claim]).notes[0]
+    claim = try_keys("radio-closed", "m", reading, ISSUED, PLAN, enough)
+    assert "trained on our outputs" in claim.sentence and conclude([claim]).evidence is EvidenceClass.KEYED
+
+
+def test_a_campaign_is_named_only_after_correction_over_all_claims() -> None:
+    """A key that leads a standing claim is named; one beside it pays for the other claims as well."""
+    reading = Counted(toy.GUMBEL, marked_tuples())
+    quiet = [(f"c{i}", Counted(toy.GUMBEL, text_tuples(toy.plain(80, 90 + i).tolist(), 2))) for i in range(3)]
+    claim = try_keys("radio-closed", "m", reading, ISSUED, PLAN, quiet)
+
+    def beside(log10_p: float) -> Claim:
+        keys = (claim.keys[0], dataclasses.replace(claim.keys[1], log10_p_adjusted=log10_p, fired=True))
+        return dataclasses.replace(claim, keys=keys)
+
+    assert [len(conclude([beside(p)]).campaigns) for p in (-6.2, -6.4)] == [2, 2]
+    silent = dataclasses.replace(claim, verdict=ClaimVerdict.NO_EVIDENCE, log10_p_adjusted=0.0, keys=())
+    assert conclude([beside(-6.2), silent]).campaigns == ("campaign-0",)
+    assert len(conclude([beside(-6.4), silent]).campaigns) == 2
 
 
 def test_no_record_holds_a_key() -> None:
@@ -119,6 +182,21 @@ def test_stated_power_is_the_power_there_is() -> None:
     hits = rng.binomial(n, mark.law.mean + lift, 2_000)
     fired = np.mean([mark.law.log_sf(float(k), n) < np.log(1e-3) for k in hits])
     assert 0.74 < fired < 0.86
+
+
+def test_a_soft_test_states_the_power_of_its_bound() -> None:
+    """At the deviation that is called needed, a soft reading's p-value is below the level, and not long before."""
+    mark, level = toy.GUMBEL, 1e-6 / 20
+    for weights in (np.full(4_000, 0.02), np.random.default_rng(3).normal(0.0, 0.02, 4_000)):
+        spread = float(np.sqrt(mark.law.variance * (weights**2).sum()))
+        needed = chernoff(level)
+        assert log_chernoff(mark.law, weights, 1.1 * needed * spread) < np.log(level)
+        assert log_chernoff(mark.law, weights, 0.9 * needed * spread) > np.log(level)
+    at = reading_positions(toy.plain(10, 8).tolist(), 2)
+    view = top_candidates(toy.student(toy.GUMBEL, 0.0).log_p(at.contexts), toy.teacher().log_p(at.contexts))
+    stated = soft("m", mark, at, view, ISSUED, PLAN).power
+    assert stated is not None
+    assert stated == detectable(PLAN.effect, stated.scored, PLAN.alpha, len(ISSUED), needed=chernoff)
 
 
 def test_unusable_input_is_refused_with_a_hint() -> None:

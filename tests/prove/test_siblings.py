@@ -14,6 +14,7 @@ from stillwatch.prove.siblings import Escrow, Replies, escrowed, rank_sum, serve
 from stillwatch.records import ClaimVerdict
 
 EFFECT = Effect(1.0, "assumed in this test")
+PROMPTS = tuple(f"p{i}" for i in range(200))
 
 
 def test_ranks_are_exact_under_the_null() -> None:
@@ -47,15 +48,18 @@ def test_a_firing_placebo_or_control_makes_the_test_invalid() -> None:
     figures = rng.normal(size=(200, 7))
     figures[:, 0] -= 9.0
     figures[:, 3] -= 8.0
-    claim = siblings("m", Replies(figures, None), 1, EFFECT)
+    claim = siblings("m", Replies(figures, None, PROMPTS), 1, EFFECT)
     assert claim.verdict is ClaimVerdict.INVALID and "placebo sibling 3" in claim.notes[0]
     good = rng.normal(size=(200, 7))
     good[:, 0] -= 9.0
-    assert siblings("m", Replies(good, None), 1, EFFECT).verdict is ClaimVerdict.EVIDENCE
-    clean = Replies(rng.normal(size=(200, 7)), None)
-    assert siblings("m", Replies(good, None), 1, EFFECT, [("c", clean)]).verdict is ClaimVerdict.EVIDENCE
+    assert siblings("m", Replies(good, None, PROMPTS), 1, EFFECT).verdict is ClaimVerdict.EVIDENCE
+    clean = Replies(rng.normal(size=(200, 7)), None, PROMPTS)
     assert (
-        siblings("m", Replies(good, None), 1, EFFECT, [("c", Replies(good, None))]).verdict
+        siblings("m", Replies(good, None, PROMPTS), 1, EFFECT, [("c", clean)]).verdict
+        is ClaimVerdict.EVIDENCE
+    )
+    assert (
+        siblings("m", Replies(good, None, PROMPTS), 1, EFFECT, [("c", Replies(good, None, PROMPTS))]).verdict
         is ClaimVerdict.INVALID
     )
 
@@ -63,10 +67,11 @@ def test_a_firing_placebo_or_control_makes_the_test_invalid() -> None:
 def test_bad_figures_are_refused_with_a_hint() -> None:
     """Shapes that do not fit are answered in words."""
     for wrong in (
-        lambda: siblings("m", Replies(np.zeros((3, 1)), None), 1, EFFECT),
-        lambda: siblings("m", Replies(np.zeros((3, 2)), np.zeros((3, 3))), 1, EFFECT),
-        lambda: siblings("m", Replies(np.zeros((3, 2)), None, ("a",)), 1, EFFECT),
-        lambda: siblings("m", Replies(np.full((3, 2), math.nan), None), 1, EFFECT),
+        lambda: siblings("m", Replies(np.zeros((3, 2)), None, ("a", "b", "c")), 1, EFFECT),
+        lambda: siblings("m", Replies(np.zeros((3, 3)), np.zeros((3, 4)), ("a", "b", "c")), 1, EFFECT),
+        lambda: siblings("m", Replies(np.zeros((3, 3)), None, ("a",)), 1, EFFECT),
+        lambda: siblings("m", Replies(np.zeros((3, 3)), None, ()), 1, EFFECT),
+        lambda: siblings("m", Replies(np.full((3, 3), math.nan), None, ("a", "b", "c")), 1, EFFECT),
         lambda: Escrow(b"short"),
         lambda: Escrow(b"k" * 32, share=2.0),
         lambda: Effect(0.0, "nothing"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stillwatch.records import Appeal, AppealState, Outcome, PlanState, Relation, Verdict
+from stillwatch.records import Appeal, AppealState, Outcome, PlanState, Relation, Sent, StepState, Verdict
 from stillwatch.respond import (
     PROGRAM,
     NotAllowed,
@@ -18,6 +18,7 @@ from stillwatch.respond import (
     cases,
     correcting,
     granting,
+    outbox,
 )
 from stillwatch.respond import tables as t
 from stillwatch.respond.appeals import Upload
@@ -78,6 +79,40 @@ def test_an_appeal_is_filed_by_link_and_decided_by_somebody_else(office: Office)
     assert (rate["decided"], rate["overturned"], rate["rate"]) == (1, 1, 1.0)
     assert rate["low"] < 0.05 < rate["high"] == 1.0
     assert "step.done" in lines
+
+
+@pytest.mark.parametrize("part", ["went on with it", "tried again what failed", "took it back"])
+def test_whoever_went_on_with_a_plan_or_took_it_back_does_not_decide(make_office: Any, part: str) -> None:
+    """As little as the person who began it; carrying out what another appeal decided is no part in it."""
+    office = make_office("sqlite")
+    plan = planned(office, case_of(office, 3))
+    refused = Hands({"a002": [Sent(StepState.FAILED, "answered 404")]})
+    hands = Hands()
+    with office.work("pia") as work:
+        outbox.start(work, plan.number, version=plan.version)
+        if part == "went on with it":
+            refused = hands
+    carry_out(office, plan.number, refused, by="quin" if part == "went on with it" else "pia")
+    if part == "tried again what failed":
+        carry_out(office, plan.number, hands, by="quin", again_failed=True)
+    if part == "took it back":
+        with office.work("quin") as work:
+            outbox.undo(work, plan.number, "ours", accounts=["a001"])
+    link = next(p for p in refused.sent if p["kind"] == "notice" and p["account_id"] == "a000")["appeal_url"]
+    held = appealed(office, link.rsplit("/", 1)[1])
+    with pytest.raises(NotAllowed, match="quin had a part in P-1"), office.work("quin") as work:
+        appeals.decide(work, held.number, Outcome.UPHELD, "no", version=held.version)
+
+
+def test_carrying_out_a_decision_is_no_part_in_the_plan(office: Office) -> None:
+    """Who decided one appeal and carried that out may decide the next."""
+    tokens = acted(office)
+    for account in ("a000", "a001"):
+        held = appealed(office, tokens[account])
+        with office.work("quin") as work:
+            appeals.decide(work, held.number, Outcome.EASED, "Free again.", version=held.version)
+        carry_out(office, 1, Hands(), by="quin")
+    assert under(office) == {"a002", "a003"}
 
 
 def test_only_the_tokens_digest_is_kept_and_a_wrong_link_says_nothing(office: Office) -> None:

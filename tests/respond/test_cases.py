@@ -96,7 +96,7 @@ def test_hostile_text_comes_back_as_it_was_and_confuses_nothing(office: Office) 
         }
         assert cases.listing(work, CaseFilter(words="100%")).total == 1
         assert cases.listing(work, CaseFilter(words="_")).total == 0
-        assert [c.number for c in cases.cases_of(work, HOSTILE)] == [number]
+        assert [c.number for c in cases.listing(work, CaseFilter(account_id=HOSTILE)).rows] == [number]
 
 
 def test_lists_are_filtered_ordered_and_paged(office: Office) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -16,9 +16,9 @@ from tests.respond.test_cases import HOSTILE
 LATER, LATEST = NOW + timedelta(days=1), NOW + timedelta(days=2)
 
 
-def one(office: Office, groups: dict[str, list[str]], at: object = NOW) -> dict[str, tuple[int, Relation]]:
+def one(office: Office, groups: dict[str, list[str]], at: datetime = NOW) -> dict[str, tuple[int, Relation]]:
     """File a run; where each campaign went."""
-    return {f.campaign_id: (f.case_number, f.relation) for f in filed(office, result(groups, at)).filed}  # type: ignore[arg-type]
+    return {f.campaign_id: (f.case_number, f.relation) for f in filed(office, result(groups, at)).filed}
 
 
 def test_a_campaign_becomes_a_case_with_everything_behind_it(office: Office) -> None:

@@ -5,12 +5,24 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from stillwatch.records import Kind, Measure, PlanState, Sent, StepState
-from stillwatch.respond import Conflict, NotAllowed, NotNow, Unfit, granting, outbox, planning
+from stillwatch.records import AppealState, Kind, Measure, PlanState, Sent, StepState, Verdict
+from stillwatch.respond import (
+    Conflict,
+    NotAllowed,
+    NotNow,
+    Unfit,
+    appeals,
+    cases,
+    correcting,
+    granting,
+    outbox,
+    planning,
+)
 from stillwatch.respond import tables as t
 from stillwatch.respond.planning import Wanted
 from stillwatch.settings import RespondSettings, Settings
@@ -315,3 +327,182 @@ def test_members_of_a_pool_are_not_told_that_they_collect_training_data(make_off
                 estimate=lambda c, x: {},
                 two_above=9,
             )
+
+
+def test_what_was_taken_back_is_not_done_again_when_the_plan_is_resumed(office: Office) -> None:
+    """Neither what still waited nor what had failed, even where what failed is tried again."""
+    plan = planned(
+        office, case_of(office, 4), Wanted(Measure.BLOCK, "webhook", stages=(0.5, 1.0), stage_wait_s=3600.0)
+    )
+    carry_out(office, plan.number, Hands({"a001": [Sent(StepState.FAILED, "answered 404")]}))
+    with office.work("pia") as work:
+        outbox.undo(work, plan.number, "ours", accounts=["a001", "a002"])
+    office.clock.forward(hours=2)
+    hands = Hands()
+    carry_out(office, plan.number, hands, again_failed=True)
+    assert {p["account_id"] for p in hands.sent if not p["undo"]} == {"a003"}
+    assert under(office) == {"a000", "a003"}
+    with office.work("pia") as work:
+        outbox.undo(work, plan.number, "all of it")
+    carry_out(office, plan.number, Hands({"a003": [Sent(StepState.FAILED, "answered 500")]}))
+    assert under(office) == {"a003"}
+    again = Hands()
+    carry_out(office, plan.number, again, again_failed=True)
+    assert [p for p in again.sent if not p["undo"]] == []
+
+
+def test_what_failed_to_be_taken_back_is_tried_when_it_is_taken_back_once_more(office: Office) -> None:
+    """One refusal does not leave somebody under a measure for good."""
+    plan = planned(office, case_of(office, 2), Wanted(Measure.BLOCK, "webhook", notices=False))
+    carry_out(office, plan.number, Hands())
+    options: dict[str, Any] = {"settings": SETTINGS, "progress": QUIET}
+    refuses = Hands({"a001": [Sent(StepState.FAILED, "answered 500")]})
+    undo_plan(office.desk, office.team["pia"], plan.number, "ours", executor=refuses, **options)
+    assert under(office) == {"a001"}
+    done = undo_plan(office.desk, office.team["pia"], plan.number, "ours", executor=Hands(), **options)
+    assert (under(office), done["plan"].state) == (set(), PlanState.UNDONE)
+
+
+@pytest.mark.parametrize("tries", [1, outbox.MOST_ATTEMPTS])
+def test_a_step_whose_answer_was_lost_is_reversed(make_office: Any, tries: int) -> None:
+    """It may have been done, whether it is to be tried again or was given up."""
+    office = make_office("sqlite")
+    plan = planned(office, case_of(office, 2), Wanted(Measure.BLOCK, "webhook", notices=False))
+    with office.work("pia") as work:
+        outbox.start(work, plan.number, version=plan.version)
+    for _ in range(tries):
+        with office.work("pia") as work:
+            claim = outbox.claim(work, plan.number, limit=1)
+            outbox.settle(work, plan, [(o.step, Sent(StepState.WAITING, "timed out")) for o in claim.orders])
+            assert [o.step.account_id for o in claim.orders] == ["a000"]
+            work.conn.execute(
+                t.plan_steps.update().where(t.plan_steps.c.account_id == "a000").values(due_at=None)
+            )
+    hands = Hands()
+    undo_plan(
+        office.desk,
+        office.team["pia"],
+        plan.number,
+        "ours",
+        settings=SETTINGS,
+        progress=QUIET,
+        executor=hands,
+    )
+    assert [(p["account_id"], p["undo"]) for p in hands.sent] == [("a000", True)]
+
+
+def test_who_was_found_innocent_or_granted_since_is_passed_over(office: Office) -> None:
+    """Nothing is done to them and they are told nothing; the others are acted on."""
+    plan = planned(office, case_of(office, 4), Wanted(Measure.BLOCK, "webhook", credentials={"a001": ["k"]}))
+    spare(office, granted="a001", innocent="a002")
+    hands = Hands()
+    done = carry_out(office, plan.number, hands)
+    assert {p["account_id"] for p in hands.sent} == {"a000", "a003"} == under(office)
+    assert done["steps"] == {
+        "act": {"done": 2, "skipped": 2}, "revoke": {"skipped": 1}, "notice": {"done": 2, "skipped": 2}
+    }  # fmt: skip
+
+
+def test_who_was_acted_on_before_still_gets_the_notice(office: Office) -> None:
+    """With the link to appeal; keys that still stood are left."""
+    plan = planned(office, case_of(office, 2), Wanted(Measure.BLOCK, "webhook", credentials={"a001": ["k"]}))
+    with office.work("pia") as work:
+        outbox.start(work, plan.number, version=plan.version)
+        claim = outbox.claim(work, plan.number, limit=9)
+        outbox.settle(work, plan, [(o.step, Sent(StepState.DONE)) for o in claim.orders])
+    spare(office, granted="a001", innocent="a000")
+    hands = Hands()
+    carry_out(office, plan.number, hands)
+    assert hands.order() == [("notice", "a000"), ("notice", "a001")]
+
+
+def test_who_is_innocent_and_may_have_been_acted_on_is_set_free(office: Office) -> None:
+    """The answer was lost: the opposite is sent, and the plan goes on with the others."""
+    plan = planned(office, case_of(office, 2), Wanted(Measure.BLOCK, "webhook", notices=False))
+    with office.work("pia") as work:
+        outbox.start(work, plan.number, version=plan.version)
+        claim = outbox.claim(work, plan.number, limit=1)
+        outbox.settle(work, plan, [(claim.orders[0].step, Sent(StepState.WAITING, "timed out"))])
+    spare(office, granted="nobody", innocent="a000")
+    hands = Hands()
+    done = carry_out(office, plan.number, hands)
+    assert {(p["account_id"], p["undo"]) for p in hands.sent} == {("a000", True), ("a001", False)}
+    assert (done["plan"].state, under(office)) == (PlanState.DONE, {"a001"})
+
+
+def spare(office: Office, *, granted: str, innocent: str) -> None:
+    """What people decide after a plan was agreed to."""
+    with office.work("pia") as work:
+        granting.add(work, account_id=granted, purpose="research", valid_from=office.clock(),
+                     valid_until=office.clock().replace(year=2027))  # fmt: skip
+        correcting.account(work, 1, innocent, "a class", appeal=None)
+
+
+@pytest.mark.parametrize("verdict", [Verdict.FALSE_POSITIVE, Verdict.BENIGN_POSITIVE])
+@pytest.mark.parametrize("agree", [(), ("pia",)])
+def test_a_case_with_a_plan_to_come_is_not_closed_as_harmless(
+    make_office: Any, verdict: Verdict, agree: tuple[str, ...]
+) -> None:
+    """It is withdrawn first; a dry run, which touches nobody, is in nobody's way."""
+    office = make_office("sqlite")
+    number = case_of(office, 2)
+    planned(office, number, Wanted(Measure.BLOCK), agree=())
+    plan = planned(office, number, agree=agree)
+    with office.look() as work:
+        version = cases.get(work, number).version
+    with pytest.raises(NotNow, match="P-2 would still act on accounts of K-1"), office.work() as work:
+        cases.close(work, number, verdict, "a class", version=version)
+    with office.work() as work:
+        planning.drop(work, plan.number, version=plan.version)
+        assert cases.close(work, number, verdict, "a class", version=version).verdict is verdict
+
+
+@pytest.mark.parametrize("lapsed", [False, True])
+def test_a_notice_that_is_sent_again_keeps_its_promise(make_office: Any, lapsed: bool) -> None:
+    """The appeal may be filed for as long as the newest notice says."""
+    office = make_office("sqlite")
+    plan = planned(office, case_of(office, 1))
+    with office.work("pia") as work:
+        outbox.start(work, plan.number, version=plan.version)
+        acts = outbox.claim(work, plan.number)
+        outbox.settle(work, plan, [(o.step, Sent(StepState.DONE)) for o in acts.orders])
+        first = outbox.claim(work, plan.number)
+        outbox.settle(work, plan, [(o.step, Sent(StepState.WAITING, "timed out")) for o in first.orders])
+    office.clock.forward(days=40 if lapsed else 20)
+    with office.work("pia") as work:
+        assert appeals.lapse(work) == lapsed
+        again = outbox.claim(work, plan.number)
+    told = again.orders[0].payload
+    with office.work("pia") as work:
+        held = appeals.by_token(work.conn, told["appeal_url"].rpartition("/")[2])
+    assert (held.state, held.expires_at.isoformat()) == (AppealState.OFFERED, told["appeal_until"])
+    assert held.expires_at == office.clock() + timedelta(days=30)
+
+
+def test_an_approver_sees_exactly_which_accounts_a_plan_holds(office: Office) -> None:
+    """Every step with its stage and key, the surest first, page by page; what takes back is no part of it."""
+    wanted = Wanted(Measure.BLOCK, "webhook", stages=(0.5, 1.0), credentials={"a001": ["key-1"]})
+    plan = planned(office, case_of(office, 2), wanted, agree=())
+    with office.look("pia") as work:
+        whole = planning.plan_accounts(work, plan.number)
+        second = planning.plan_accounts(work, plan.number, offset=1, limit=2)
+    told = [(x.account_id, x.kind.value, x.target, x.stage) for x in whole.rows]
+    assert told == [
+        ("a000", "act", "", 0), ("a000", "notice", "", 0),
+        ("a001", "act", "", 1), ("a001", "revoke", "key-1", 1), ("a001", "notice", "", 1),
+    ]  # fmt: skip
+    assert (second.rows, second.total) == (whole.rows[1:3], 5)
+
+
+def test_two_plans_on_one_account_are_told_apart(office: Office) -> None:
+    """Taking one back leaves the account under the other, and only the last sets it free."""
+    number = case_of(office, 2)
+    first = planned(office, number)
+    second = planned(office, number, Wanted(Measure.THROTTLE, "webhook"))
+    for plan in (first, second):
+        carry_out(office, plan.number, Hands())
+    options: dict[str, Any] = {"settings": SETTINGS, "progress": QUIET, "executor": Hands()}
+    done = undo_plan(office.desk, office.team["pia"], second.number, "one is enough", **options)
+    assert (done["plan"].state, under(office)) == (PlanState.UNDONE, {"a000", "a001"})
+    done = undo_plan(office.desk, office.team["pia"], first.number, "both were wrong", **options)
+    assert (done["plan"].state, under(office)) == (PlanState.UNDONE, set())

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from scripts.bench_guardrail import asks, chats, prompts
+from scripts.bench_guardrail import asks, chats, prompts, sustained
 from scripts.benchmarks import live
 from scripts.volley import Volley, closed_loop, http, open_loop
 from stillwatch.gateway.litellm import asked
@@ -49,6 +49,7 @@ def test_every_request_is_counted_once(path: str, failed: int) -> None:
             asyncio.run(closed_loop(server.server_port, requests, 6, lines=2)),
         ):
             assert (len(done.seconds), done.failed) == (6 - failed, failed)
+        assert not asyncio.run(closed_loop(server.server_port, requests, 6, seconds=0.0)).seconds
         server.shutdown()
         thread.join()
 
@@ -66,14 +67,32 @@ def test_percentiles_of_nothing_are_nothing() -> None:
     """A door at which everything failed has no figures, and the page says so."""
     assert Volley(failed=3).milliseconds() == {}
     rows: list[dict[str, Any]] = [
-        {"door": "LiteLLM", "beside": "model server", "answered": 9, "failed": 0,
+        {"door": "LiteLLM", "beside": "model server", "answered": 9, "failed": 0, "sustains": 150.4,
          "ms": {"p50": 2.0, "p90": 3.0, "p99": 4.0}},
-        {"door": "LiteLLM, stillwatch", "beside": "LiteLLM", "answered": 9, "failed": 0,
+        {"door": "LiteLLM, stillwatch", "beside": "LiteLLM", "answered": 9, "failed": 0, "sustains": 108.9,
          "ms": {"p50": 2.5, "p90": 3.0, "p99": 5.0}},
-        {"door": "unmimic", "beside": "model server", "answered": 0, "failed": 9, "ms": {}},
+        {"door": "unmimic", "beside": "model server", "answered": 0, "failed": 9, "sustains": 0.0,
+         "ms": {}},
     ]  # fmt: skip
-    part = {"rate": 200.0, "rows": rows, "decided": 9, "missing": ["x: make x"]}
+    part = {"rate": 65.0, "asked_rate": 200.0, "rows": rows, "decided": 9, "missing": ["x: make x"], "apart": True,
+            "gate_cpu_ms_each": 0.42}  # fmt: skip
     page = "\n".join(live.guardrail({"machine": "m", "seed": 7, "proxies": part}))
-    assert "| LiteLLM, stillwatch | 2.50 | 3.00 | 5.00 | 0.50 | 1.00 | LiteLLM | 9 | 0 |" in page
-    assert "| unmimic | - | - | - |  |  |  | 0 | 9 |" in page
+    assert "65 requests/s" in page and "At 200/s" in page
+    assert "| LiteLLM, stillwatch | 109 | 2.50 | 3.00 | 5.00 | 0.50 | 1.00 | LiteLLM | 9 | 0 |" in page
+    assert "| unmimic | 0 | - | - | - |  |  |  | 0 | 9 |" in page
     assert "Left out: x: make x." in page
+
+
+def test_proxies_are_compared_at_a_rate_that_all_sustain() -> None:
+    """What was asked for where that is less; a queue that grows is no latency."""
+    assert sustained(200.0, [900.0, 400.0]) == 200.0
+    assert sustained(200.0, [900.0, 109.0]) == 65.0
+
+
+def test_the_page_says_how_soon_replicas_have_what_is_published() -> None:
+    """Median, longest, and how many within a second."""
+    row = {"machine": "m", "accounts": 1_000, "table_bytes": 55_000_000, "replicas": 2, "poll_s": 0.2, "store": "v",
+           "kill_s": [0.1, 0.2, 0.4], "table_s": [0.5, 1.25]}  # fmt: skip
+    page = "\n".join(live.replicas(row))
+    assert "| a kill switch | 3 | 0.20 | 0.40 | 3 |" in page
+    assert "(55 MB) | 2 | 0.88 | 1.25 | 1 |" in page

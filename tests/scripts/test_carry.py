@@ -10,7 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from scripts import carry
+from scripts import carry, study
+from stillwatch.lab.suite import choose, load_suite
+from stillwatch.wiring.lab import LabRunner
 
 
 def a_run(
@@ -63,3 +65,70 @@ def test_rows_of_other_programs_keep_their_names() -> None:
     made, count = carry.carried(rows, {"cell": "old", "stamp": "s1"}, {"cell": "new", "stamp": "s2"})
     assert made == [{"key": "new", "n": 1}, {"key": "older", "n": 2}, {"stamp": "s0"}, {"stamp": "s2"}]
     assert count == 2
+
+
+@pytest.mark.parametrize(("after", "what"), [("own2-gen2-sco1", "generator"), ("own2-gen1-sco2", "scorer")])
+def test_another_generator_or_scorer_is_refused(after: str, what: str) -> None:
+    """Scans that are the same say nothing of figures that were made of other worlds, or scored otherwise."""
+    with pytest.raises(SystemExit, match=f"the {what} is another"):
+        carry.same_lab({carry.STAMP: "own1-gen1-sco1"}, {carry.STAMP: after})
+    carry.same_lab({carry.STAMP: "own1-gen1-sco1"}, {carry.STAMP: "own2-gen1-sco1"})
+
+
+class Programs:
+    """Two programs that are not run: what each is asked for is written down, and each answer is set by hand."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked: list[tuple[str, ...]] = []
+        self.odd: str | None = None
+        monkeypatch.setattr(carry, "python", self._python)
+        monkeypatch.setattr(carry, "generate", lambda *_: None)
+        monkeypatch.setattr(carry, "a_key", lambda work: work / "key")
+
+    def _python(self, root: Path, *arguments: str) -> str:
+        words = arguments[2:]
+        self.asked.append(words)
+        out = Path(words[words.index("--out") + 1])
+        odd = root.name == "here" and self.odd is not None and self.odd in words
+        if words[0] == "scan":
+            a_run(out, tier="linked" if odd else "member")
+        else:
+            out.write_bytes(b"two" if odd else b"one")
+        return ""
+
+
+@pytest.mark.parametrize(
+    ("odd", "told"),
+    [
+        (None, None),
+        ("scan", "not the same: accounts.parquet"),
+        ("--check-null", "with --check-null 20: accounts.parquet"),
+        ("--settings", "with --settings .*: accounts.parquet"),
+        ("baseline", "the baseline that is fitted"),
+    ],
+)
+def test_the_null_an_ablation_and_a_baseline_are_compared_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, odd: str | None, told: str | None
+) -> None:
+    """On one small world; a difference in any of them stops everything."""
+    programs = Programs(monkeypatch)
+    programs.odd = odd
+    if told is None:
+        carry.compare(tmp_path / "old", tmp_path / "here", tmp_path)
+        assert len(programs.asked) == 2 * (len(carry.WORLDS) + 3)
+        assert 'without = ["controller"]' in (tmp_path / "without.toml").read_text()
+        return
+    with pytest.raises(SystemExit, match=told):
+        carry.compare(tmp_path / "old", tmp_path / "here", tmp_path)
+
+
+def test_only_keys_of_our_own_detector_are_renamed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The figures of another detector do not rest on what was compared."""
+    monkeypatch.setattr(study, "SUITES", ("ladder",))
+    exec(carry.KEYS, {})  # noqa: S102  (the program that is handed to both)
+    (stamp, _), *cells = json.loads(capsys.readouterr().out)
+    assert stamp == "stamp"
+    assert {detector for (_, detector, *_), _ in cells} == {"stillwatch"}
+    assert len(choose(load_suite("ladder"), LabRunner())) > 3

@@ -12,7 +12,8 @@ from xml.etree import ElementTree
 import pytest
 
 from scripts import stability, study
-from scripts.benchmarks import gates, plots
+from scripts.benchmarks import gates, plots, words
+from scripts.benchmarks.speed import speed
 from scripts.benchmarks.words import short, states, upper, wilson
 from stillwatch.lab.suite import choose, load_suite
 from stillwatch.wiring.lab import LabRunner
@@ -210,3 +211,25 @@ def test_figures_of_two_states_of_the_program_are_told_apart() -> None:
     rows.append({"suite": "ladder", "detector": {"kind": "own", "code": "bb"}})
     rows.append({"suite": "ladder", "detector": {"kind": "baseline", "code": "cc"}})
     assert "2 states of the program, by digest: `aa`: honest, null; `bb`: ladder." in states(rows)[1]
+    for code, scenario in (("aa", "ladder_L0"), ("bb", "ladder_L5"), ("bb", "ladder_L6")):
+        rows.append({"suite": "ladder", "scenario": scenario, "detector": {"kind": "own", "code": code}})
+    rows.pop(2)
+    told = states(rows)[1]
+    assert (
+        "`aa`: honest, ladder (ladder_L0), null; `bb`: ladder (ladder_L5, ladder_L6). Figures of two" in told
+    )
+    assert "L4" not in told and "decision" not in told, "nothing is said that the rows do not say"
+
+
+def test_speed_of_another_program_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures without a digest, or with one of another state, say so on both pages; those of the present do not."""
+    monkeypatch.setattr(words, "code_digest", lambda part: f"{part}-now")
+    run = {"scenario": "speed", "wall_s": 2.0, "peak_memory_bytes": 2**30, "timings": {"reading": 1.0},
+           "counts": {"exchanges": 10, "accounts": 2}}  # fmt: skip
+    data = {"machine": "2 cores.", "rows": [run]}
+    assert any("digest was not written down" in line for line in speed(data))
+    assert any(
+        "earlier state of the program**, with the digest `own-old`" in line
+        for line in speed({**data, "code": "own-old"})
+    )
+    assert not any("earlier state" in line for line in speed({**data, "code": "own-now"}))

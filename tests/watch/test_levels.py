@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from scipy.stats import beta
 
 from stillwatch.detect.betting import bh_adjusted, e_bh
-from stillwatch.watch import Levels, Schedule, Spent
+from stillwatch.records import Confidence, Kind
+from stillwatch.watch import Levels, Schedule, Spent, firm
 
-ALPHA = 0.1
+ALPHA, REVIEW = 0.1, 0.5
 HONEST, PEERS = 8, 300
 DAYS = 1_200
 LOOKS = 6
@@ -82,6 +83,37 @@ def test_of_honest_groups_hardly_a_day_says_one(kept: float) -> None:
         assert _bounds(whole)[0] > ALPHA, f"without the split nothing would be wrong: {whole} of {DAYS}"
 
 
+def test_low_confidence_opens_no_door_to_a_firm_claim() -> None:
+    """With two tiers and a look an hour, the share of honest days with a firm claim stays within the stricter rate."""
+    days, looks = 1_500, 24
+    levels = _day(looks)
+    firmly, for_review = 0, 0
+    for p in _honest_days(0.7, seed=4, days=days, looks=looks, honest=5_000):
+        again: set[int] = set()
+        seen: set[tuple[Kind, Confidence]] = set()
+        for level, at in zip(levels, p, strict=True):
+            said = {
+                g: _tier(adjusted, plain, level.stand if g in again else level.claim)
+                for g, (adjusted, plain) in enumerate(zip(bh_adjusted(at), at, strict=True))
+            }
+            again |= {g for g, (kind, confidence) in said.items() if firm(kind, confidence)}
+            seen |= set(said.values())
+        firmly += (Kind.CAMPAIGN, Confidence.MEDIUM) in seen
+        for_review += any(kind is Kind.CAMPAIGN for kind, _ in seen)
+    assert _bounds(firmly, days)[0] <= ALPHA, f"{firmly} of {days}, {_bounds(firmly, days)}"
+    assert _bounds(for_review, days)[0] <= REVIEW
+    assert for_review > firmly > 0, "one of the tiers never spoke: the simulation shows nothing"
+
+
+def _tier(adjusted: float, plain: float, share: float) -> tuple[Kind, Confidence]:
+    """What a look says of a group at its share of the two rates, as a verdict forms it."""
+    if adjusted <= ALPHA * share:
+        return Kind.CAMPAIGN, Confidence.MEDIUM
+    if plain <= ALPHA * share and adjusted <= REVIEW * share:
+        return Kind.CAMPAIGN, Confidence.LOW
+    return Kind.POOL, Confidence.MEDIUM
+
+
 def test_of_real_and_honest_groups_few_claims_are_false() -> None:
     """With campaigns about, the mean share of false claims among all claims of a day stays within the rate."""
     rng = np.random.default_rng(5)
@@ -124,17 +156,19 @@ def _day(looks: int) -> list[Levels]:
     return out
 
 
-def _honest_days(kept: float, seed: int) -> np.ndarray:
+def _honest_days(
+    kept: float, seed: int, days: int = DAYS, looks: int = LOOKS, honest: int = PEERS
+) -> np.ndarray:
     """float[days, looks, groups]: conformal p-values of honest groups that remember ``kept`` of the look before."""
     rng = np.random.default_rng(seed)
-    out = np.empty((DAYS, LOOKS, HONEST))
-    for day in range(DAYS):
-        peers = np.sort(rng.normal(size=PEERS))
+    out = np.empty((days, looks, HONEST))
+    for day in range(days):
+        peers = np.sort(rng.normal(size=honest))
         score = rng.normal(size=HONEST)
-        for look in range(LOOKS):
+        for look in range(looks):
             if look:
                 score = kept * score + np.sqrt(1 - kept**2) * rng.normal(size=HONEST)
-            out[day, look] = (PEERS - np.searchsorted(peers, score, side="left") + 1) / (PEERS + 1)
+            out[day, look] = (honest - np.searchsorted(peers, score, side="left") + 1) / (honest + 1)
     return out
 
 

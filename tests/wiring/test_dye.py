@@ -109,13 +109,27 @@ def test_the_ledger_holds_no_token_and_filters_a_test(settings: Settings, tmp_pa
     record_served(settings, row["key_id"], [[70_001, 70_002, 70_003]])
     told = record_served(settings, row["key_id"], [[70_002, 70_003, 70_004, 70_005]])
     assert (told["answers"], told["tokens"], told["windows"]) == (2, 7, 3)
-    [key] = issued_keys(settings, "sglang-gumbel")
+    [key] = issued_keys(settings, "sglang-gumbel", 2)
     assert key.campaign_id == "C-1" and key.exposure is not None
     assert key.exposure.holds(np.array([[70_001, 70_002], [70_004, 70_005]])).tolist() == [True, False]
     whole = b"".join(path.read_bytes() for path in Path(settings.dye.folder).rglob("*") if path.is_file())
     assert not [
         t for t in range(70_001, 70_006) if t.to_bytes(4, "little") in whole or str(t).encode() in whole
     ]
+
+
+def test_a_key_without_a_ledger_is_tried_on_everything(settings: Settings) -> None:
+    """Nothing written down is not nothing served; keys of another window are not for this test."""
+    issue_dyes(settings, [NAME], scheme="sglang-gumbel", width=2)
+    issue_dyes(settings, ["everyone"], scheme="sglang-gumbel", width=4)
+    [key] = issued_keys(settings, "sglang-gumbel", 2)
+    assert key.campaign_id == "C-1" and key.exposure is None
+    assert list_dyes(settings)[0]["answers"] == 0
+    record_served(settings, "2026-11/everyone", [[1, 2, 3, 4, 5]])
+    [wide] = issued_keys(settings, "sglang-gumbel", 4)
+    assert wide.exposure is not None and wide.exposure.holds(np.array([[9, 1, 2, 3, 4]])).tolist() == [True]
+    with pytest.raises(ConfigError, match="contexts of 2 tokens"):
+        wide.exposure.holds(np.array([[1, 2]]))
 
 
 @pytest.mark.parametrize("line", ["[1, -2]", "[1.5]", "{}", "[true]", "nonsense", "[99999999999]"])
@@ -169,6 +183,22 @@ def test_a_gateway_hands_out_what_was_issued_and_nothing_else(
     DyeFolder(Path(settings.dye.folder)).add({"broken": 1})
     assert key(decision(NAME)) == keys["2026-11/campaign:C-1"]
     assert "cannot be read" in caplog.text and not [k for k in keys.values() if str(k) in caplog.text]
+
+
+def test_a_read_that_failed_once_hides_no_key(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next request reads again, though nothing changed on the disk since."""
+    dyer = Dyer.open(settings)
+    assert dyer is not None
+    issue_dyes(settings, [NAME], scheme="sglang-gumbel", width=2)
+    with monkeypatch.context() as broken:
+        broken.setattr("stillwatch.protect.dye.desk.Desk.issued", _unreadable)
+        assert dyer.dyed({"model": "m"}, decision(NAME), writes=True) is None
+    again = dyer.dyed({"model": "m"}, decision(NAME), writes=True)
+    assert again is not None and "watermark" in again
+
+
+def _unreadable(self: object) -> None:
+    raise OSError("disk gone")
 
 
 def test_a_gateway_that_shall_inject_needs_a_master(settings: Settings) -> None:

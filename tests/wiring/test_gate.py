@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -21,8 +22,8 @@ from stillwatch.records import Action, Answer, Reason, Request
 from stillwatch.settings import ProtectSettings, Settings
 from stillwatch.store.state import MemoryState
 from stillwatch.wiring.garbage import uncollected
-from stillwatch.wiring.gate_folder import LOG, RISK, SWITCHES, find_decision, write_switches
-from stillwatch.wiring.gate_watch import Mirror
+from stillwatch.wiring.gate_folder import LOG, RISK, SWITCHES, find_decision, switches_bytes, write_switches
+from stillwatch.wiring.gate_watch import Mirror, Watch, stamps
 from stillwatch.wiring.policies import publish_risk, replay_decision, switch_rule
 from stillwatch.wiring.policy import Gate
 from stillwatch.wiring.runs import compile_run
@@ -483,6 +484,49 @@ def test_reloading_under_load_gives_no_mixture(gate: Any, tmp_path: Path) -> Non
         assert d.rule == f"r{d.policy_version}" and d.sentence == d.policy_version
     assert one.counts.faults == 0
     assert replace(made[0]) == made[0]
+
+
+def test_every_replica_takes_over_what_is_published_at_its_next_look(tmp_path: Path) -> None:
+    """Table and kill switch in the same look; looks are 0.4 s apart at most, and settings allow no more."""
+
+    class Shared:
+        """A board in memory, one for all replicas."""
+
+        def __init__(self) -> None:
+            self.held: dict[str, list[bytes]] = {}
+
+        def put(self, name: str, data: bytes) -> None:
+            self.held.setdefault(name, []).append(data)
+
+        def numbers(self, names: tuple[str, ...]) -> dict[str, int]:
+            return {name: len(self.held[name]) for name in names if name in self.held}
+
+        def pieces(self, name: str) -> Iterator[bytes]:
+            yield self.held[name][-1]
+
+        def close(self) -> None:
+            """Nothing to let go of."""
+
+    board, policy = Shared(), tmp_path / "policy.toml"
+    policy.write_text(HEAD + rule("a", when='hint = ["act"]', action="deny"))
+    with ExitStack() as stack:
+        gates, watches = [], []
+        for name in ("one", "two", "three"):
+            gates.append(one := stack.enter_context(Gate.open(policy, tmp_path / name, settings=QUICK)))
+            seen = stamps(policy, tmp_path / name)
+            watches.append(Watch(one, policy, tmp_path / name, seen, every_s=0.4, keyed=False,
+                                 mirror=Mirror(board, tmp_path / name)))  # fmt: skip
+        write_table(compile_run(write_run(tmp_path / "run"))[0], tmp_path / RISK)
+        board.put(RISK, (tmp_path / RISK).read_bytes())
+        for each in watches:
+            each.look()
+        assert [one.decide(a_request()).allowed for one in gates] == [False] * 3
+        board.put(SWITCHES, switches_bytes(frozenset({"a"})))
+        for each in watches:
+            each.look()
+        assert [one.decide(a_request(1)).allowed for one in gates] == [True] * 3
+    with pytest.raises(ValueError, match=r"0\.4"):
+        ProtectSettings(poll_s=0.41)
 
 
 def test_a_file_that_is_published_anew_while_it_is_copied_is_not_taken(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -18,7 +19,7 @@ from stillwatch.records import Kind, Member, Tier
 from stillwatch.settings import RunSettings, Settings
 from stillwatch.watch import Levels, Standing
 from stillwatch.wiring import watching
-from stillwatch.wiring.watch_look import Looked, Plan, at_levels, combined
+from stillwatch.wiring.watch_look import Context, Looked, Plan, at_levels, combined
 from stillwatch.wiring.watching import Visit, Watch, WatchOptions, watch, watch_status
 from tests.cli.stub import a_campaign, a_result
 from tests.conftest import KEY
@@ -105,6 +106,33 @@ def test_nothing_new_is_not_looked_at(bench: Bench) -> None:
     assert bench.visit().looked is None
     bench.write(2)
     assert bench.visit().looked is not None
+
+
+def test_what_lies_beside_the_logs_is_looked_at_again_when_it_changes(bench: Bench, tmp_path: Path) -> None:
+    """A new grant, another account table, exchanges that left: each causes a look, and only once."""
+    grants, accounts = tmp_path / "grants.jsonl", tmp_path / "accounts.jsonl"
+    accounts.write_text("{}")
+    context = Context(accounts=(str(accounts),), grants=str(grants))
+
+    def later() -> bool:
+        bench.now += timedelta(hours=8)
+        return bench.visit(context=context).looked is not None
+
+    bench.write(1)
+    assert later()
+    assert not later()
+    grants.write_text("{}")
+    assert later()
+    assert not later()
+    accounts.write_text("{ }")
+    assert later()
+    grants.unlink()
+    assert later()
+    assert not later()
+    with sqlite3.connect(bench.options.state / "watch.sqlite") as db:
+        db.execute("UPDATE segment SET rows = rows + 1")
+    db.close()
+    assert later()
 
 
 def test_a_look_that_was_cut_short_is_made_again(bench: Bench) -> None:

@@ -10,7 +10,11 @@ import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-_REASONING = {"reasoning_content": "First of all"}
+_SEALED = "c2VhbGVkIHJlYXNvbmluZw=="
+_REASONING = {
+    "reasoning_content": "First of all",
+    "reasoning_details": [{"type": "reasoning.encrypted", "data": _SEALED}],
+}
 USAGE = {"prompt_tokens": 3, "completion_tokens": 7, "total_tokens": 10}
 
 
@@ -30,6 +34,7 @@ class Model(BaseHTTPRequestHandler):
         except ValueError:
             asked = {}
         seen = {"asked": asked, "headers": {k.lower(): v for k, v in self.headers.items()}}
+        seen["knows_its_block"] = _SEALED.encode() in raw
         if isinstance(asked, dict) and asked.get("stream"):
             self._events(seen)
         else:

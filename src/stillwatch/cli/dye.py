@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import shlex
 from pathlib import Path
 
 import click
@@ -167,7 +168,8 @@ def config(key_id: str, out: str, settings_path: str | None) -> None:
 
     about, made = wiring.dye_config(read_settings(settings_path), key_id)
     write_private(Path(out), _line(made))
-    command = about["start"].replace("{config}", safe(out))
+    file = safe(out)
+    command = about["start"].replace("{config!r}", repr(file)).replace("{config}", shlex.quote(file))
     show(f"{about['engine']}: {command}")
     if about["note"]:
         show(f"note: {about['note']}")

@@ -109,16 +109,23 @@ def _credentials(path: Path) -> dict[str, list[str]]:
     short_help="Show a plan, or list them.",
     examples=(
         ("stillwatch plan show", "all plans"),
-        ("stillwatch plan show P-3", "one, with its digest and progress"),
+        ("stillwatch plan show P-3", "one, with its digest, its progress and whom it is about"),
+        ("stillwatch plan show P-3 --from 1001 --most 1000", "a further part of what it does to whom"),
     ),
 )
 @click.argument("number", metavar="[PLAN]", required=False, callback=numbered("P"))
+@option("--from", "first", type=click.IntRange(1), default=1, show_default=True, section="Showing", metavar="N",
+        help="First step of the list of accounts.")  # fmt: skip
+@option("--most", type=click.IntRange(1, 10_000), default=20, show_default=True, section="Showing", metavar="N",
+        help="Steps of that list.")  # fmt: skip
 @at_desk
-def show_(number: int | None, as_name: str | None, as_json: bool, settings_path: str | None) -> None:
-    """Show one plan with what it may cost the innocent, its approvals and how far it is; or list all."""
+def show_(
+    number: int | None, first: int, most: int, as_name: str | None, as_json: bool, settings_path: str | None
+) -> None:  # fmt: skip
+    """Show one plan: what it may cost the innocent, approvals, how far it is and whom it is about; or list all."""
     with seat(settings_path, as_name) as s:
         if number is not None:
-            _show(s, number, as_json)
+            _show(s, number, as_json, first, most)
             return
         from stillwatch.respond import planning
 
@@ -132,19 +139,20 @@ def show_(number: int | None, as_name: str | None, as_json: bool, settings_path:
     show(plan_table(page.rows))
 
 
-def _show(s: Seat, number: int, as_json: bool) -> None:
+def _show(s: Seat, number: int, as_json: bool, first: int = 1, most: int = 20) -> None:
     from stillwatch.respond import people, planning
 
     with s.desk.look(s.person) as work:
         found = planning.read(work, number)
         agreed, steps = planning.approvals(work, number), planning.progress(work, number)
+        whom = planning.plan_accounts(work, number, offset=first - 1, limit=most)
         names = {p.person_id: p.name for p in people.everybody(work.conn)}
     if as_json:
-        print_json(plain({"plan": found, "approvals": agreed, "steps": steps}))
+        print_json(plain({"plan": found, "approvals": agreed, "steps": steps, "accounts": whom}))
         return
     from stillwatch.cli.respond_words import plan_lines
 
-    show(plan_lines(found, agreed, steps, names))
+    show(plan_lines(found, agreed, steps, names, whom))
 
 
 @plan.command(

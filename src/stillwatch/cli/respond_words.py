@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from stillwatch.cli.policy_words import _table
+from stillwatch.cli.terminal import safe
 
 if TYPE_CHECKING:
-    from stillwatch.records import Appeal, Case, Plan
+    from stillwatch.records import Appeal, Case, Page, Plan
 
 
 def when(moment: datetime | None) -> str:
@@ -47,7 +48,11 @@ def case_lines(c: Case, names: dict[int, str]) -> str:
 
 
 def plan_lines(
-    plan: Plan, approvals: list[dict[str, Any]], steps: dict[str, dict[str, int]], names: dict[int, str]
+    plan: Plan,
+    approvals: list[dict[str, Any]],
+    steps: dict[str, dict[str, int]],
+    names: dict[int, str],
+    whom: Page,
 ) -> str:
     """A plan, what it may cost the innocent, and how far it is."""
     e = plan.estimate
@@ -64,7 +69,9 @@ def plan_lines(
         f"K-{plan.case_number}, {order}",
         f"  {plan.state}; made by {names.get(plan.made_by, '?')} {when(plan.made_at)}; version {plan.version}",
         f"  digest {plan.digest}",
-        f"  to customers: {plan.reason}: {plan.sentence}",
+        f"  to customers: {plan.reason}: {plan.sentence}"
+        if "notice" in steps
+        else "  to customers: nobody is told by this plan, and there is no link to appeal",
         f"  credentials to revoke: {plan.credential_count:,}; left out: {left}",
     ]
     if "low" in e:
@@ -81,6 +88,15 @@ def plan_lines(
         f"  {kind}: " + ", ".join(f"{n:,} {state}" for state, n in sorted(by.items()))
         for kind, by in steps.items()
     ]
+    lines.append(
+        f"  to whom, the surest first ({whom.offset + 1:,} to {whom.offset + len(whom.rows):,} of {whom.total:,}):"
+    )
+    lines += [
+        f"    {safe(x.account_id)}  {x.kind}{' ' + safe(x.target) if x.target else ''}, stage {x.stage + 1}, {x.state}"
+        for x in whom.rows
+    ]
+    if whom.offset + len(whom.rows) < whom.total:
+        lines.append(f"    more: stillwatch plan show {plan.id} --from {whom.offset + len(whom.rows) + 1}")
     return "\n".join(lines)
 
 

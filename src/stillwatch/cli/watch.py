@@ -340,7 +340,7 @@ def told_status(status: dict[str, Any]) -> Iterator[str]:
         )
         yield f"  {row['number']}: {row['begun']}, {row['claim']:.0%} of the day's rate: {said}"
     for group in status["groups"]:
-        claimed = f"campaign on {group['claimed']}" if group["claimed"] else "pool"
+        claimed = f"firmly claimed on {group['claimed']}" if group["claimed"] else "not firmly claimed"
         yield safe(
             f"group {group['first']}: {group['accounts']:,} accounts, since {group['since']}, {claimed}"
         )

@@ -40,6 +40,19 @@ def site_of(request: Request) -> Site:
 AtSite = Annotated[Site, Depends(site_of)]
 
 
+def place_of(request: Request) -> str:
+    """The client's address: of the connection, or, where a trusted proxy has it, the one that the proxy was asked from.
+
+    A client may write into ``X-Forwarded-For`` what it likes; each proxy adds the address it was asked from at the end.
+    """
+    peer = request.client.host if request.client else "unknown"
+    trusted = site_of(request).proxies
+    if peer not in trusted:
+        return peer
+    hops = [hop.strip() for hop in ",".join(request.headers.getlist("x-forwarded-for")).split(",")]
+    return next((hop[:80] for hop in reversed(hops) if hop and hop not in trusted), peer)
+
+
 def cookie_name(site: Site) -> str:
     """The cookie's name; with HTTPS the prefix that keeps it to this host."""
     return SECURE_COOKIE if site.secure else COOKIE
@@ -87,6 +100,12 @@ def may(permission: Permission) -> Callable[[Seen], Seen]:
         return seen
 
     return allowed
+
+
+def by_browser(seen: Somebody) -> None:
+    """Refuse a program, whatever its owner may do."""
+    if seen.session.kind == PROGRAM:
+        raise NotAllowed("a program's token cannot do this", hint="sign in with a browser")
 
 
 async def from_a_form(request: Request, seen: Somebody) -> None:

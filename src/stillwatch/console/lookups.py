@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from stillwatch.console.words import hours
 from stillwatch.records import Campaign, Case, Kind, name_of
-from stillwatch.respond import cases
+from stillwatch.respond import bulk, cases
 from stillwatch.respond import tables as t
 from stillwatch.respond.work import Work
-
-_MOST = 500
 
 
 def cases_by_campaign(work: Work, campaigns: Iterable[str]) -> dict[str, Case]:
     """The newest case of each campaign; sightings say which."""
     s = t.case_sightings.c
-    wanted = list(campaigns)[:_MOST]
-    found = work.conn.execute(
-        select(s.campaign_id, s.case_number).where(s.campaign_id.in_(wanted)).order_by(s.at)
-    )
-    return {row.campaign_id: cases.get(work, row.case_number) for row in found}
+    newest: dict[str, int] = {}
+    for part in bulk.parts(sorted(campaigns)):
+        found = select(s.campaign_id, s.case_number).where(s.campaign_id.in_(part)).order_by(s.at)
+        newest |= {row.campaign_id: row.case_number for row in work.conn.execute(found)}
+    held = cases.some(work, set(newest.values()))
+    return {campaign: held[number] for campaign, number in newest.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,34 +106,6 @@ def _unlocks(conn: Connection, now: datetime) -> list[Waiting]:
         )
         for (n,) in conn.execute(asked)
     ]
-
-
-@dataclass(frozen=True, slots=True)
-class Overturned:
-    """How many decided appeals were found right, with the 95 % interval of Wilson."""
-
-    decided: int
-    overturned: int
-    rate: float
-    low: float
-    high: float
-
-
-def overturned(conn: Connection) -> Overturned:
-    """The overturn rate of all decided appeals.
-
-    References: Wilson (1927).
-    """
-    a = t.appeals.c
-    asked = select(a.outcome, func.count()).where(a.state == "decided").group_by(a.outcome)
-    found = {outcome: int(n) for outcome, n in conn.execute(asked)}
-    n, k = sum(found.values()), found.get("overturned", 0)
-    if not n:
-        return Overturned(0, 0, 0.0, 0.0, 1.0)
-    z, rate = 1.959964, k / n
-    middle, half = rate + z * z / (2 * n), z * math.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
-    scale = 1 + z * z / n
-    return Overturned(n, k, rate, max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale))
 
 
 def acts_on(work: Work, account_id: str) -> dict[str, list[dict[str, Any]]]:

@@ -44,6 +44,8 @@ class Runner:
         self._lock = threading.Lock()
         self._under_way: dict[int, str] = {}
         """Plan -> why it stopped; empty while it goes on."""
+        self._again: dict[int, Callable[[], None]] = {}
+        """What was asked of a plan while it was under way: looked at again before it ends here."""
 
     def run(self, person: Person, number: int) -> None:
         """Carry a plan out, or on from where it stands; what has been refused for good is tried once more."""
@@ -69,6 +71,7 @@ class Runner:
     def _begin(self, number: int, job: Callable[[], None]) -> None:
         with self._lock:
             if self._under_way.get(number) == "":
+                self._again[number] = job
                 return
             self._under_way[number] = ""
         self._pool.submit(job)
@@ -84,8 +87,14 @@ class Runner:
             logging.getLogger("stillwatch.console").error("plan %d: %s", number, where_it_failed(error))
             why = "something failed in here; it was noted. Resume the plan."
         finally:
-            with self._lock:
-                if why is None:
-                    self._under_way.pop(number, None)
-                else:
-                    self._under_way[number] = why
+            self._ended(number, why)
+
+    def _ended(self, number: int, why: str | None) -> None:
+        with self._lock:
+            job = self._again.pop(number, None)
+            if job is None and why is None:
+                self._under_way.pop(number, None)
+            elif job is None:
+                self._under_way[number] = str(why)
+        if job is not None:
+            self._pool.submit(job)

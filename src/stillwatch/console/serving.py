@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 from stillwatch.console.app import make_app
 from stillwatch.console.running import Runner
+from stillwatch.console.sealing import Sealing
 from stillwatch.console.signin import passwords
 from stillwatch.console.signin.kept import Kept
 from stillwatch.console.signin.local import Local
@@ -24,8 +26,10 @@ from stillwatch.records import Person, Role
 from stillwatch.respond import people
 from stillwatch.respond.work import PROGRAM
 from stillwatch.settings import Settings
+from stillwatch.settings.networks import Networks
 from stillwatch.store.sql import migrate, revision
 from stillwatch.wiring.desk import Desk
+from stillwatch.wiring.evidence_audit import seal_audit
 from stillwatch.wiring.listening import address_of, listening
 from stillwatch.wiring.run_view import LatestRun
 
@@ -80,6 +84,7 @@ def open_site(
         provider,
         places.gate,
         places.policy,
+        Networks(bounds.trusted_proxies),
     )
 
 
@@ -101,7 +106,7 @@ def _provider(settings: Settings, seals: Seals, env: Mapping[str, str]) -> Provi
 
 
 def first_admin(site: Site) -> tuple[Person, str] | None:
-    """An admin with a password to begin with, when nobody could come in; None when somebody can.
+    """An admin with a password to begin with, when no admin could come in; None when one can.
 
     A new store gets its first admin; in one that was set up on the command line it is the first of its admins.
     """
@@ -109,10 +114,8 @@ def first_admin(site: Site) -> tuple[Person, str] | None:
         everybody = people.everybody(work.conn)
         admins = [p for p in everybody if p.active and Role.ADMIN in p.roles]
         made = people.add(work, FIRST, [Role.ADMIN]) if not everybody else None
-    known = [a for p in everybody if p.active and (a := site.kept.by_id(p.person_id))]
-    if any(a.password_hash or a.has_subject for a in known) or (
-        made is None and (site.provider or not admins)
-    ):
+    known = [a for p in admins if (a := site.kept.by_id(p.person_id))]
+    if any(a.password_hash or a.has_subject for a in known) or not (made or admins):
         return None
     person, password = made or admins[0], passwords.invented()
     site.kept.set_password(person.person_id, passwords.hashed(password))
@@ -140,10 +143,10 @@ def serve_console(
         try:
             made = first_admin(site)
             hosts = settings.console.hosts or ("localhost", f"[{host}]" if ":" in host else host)
-            serve(
-                make_app(site, hosts), sock, read_timeout_s=_READ_TIMEOUT_S, max_connections=_MOST_CONNECTIONS,
-                ready=lambda: ready(address_of(sock), made),
-            )  # fmt: skip
+            with Sealing(lambda: seal_audit(site.desk, settings, env)), closing(site.runner):
+                serve(
+                    make_app(site, hosts), sock, read_timeout_s=_READ_TIMEOUT_S, max_connections=_MOST_CONNECTIONS,
+                    ready=lambda: ready(address_of(sock), made),
+                )  # fmt: skip
         finally:
-            site.runner.close()
             site.desk.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from stillwatch.console.signin.sessions import Sessions
 from stillwatch.records import Person
 from stillwatch.respond.work import PROGRAM, Work
 from stillwatch.settings import Settings
+from stillwatch.settings.networks import Networks
 from stillwatch.wiring.desk import Desk
 from stillwatch.wiring.run_view import LatestRun, RunView
 
@@ -40,6 +41,8 @@ class Site:
     """Folder of a gate, for policy and its switches."""
     policy: Path | None = None
     """The policy file in force; else the one that ships."""
+    proxies: Networks = field(default_factory=lambda: Networks(()))
+    """Proxies in front, whose word about a client's address is taken."""
 
     @property
     def secure(self) -> bool:

@@ -1,9 +1,6 @@
-"""Tables that leave the console as CSV: a cell is data, never a formula, and never a control character.
+"""Tables that leave the console as CSV, piece by piece. Cells are made harmless by :mod:`stillwatch.respond.sheets`.
 
-Spreadsheets run what begins with ``=``, ``+``, ``-`` or ``@``; account names are written by attackers. Such a cell gets
-an apostrophe in front, which spreadsheets take for "this is text".
-
-References: OWASP, CSV injection; RFC 4180.
+References: RFC 4180.
 """
 
 from __future__ import annotations
@@ -11,35 +8,11 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
 from typing import Any
 
-from stillwatch.report.safe import shown
+from stillwatch.respond.sheets import cell
 
-_RUNS = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-_LONGEST = 32_000
 _ROWS = 500
-
-
-def cell(value: Any) -> str:
-    """One value as it may stand in a CSV file.
-
-    Example:
-        >>> cell("=1+1"), cell(-3), cell("acct-\\x1b[31m"), cell(["a", "b"])
-        ("'=1+1", '-3', 'acct-⟨U+001B⟩[31m', 'a; b')
-    """
-    if value is None:
-        return ""
-    if isinstance(value, bool | int | float):
-        return str(value)
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, list | tuple):
-        value = "; ".join(map(str, value))
-    text = str(value)
-    risky = text.lstrip(" \u00a0\ufeff").startswith(_RUNS) or text.startswith(_RUNS)
-    plain = shown(text, _LONGEST)
-    return f"'{plain}" if risky else plain
 
 
 def csv_text(names: Sequence[str], rows: Iterable[dict[str, Any]]) -> Iterator[str]:

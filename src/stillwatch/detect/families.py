@@ -87,5 +87,3 @@ def assign_families(traffic: Traffic) -> None:
     assign = _Assign(templates, (values, units.astype(np.int64)))
     t = traffic.table()
     traffic.engine.widen("exchange", t, [*TEMPLATE_KEYS, "longest", "full"], assign, _NEW)
-    for name in _NEW.names:
-        traffic.columns.pop(name, None)

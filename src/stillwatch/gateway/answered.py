@@ -36,7 +36,7 @@ class AnswerReader:
 
     def __init__(self, media: str, *, encoding: str = "", most: int = MOST_BYTES) -> None:
         media = media.strip().lower()
-        self._stream = media.startswith("text/event-stream")
+        self._stream = events_of(media)
         self._json = "json" in media or not media
         self._most = most
         self._rest = bytearray()
@@ -104,6 +104,15 @@ class AnswerReader:
                 self._tokens = max(self._tokens, _tokens(part))
         if len(self._sealed) < _MOST_DIGESTS:
             self._sealed.update(dict.fromkeys(sealed_digests(body)))
+
+
+def events_of(media: str) -> bool:
+    """Whether an answer comes as events, one or more lines each.
+
+    >>> [events_of(media) for media in ("text/event-stream; charset=utf-8", "application/x-ndjson", "application/json")]
+    [True, True, False]
+    """
+    return media.startswith("text/event-stream") or "ndjson" in media or "jsonl" in media
 
 
 def _tokens(part: dict[str, Any]) -> int:

@@ -9,26 +9,29 @@ vllm serve MODEL --middleware stillwatch.gateway.asgi.Guard
 
 It takes its settings from ``stillwatch.toml`` in the working directory: section ``gateway`` names policy, folder and
 whom to believe. The decision is at ``request.state.stillwatch``; the name of a marking key is there in ``terms.key``
-and in the header ``x-stillwatch-mark`` of the request that goes on. Answers pass through as they come, without visible
-reasoning where the decision withholds it. Reading requests (GET and its kin) are let through; a WebSocket is decided
-by its headers.
+and in the header ``x-stillwatch-mark`` of the request that goes on. Answers pass through as they come: without visible
+reasoning where the decision withholds it, with issued reasoning blocks in envelopes where settings say so. Reading
+requests (GET and its kin) are let through; a WebSocket is decided by its headers.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from typing import Any
 
 from stillwatch.errors import StillwatchError, where_it_failed
 from stillwatch.gateway.body import Gone, Held, Receive, Refused, read
 from stillwatch.gateway.desk import Desk
+from stillwatch.gateway.enveloped import BARE, enveloped
 from stillwatch.gateway.identity import Identity
 from stillwatch.gateway.inbound import Inbound, Scope
 from stillwatch.gateway.outbound import Outbound, Send
+from stillwatch.gateway.rewriting import MISSED, Change
 from stillwatch.gateway.serving import secret_of
 from stillwatch.gateway.told import Told, refusal
-from stillwatch.gateway.withheld import MISSED
+from stillwatch.protect.withhold import Withheld
 from stillwatch.receive.budget import Budget
 from stillwatch.records import Action, Decision
 from stillwatch.settings import Settings, load_settings
@@ -80,8 +83,8 @@ class Guard:
     async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
         held = Held(self._budget)
         try:
-            asked = Inbound(scope, self._identity.caller(scope.get("client"), scope["headers"]))
             try:
+                asked = Inbound(scope, self._identity.caller(scope.get("client"), scope["headers"]))
                 if asked.readable:
                     await read(receive, asked.declared, held, most=self._bounds.max_body_bytes,
                                timeout_s=self._bounds.read_timeout_s)  # fmt: skip
@@ -102,7 +105,7 @@ class Guard:
     def _decided(self, asked: Inbound) -> Decision:
         """The decision, with the body changed as it says. Raises `Refused` and nothing else."""
         try:
-            asked.understand()
+            asked.understand(self._gate)
             decision = self._desk.judge(asked.request)
             if decision.allowed and Action.HARDEN in decision.actions:
                 asked.harden(decision)
@@ -118,8 +121,13 @@ class Guard:
     async def _served(
         self, asked: Inbound, decision: Decision, held: Held, receive: Receive, send: Send
     ) -> None:
-        scope = asked.passed_on(decision)
-        answer = Outbound(send, decision, self._closed)
+        withholds = Action.SUMMARISE in decision.actions
+        changes: list[Change] = [Withheld()] if withholds else []
+        changes += enveloped(self._gate, asked.request)
+        scope = asked.passed_on(decision, plain=bool(changes))
+        answer = Outbound(
+            send, decision, changes, closed=self._closed and withholds, text=withholds and asked.writes
+        )
 
         async def replayed() -> MutableMapping[str, Any]:
             if asked.raw is None:
@@ -133,17 +141,18 @@ class Guard:
             await self._app(scope, replayed, answer.send)
         finally:
             if answer.missed:
-                self._gate.told(StillwatchError(MISSED))
+                self._gate.told(StillwatchError(MISSED if withholds else BARE))
             if answer.reader is not None:
                 done = answer.reader
                 self._desk.later(lambda: self._gate.record(asked.request, done.answer()))
 
     async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        asked = Inbound(scope, self._identity.caller(scope.get("client"), scope["headers"]))
-        decision = await self._desk.run(lambda: self._desk.judge(asked.request))
-        if decision.allowed:
-            await self._app(asked.passed_on(decision), receive, send)
-            return
+        with suppress(Refused):
+            asked = Inbound(scope, self._identity.caller(scope.get("client"), scope["headers"]))
+            decision = await self._desk.run(lambda: self._desk.judge(asked.request))
+            if decision.allowed:
+                await self._app(asked.passed_on(decision), receive, send)
+                return
         await receive()
         await send({"type": "websocket.close", "code": 1008, "reason": ""})
 

@@ -2,6 +2,7 @@
 
 A gateway that is trusted by the address of its connection names the account in a header; or the account is the digest
 of the API key, by the same name as in a scan of the logs; or, for a service without accounts, the client's address.
+A request that names two is refused: the server behind would choose one of them, and it need not be the one looked at.
 
 Examples
 --------
@@ -21,15 +22,18 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
+from stillwatch.gateway.body import Refused
 from stillwatch.ingest.client import key_digest
 from stillwatch.settings import EnvoySettings, GatewaySettings
+from stillwatch.settings.networks import Networks
 
 Headers = Sequence[tuple[bytes, bytes]]
 MOST_NAME = 256
 """Bytes of an account's or organisation's name; a longer one names nobody."""
+TWO_KEYS = "this request carries two different keys: send one"
+TWICE = "this request names its account twice: leave that to the gateway in front"
 _CREDENTIALS = frozenset({b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"})
 
 
@@ -48,34 +52,24 @@ class Identity:
     """Reads who is billed from what a connection and its headers say."""
 
     def __init__(self, settings: GatewaySettings) -> None:
-        self._networks = tuple(ipaddress.ip_network(text) for text in settings.trusted_proxies)
+        self._trusted = Networks(settings.trusted_proxies)
         self._account = settings.account_header.lower().encode()
         self._org = settings.org_header.lower().encode()
         self._by_key = settings.account_from == "credential"
-        self._trusted = lru_cache(maxsize=4096)(self._look_up)
 
     def trusted(self, peer: Any) -> bool:
         """Whether a connection comes from a gateway that may say whose a request is."""
-        return isinstance(peer, (tuple, list)) and bool(peer) and self._trusted(str(peer[0]))
+        return isinstance(peer, (tuple, list)) and bool(peer) and str(peer[0]) in self._trusted
 
     def caller(self, peer: Any, headers: Headers) -> Caller:
-        """Whose a request is. A header given twice names nobody: one of the two may be the client's own."""
+        """Whose a request is. Raises `Refused` (400) where it names two."""
         if self._by_key:
             return by_credential(headers)
         return by_header(headers, self._account, self._org) if self.trusted(peer) else NAMELESS
 
-    def _look_up(self, peer: str) -> bool:
-        try:
-            address = ipaddress.ip_address(peer)
-        except ValueError:
-            return False
-        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-            return any(address.ipv4_mapped in network for network in self._networks)
-        return any(address in network for network in self._networks)
-
 
 def behind_envoy(headers: Headers, settings: EnvoySettings) -> Caller:
-    """Whose a request is that Envoy sends on."""
+    """Whose a request is that Envoy sends on. Raises `Refused` (400) where it names two."""
     if settings.account == "credential":
         return by_credential(headers)
     if settings.account == "address":
@@ -85,13 +79,15 @@ def behind_envoy(headers: Headers, settings: EnvoySettings) -> Caller:
 
 
 def by_header(headers: Headers, account: bytes, org: bytes | None) -> Caller:
-    """As a trusted gateway names it."""
+    """As a trusted gateway names it; a header that is there twice is refused, since one may be the client's own."""
+    if any(sum(name.lower() == wanted for name, _ in headers) > 1 for wanted in (account, org) if wanted):
+        raise Refused(400, TWICE, code="two_accounts")
     name = only(headers, account)
     return Caller(name, (only(headers, org) or None) if org else None) if name else NAMELESS
 
 
 def by_credential(headers: Headers) -> Caller:
-    """The digest of the API key, the same as a scan makes; two different keys in one request name nobody.
+    """The digest of the API key, the same as a scan makes; two different keys in one request are refused.
 
     >>> bearer, plain = [(b"authorization", b"Bearer sk-0123456789")], [(b"X-Api-Key", b"sk-0123456789")]
     >>> by_credential(bearer) == by_credential(plain)
@@ -102,7 +98,9 @@ def by_credential(headers: Headers) -> Caller:
         for name, value in headers
         if name.lower() in _CREDENTIALS
     } - {None}
-    return Caller(str(found.pop())) if len(found) == 1 else NAMELESS
+    if len(found) > 1:
+        raise Refused(400, TWO_KEYS, code="two_keys")
+    return Caller(str(found.pop())) if found else NAMELESS
 
 
 def by_address(headers: Headers, hops: int) -> Caller:

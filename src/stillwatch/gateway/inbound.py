@@ -7,11 +7,12 @@ from collections.abc import MutableMapping
 from typing import Any
 
 from stillwatch.gateway.body import Refused, dumped, understood
+from stillwatch.gateway.enveloped import Sealer, opened
 from stillwatch.gateway.identity import Caller, only
 from stillwatch.gateway.paths import CALLS, WRITES, model_of, operation_of
 from stillwatch.gateway.told import PREFIX, for_model
 from stillwatch.protect.harden import hardened
-from stillwatch.records import Action, Decision, Request
+from stillwatch.records import Decision, Request
 from stillwatch.wiring.gate_dye import Dyer
 from stillwatch.wiring.gate_request import request_of
 
@@ -46,8 +47,11 @@ class Inbound:
         """Whether the body is read at all: uploads in parts pass by, where no model call is expected."""
         return self._call or not self._kind.startswith("multipart/")
 
-    def understand(self) -> None:
-        """Read the body. What a known model call cannot be read as JSON is refused: the server might read it."""
+    def understand(self, sealer: Sealer) -> None:
+        """Read the body, and take blocks out of their envelopes.
+
+        What a known model call cannot be read as JSON is refused: the server might read it.
+        """
         if self.raw is None or (not self.raw and not self._call):
             return
         if self._encoded:
@@ -62,7 +66,9 @@ class Inbound:
         if not made.model and self.request.model:
             made = request_of({**self._body, "model": self.request.model}, account_id=made.account_id,
                               request_id=made.request_id, operation=made.operation, org_id=made.org_id)  # fmt: skip
-        self.request = made
+        unwrapped, self.request = opened(self._body, made, sealer)
+        if unwrapped:
+            self.raw, self._changed = dumped(self._body), True
 
     def harden(self, decision: Decision) -> None:
         """Take out what the decision takes out; a body that was not read cannot be served then."""
@@ -83,12 +89,17 @@ class Inbound:
         if body is not None:
             self.raw, self._changed, self._body = dumped(body), True, body
 
-    def passed_on(self, decision: Decision) -> Scope:
-        """The scope for the server behind."""
+    @property
+    def writes(self) -> bool:
+        """Whether the model is asked for text."""
+        return self._operation in WRITES
+
+    def passed_on(self, decision: Decision, *, plain: bool = False) -> Scope:
+        """The scope for the server behind; ``plain`` when its answer must not be compressed."""
         self._body = None
         scope = dict(self._scope)
         scope["state"] = {**(self._scope.get("state") or {}), "stillwatch": decision}
-        drop = {b"accept-encoding"} if Action.SUMMARISE in decision.actions else set()
+        drop = {b"accept-encoding"} if plain else set()
         put = [
             (name.encode(), value.encode("latin-1", "replace")) for name, value in for_model(decision).items()
         ]

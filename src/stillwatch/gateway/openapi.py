@@ -26,7 +26,7 @@ _ERROR = {
     },
 }
 _DENIED = {
-    "400": "The body cannot be read.",
+    "400": "The body cannot be read, or the request names two accounts.",
     "403": "The request is not to be served; or the one who asks is no trusted gateway.",
     "408": "The request did not arrive whole in time.",
     "413": "The body is too long.",
@@ -67,7 +67,7 @@ def description() -> bytes:
     check = {
         "summary": "Decide on a request by its headers",
         "responses": {"200": {"description": "Serve it, with the actions named.", "headers": _DECISION}}
-        | _denied("403", "429", "431", "500", "503"),
+        | _denied("400", "403", "429", "431", "500", "503"),
     }
     document = {
         "openapi": "3.1.0",

@@ -6,11 +6,20 @@
 ('completion', 'other', 'm-1')
 >>> operation_of("/v1/audio/transcriptions")
 'audio'
+
+Servers read percent-encoded letters as the letters they stand for, and so does this; what is encoded in a model's name
+belongs to it:
+
+>>> operation_of("/v1/chat/completion%73"), operation_of("/v1/chat%2Fcompletions/"), operation_of("/v1/%ff")
+('chat', 'chat', 'other')
+>>> model_of("/v1/models/org%2Fm-1:generateContent"), model_of("/v1/mode%6cs/m-1:generateContent")
+('org/m-1', 'm-1')
 """
 
 from __future__ import annotations
 
 import re
+from urllib.parse import unquote
 
 _OPERATIONS = (
     ("/chat/completions", "chat"), ("/messages", "chat"), (":generatecontent", "chat"),
@@ -23,12 +32,13 @@ CALLS = frozenset(word for _, word in _OPERATIONS)
 """Operations whose body is a JSON object; what cannot be read as one is no call that a server would answer."""
 WRITES = frozenset({"chat", "completion", "responses"})
 """Operations in which a model writes text, and a mark can be written into it."""
+_SLASH = re.compile("%2f", re.IGNORECASE)
 _MODEL = re.compile(r"/models?/([^/:?]{1,256})[:/]")
 
 
 def operation_of(path: str) -> str:
     """The contract's word for what a path does; ``other`` when it is not known."""
-    plain = _plain(path).lower()
+    plain = unquote(_plain(path)).rstrip("/").lower()
     for ending, word in _OPERATIONS:
         if plain.endswith(ending):
             return word
@@ -37,8 +47,10 @@ def operation_of(path: str) -> str:
 
 def model_of(path: str) -> str:
     """The model that a path names; empty when it names none."""
-    found = _MODEL.search(_plain(path))
-    return found.group(1) if found else ""
+    plain = _plain(path)
+    kept = unquote(_SLASH.sub("%252F", plain))
+    found = _MODEL.search(kept) or _MODEL.search(unquote(plain))
+    return unquote(found.group(1)) if found else ""
 
 
 def _plain(path: str) -> str:

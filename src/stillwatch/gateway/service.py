@@ -37,8 +37,6 @@ from stillwatch.settings import GatewaySettings
 T = TypeVar("T")
 log = logging.getLogger("stillwatch.gateway")
 CHECK, GUARDRAIL, LOG = "/check", "/beta/litellm_basic_guardrail_api", "/litellm"
-_ORIGINAL = (b"x-original-uri", b"x-forwarded-uri", b"x-envoy-original-path")
-"""Headers in which proxies say what was asked for, when the path does not."""
 _MOST_SHOWN = 2_500
 """Bytes of the customer's answer in a header: a proxy that cannot hold the headers would take the gate for gone."""
 _TOO_LONG = "This request cannot be served."
@@ -58,19 +56,31 @@ class Service:
     async def check(self, request: Asked) -> Response:
         """One request by its headers: 200 with what the proxy should do, or the customer's answer."""
         headers = request.scope["headers"]
-        given = next((text for name in _ORIGINAL if (text := _line(headers, name))), "")
-        path = given or request.path_params.get("rest", "")
-        caller = self.identity.caller(request.scope.get("client"), headers)
+        try:
+            path = self._path(request)
+            caller = self.identity.caller(request.scope.get("client"), headers)
+        except Refused as refused:
+            return _repeated(refused.told())
         made = Request(
             secrets.token_hex(12), caller.account_id, model_of(path), operation_of(path), org_id=caller.org_id
         )
         decision = await self._decided("check", made)
         if decision.allowed:
             return _response(Told(200, for_gateway(decision)))
-        told = refusal(decision)
-        short = told.body if len(told.body) <= _MOST_SHOWN else error(told.status, _TOO_LONG).body
-        shown = {"x-stillwatch-told": short.decode(), "x-stillwatch-status": str(told.status)}
-        return _response(Told(told.status, told.headers | shown, told.body))
+        return _repeated(refusal(decision))
+
+    def _path(self, request: Asked) -> str:
+        """What was asked for: the path that follows ours, else the proxy's header, which is there once."""
+        rest: str = request.path_params.get("rest", "")
+        if rest.strip("/"):
+            return rest
+        wanted = self.settings.path_header.lower().encode()
+        found = [value for name, value in request.scope["headers"] if name.lower() == wanted]
+        if len(found) > 1:
+            raise Refused(
+                400, "this request names its path twice: leave that to the proxy in front", code="two_paths"
+            )
+        return found[0].decode("latin-1") if found else ""
 
     async def guardrail(self, request: Asked) -> Response:
         """LiteLLM asks before it calls a model."""
@@ -173,12 +183,15 @@ def make_app(service: Service) -> Starlette:
     return app
 
 
-def _line(headers: list[tuple[bytes, bytes]], wanted: bytes) -> str:
-    return next((value.decode("latin-1") for name, value in headers if name.lower() == wanted), "")
-
-
 def _response(told: Told) -> Response:
     return Response(told.body, told.status, told.headers)
+
+
+def _repeated(told: Told) -> Response:
+    """The customer's answer, repeated in headers for proxies that pass no body on."""
+    short = told.body if len(told.body) <= _MOST_SHOWN else error(told.status, _TOO_LONG).body
+    shown = {"x-stillwatch-told": short.decode(), "x-stillwatch-status": str(told.status)}
+    return _response(Told(told.status, told.headers | shown, told.body))
 
 
 def _json(value: object) -> Response:

@@ -11,24 +11,19 @@ Examples
 >>> body = {"content": [{"type": "thinking", "thinking": "First I ...", "signature": "c2ln"}]}
 >>> Withheld().take(body), body["content"]
 (True, [{'type': 'thinking', 'thinking': '', 'signature': 'c2ln'}])
->>> stream = Withheld()
->>> said = []
->>> for words in ("<th", "ink>First I", " ...</thi", "nk>\\n", "42"):
-...     event = {"choices": [{"index": 0, "delta": {"content": words}}]}
-...     changed = stream.take(event)
-...     said.append(event["choices"][0]["delta"]["content"])
->>> said
-['', '', '', '', '42']
+>>> body = {"output": [{"type": "message", "content": [{"type": "output_text", "text": "<think>First</think>42"}]}]}
+>>> Withheld().take(body), body["output"][0]["content"][0]["text"]
+(True, '42')
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from stillwatch.protect.tagged import Tagged, forget
+
 TEXTS = ("reasoning_content", "reasoning", "reasoning_text", "thinking")
 """Names under which answers show reasoning as text."""
-TAGS = ("<think>", "<thinking>", "<thought>", "<reasoning>")
-"""What open models write at the beginning of an answer when their engine does not take reasoning apart."""
 _NOT_INSIDE = frozenset({
     "arguments", "args", "function", "functionCall", "input", "instructions", "metadata", "parsed", "schema",
     "toolUse", "tool_calls", "tools", "usage",
@@ -36,88 +31,39 @@ _NOT_INSIDE = frozenset({
 """A tool may have a parameter called ``reasoning``: what is said to a tool is no visible reasoning."""
 _INNER = ("reasoningContent", "reasoningText")
 """Objects whose ``text`` is reasoning."""
-_TOKENS = ("logprobs", "token_ids", "logprobs_result")
-"""Beside a text, these repeat it token by token."""
 
 
 class Withheld:
     """Takes the reasoning out of one answer: a whole one, or its events in order. Remembers open tags by choice."""
 
     def __init__(self) -> None:
-        self._tags: dict[Any, _Tag] = {}
+        self._tagged = Tagged()
+        self._any = False
+
+    def worth(self, data: bytes) -> bool:
+        """Whether JSON has to be parsed for it: all of it, since a tag may come in pieces."""
+        return True
 
     def take(self, body: Any) -> bool:
         """Empty every text of reasoning in a parsed answer or event, in place; whether there was any."""
-        changed = False
+        changed = self._tagged.take(body)
         choices = body.get("choices") if isinstance(body, dict) else None
-        for place, choice in enumerate(choices if isinstance(choices, list) else ()):
-            if isinstance(choice, dict) and (_emptied(choice) | self._untagged(choice, place)):
+        for choice in choices if isinstance(choices, list) else ():
+            if isinstance(choice, dict) and _emptied(choice):
                 changed = True
-                for name in _TOKENS:
-                    if choice.get(name) is not None:
-                        choice[name] = None
-        return _emptied(body) or changed
+                forget(choice)
+        changed = _emptied(body) or changed
+        self._any |= changed
+        if self._any and isinstance(body, dict) and isinstance(body.get("context"), list) and body["context"]:
+            body["context"], changed = (
+                [],
+                True,
+            )  # Ollama's: the whole conversation as tokens, reasoning included
+        return changed
 
-    def _untagged(self, choice: dict[str, Any], place: int) -> bool:
-        """Take out what stands between tags at the beginning of a choice's text."""
-        streamed = isinstance(choice.get("delta"), dict)
-        holder = choice["delta"] if streamed else choice.get("message", choice)
-        name = "content" if holder is not choice else "text"
-        if not isinstance(holder, dict):
-            return False
-        words = holder.get(name)
-        index = choice.get("index", place)
-        tag = self._tags.setdefault(index if isinstance(index, int) else place, _Tag())
-        last = "message" in choice or choice.get("finish_reason") is not None
-        if not isinstance(words, str):
-            if last and (rest := tag.rest()):
-                holder[name] = rest
-                return True
-            return False
-        kept = tag.take(words) + (tag.rest() if last else "")
-        if kept == words:
-            return False
-        holder[name] = kept
-        return True
-
-
-class _Tag:
-    """One text that comes in pieces and may begin with a tag."""
-
-    def __init__(self) -> None:
-        self._held = ""
-        self._close: str | None = None
-        self._over = self._trims = False
-
-    def take(self, piece: str) -> str:
-        """What may be shown of what came so far and was not shown yet."""
-        if self._trims:
-            piece = piece.lstrip()
-            self._trims = not piece
-        if self._over:
-            return piece
-        self._held += piece
-        if self._close is None:
-            start = self._held.lstrip()
-            known = next((tag for tag in TAGS if start.lower().startswith(tag)), None)
-            if known is None:
-                return "" if any(tag.startswith(start.lower()) for tag in TAGS) else self._shown(self._held)
-            self._close, self._held = "</" + known[1:], start[len(known) :]
-        at = self._held.lower().find(self._close)
-        if at >= 0:
-            words = self._held[at + len(self._close) :].lstrip()
-            self._trims = not words
-            return self._shown(words)
-        self._held = self._held[1 - len(self._close) :]
-        return ""
-
-    def rest(self) -> str:
-        """At the end: what looked like the beginning of a tag and was none."""
-        return "" if self._over or self._close is not None else self._shown(self._held)
-
-    def _shown(self, words: str) -> str:
-        self._over, self._held = True, ""
-        return words
+    def owed(self, body: Any) -> dict[str, Any] | None:
+        """An event that has to go out before this one, so that no word of the text is lost."""
+        return self._tagged.owed(body)
 
 
 def _emptied(body: Any) -> bool:

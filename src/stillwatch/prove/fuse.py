@@ -14,9 +14,7 @@ import numpy as np
 
 from stillwatch.errors import ConfigError
 from stillwatch.prove.tails import LN10, holm
-from stillwatch.records.claim import Claim, ClaimVerdict, EvidenceClass
-
-LEAST_CONTROLS = 3
+from stillwatch.records.claim import LEAST_CONTROLS, Claim, ClaimVerdict, EvidenceClass, KeyResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +26,7 @@ class Conclusion:
     """The strongest class with evidence; None when no test fired."""
     sentence: str
     campaigns: tuple[str, ...]
-    """Campaigns whose keys fired."""
+    """Campaigns whose keys fired, after correction over all keyed claims."""
     claims: tuple[Claim, ...]
     alternatives: tuple[str, ...]
     notes: tuple[str, ...]
@@ -57,19 +55,31 @@ def conclude(claims: Sequence[Claim], alpha: float = 1e-6) -> Conclusion:
     if not fired:
         silent = f"{suspect}: no evidence. This does not say that it is clean."
         return Conclusion(suspect, None, silent, (), tuple(claims), told, tuple(notes))
-    campaigns = dict.fromkeys(k.campaign_id or k.key_id for c in standing for k in c.keys if k.fired)
+    campaigns = dict.fromkeys(
+        k.campaign_id or k.key_id for c in standing for k in _named(c, alpha / len(keyed))
+    )
     return Conclusion(
         suspect, fired[0].evidence, fired[0].sentence, tuple(campaigns), tuple(claims), told, tuple(notes)
     )
+
+
+def _named(claim: Claim, level: float) -> list[KeyResult]:
+    """Keys that may be named: the leading one, with which the claim stands, and those below ``level`` themselves.
+
+    Holm ran over keys within the claim; the other keyed claims are paid for with ``level``.
+    """
+    lead = min(claim.keys, key=lambda k: k.log10_p_value, default=None)
+    return [k for k in claim.keys if k.fired and (k is lead or k.log10_p_adjusted < math.log10(level))]
 
 
 def _holds(claim: Claim, log_p: float, alpha: float, notes: list[str]) -> bool:
     """A keyed claim counts when it fired, stays below alpha after Holm, and was checked on enough controls."""
     if claim.verdict is not ClaimVerdict.EVIDENCE or log_p >= math.log(alpha):
         return False
-    if len(claim.controls) < LEAST_CONTROLS and not claim.test.startswith("canary"):
+    if not claim.controlled:
         notes.append(
-            f"{claim.test} fired, with {len(claim.controls)} of {LEAST_CONTROLS} control models: not counted"
+            f"{claim.test} fired, with {len(claim.counting)} of {LEAST_CONTROLS} control models that scored at "
+            f"least half of what the suspect did: not counted"
         )
         return False
     return True

@@ -14,6 +14,7 @@ Examples
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from scipy import special
@@ -36,13 +37,31 @@ class Effect:
             )
 
 
-def detectable(effect: Effect, scored: int, alpha: float, tests: int = 1, power: float = 0.8) -> Power:
+def exact(level: float) -> float:
+    """Standard deviations at which an exact tail falls below ``level``, by the normal law."""
+    return float(-special.ndtri(level))
+
+
+def chernoff(level: float) -> float:
+    """Standard deviations at which a Chernoff bound falls below ``level``: more than an exact tail needs.
+
+    >>> round(exact(1e-6), 2), round(chernoff(1e-6), 2)
+    (4.75, 5.26)
+    """
+    return math.sqrt(-2.0 * math.log(level))
+
+
+def detectable(
+    effect: Effect, scored: int, alpha: float, tests: int = 1, power: float = 0.8,
+    needed: Callable[[float], float] = exact,
+) -> Power:  # fmt: skip
     """Smallest share of marked training data that ``scored`` scores see with the given power.
 
-    ``tests`` keys were tried together, so each has to pass ``alpha / tests``.
+    ``tests`` keys were tried together, so each has to pass ``alpha / tests``; ``needed`` says how many standard
+    deviations that takes, `exact` or `chernoff` as the p-value is.
     """
-    needed = float(-special.ndtri(alpha / max(1, tests)) + special.ndtri(power))
-    share = needed / (effect.at_full * math.sqrt(scored)) if scored else math.inf
+    least = needed(alpha / max(1, tests)) + float(special.ndtri(power))
+    share = least / (effect.at_full * math.sqrt(scored)) if scored else math.inf
     return Power(
         scored=scored,
         effect_at_full=effect.at_full,
@@ -53,11 +72,14 @@ def detectable(effect: Effect, scored: int, alpha: float, tests: int = 1, power:
     )
 
 
-def needed_scores(effect: Effect, share: float, alpha: float, tests: int = 1, power: float = 0.8) -> int:
+def needed_scores(
+    effect: Effect, share: float, alpha: float, tests: int = 1, power: float = 0.8,
+    needed: Callable[[float], float] = exact,
+) -> int:  # fmt: skip
     """Scores that a test needs to see ``share`` with the given power.
 
     >>> needed_scores(Effect(0.2, "..."), share=0.28, alpha=1e-6)
     9983
     """
-    needed = float(-special.ndtri(alpha / max(1, tests)) + special.ndtri(power))
-    return math.ceil((needed / (effect.at_full * share)) ** 2)
+    least = needed(alpha / max(1, tests)) + float(special.ndtri(power))
+    return math.ceil((least / (effect.at_full * share)) ** 2)

@@ -15,6 +15,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+LEAST_CONTROLS = 3
+"""Control models that a keyed test needs before anything may be said of it; canaries need none."""
+
 
 class EvidenceClass(StrEnum):
     """How strong a kind of test is, strongest first. They are reported apart and never added up."""
@@ -100,6 +103,8 @@ class Placebo:
     name: str
     log10_p_value: float
     standardised: float
+    scored: int
+    """Of a control, under the key that leads for the suspect: one that scored next to nothing cannot fire."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +158,16 @@ class Claim:
     notes: tuple[str, ...] = ()
 
     @property
+    def counting(self) -> tuple[Placebo, ...]:
+        """Controls that scored at least half of what the suspect did; a thinner one had no chance to fire."""
+        return tuple(c for c in self.controls if c.scored and 2 * c.scored >= self.scored)
+
+    @property
+    def controlled(self) -> bool:
+        """Whether enough controls count for a keyed test; a canary's null is its draw and needs none."""
+        return self.test.startswith("canary-") or len(self.counting) >= LEAST_CONTROLS
+
+    @property
     def sentence(self) -> str:
         """The strongest words that the class and the verdict allow.
 
@@ -164,4 +179,6 @@ class Claim:
             return f"{self.suspect}: the test is invalid and says nothing."
         if self.verdict is ClaimVerdict.NO_EVIDENCE:
             return f"{self.suspect}: no evidence. This does not say that it is clean."
+        if self.evidence is EvidenceClass.KEYED and not self.controlled:
+            return f"{self.suspect}: the test fired without three controls; nothing may be said of it."
         return f"{self.suspect}: {self.evidence.may_say}."

@@ -60,7 +60,7 @@ def by_token(conn: Connection, token: str) -> Appeal:
     Raises
     ------
     NotFound
-        There is none; a wrong token and an expired one look the same.
+        There is none. An appeal whose time is over is still there to be read.
     """
     digest = sha256(token.encode("utf-8", "replace")).hexdigest()
     number = conn.execute(

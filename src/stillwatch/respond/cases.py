@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -22,7 +23,7 @@ from stillwatch.records import (
     Verdict,
     name_of,
 )
-from stillwatch.respond import people
+from stillwatch.respond import bulk, people
 from stillwatch.respond import tables as t
 from stillwatch.respond.columns import escaped
 from stillwatch.respond.errors import NotAllowed, NotFound, NotNow, Unfit
@@ -107,6 +108,16 @@ def get(work: Work, number: int) -> Case:
     return _get(work.conn, number)
 
 
+def some(work: Work, numbers: Collection[int]) -> dict[int, Case]:
+    """Those of these cases that there are."""
+    work.need(Permission.CASE_READ)
+    found: dict[int, Case] = {}
+    for part in bulk.parts(sorted(numbers)):
+        rows = work.conn.execute(select(*_COLUMNS).where(t.cases.c.number.in_(part)))
+        found |= {row.number: _case(row) for row in rows}
+    return found
+
+
 def _get(conn: Connection, number: int) -> Case:
     row = conn.execute(select(*_COLUMNS).where(t.cases.c.number == number)).first()
     if row is None:
@@ -162,11 +173,6 @@ def accounts(
     )
     rows = tuple(CaseAccount(**{**row._mapping, "reasons": tuple(row.reasons)}) for row in found)
     return Page(rows, total, offset, limit)
-
-
-def cases_of(work: Work, account_id: str) -> list[Case]:
-    """Cases that have the account, newest change first."""
-    return list(listing(work, CaseFilter(account_id=account_id), limit=100).rows)
 
 
 def timeline(work: Work, number: int, *, offset: int = 0, limit: int = 200) -> Page:

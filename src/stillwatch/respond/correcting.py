@@ -13,14 +13,17 @@ from typing import Any
 from sqlalchemy import func, select
 
 from stillwatch.records import Case, EventKind, Outcome, Permission, PlanState, Relation, Verdict, name_of
-from stillwatch.respond import bulk, cases
+from stillwatch.respond import bulk, cases, planning
 from stillwatch.respond import tables as t
 from stillwatch.respond.errors import NotNow
 from stillwatch.respond.work import Work
 
 
 def may_close(work: Work, case: Case, verdict: Verdict) -> None:
-    """Raise while a plan of the case is under way, or while somebody found innocent would stay under a measure."""
+    """Raise while a plan of the case is under way, or while somebody found innocent would stay under a measure.
+
+    A plan that could still be begun stands in the way of saying that there was nothing to act on.
+    """
     busy = work.conn.execute(
         select(t.plans.c.number).where(
             t.plans.c.case_number == case.number,
@@ -31,6 +34,8 @@ def may_close(work: Work, case: Case, verdict: Verdict) -> None:
         raise NotNow(
             f"{name_of('P', busy)} of {case.id} is under way", hint="finish it, or take it back, first"
         )
+    if verdict in (Verdict.FALSE_POSITIVE, Verdict.BENIGN_POSITIVE):
+        _nothing_planned(work, case)
     if verdict is not Verdict.FALSE_POSITIVE:
         return
     table = t.account_measures
@@ -43,6 +48,21 @@ def may_close(work: Work, case: Case, verdict: Verdict) -> None:
         plan = name_of("P", held[0])
         raise NotNow(f"{held[1]} accounts of {case.id} are under a measure of {plan}", 
                      hint=f"`stillwatch plan undo {plan}` first: nobody found innocent stays under one")  # fmt: skip
+
+
+def _nothing_planned(work: Work, case: Case) -> None:
+    planned = work.conn.execute(
+        select(t.plans.c.number).where(
+            t.plans.c.case_number == case.number, t.plans.c.executor != planning.DRY_RUN,
+            t.plans.c.state.in_((PlanState.DRAFT.value, PlanState.APPROVED.value)),
+        )
+    ).scalar()  # fmt: skip
+    if planned is not None:
+        plan = name_of("P", planned)
+        raise NotNow(
+            f"{plan} would still act on accounts of {case.id}",
+            hint=f"`stillwatch plan approve {plan} --withdraw` first",
+        )
 
 
 def whole_case(work: Work, number: int, reason: str) -> None:

@@ -7,6 +7,9 @@ is blocked changes nothing. What was done is never handed out again.
 
 Order: stage by stage; inside a stage first every account is acted on, then credentials are revoked, then notices go
 out, each only to an account that was acted on. Taking back comes in the same order.
+
+A step whose answer was lost may have been done: taking back sends its opposite too. What was taken back is never done
+again by this plan, and an account that was found innocent or granted since the plan was made is passed over.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, and_, case, func, not_, or_, select
 
 from stillwatch.records import (
     AppealState,
@@ -40,8 +43,13 @@ from stillwatch.respond.work import Work, added, changed
 MOST_ATTEMPTS = 8
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 2.0, 3_600.0
 _OPEN = (StepState.WAITING.value, StepState.SENDING.value)
+TAKEN_BACK = "taken back"
+SPARED = "found innocent or granted since"
+"""Why a step was skipped: the first is for good, the second is looked at again when the plan is resumed."""
 _KINDS = (StepKind.ACT.value, StepKind.REVOKE.value, StepKind.NOTICE.value)
 S = t.plan_steps.c
+_UNTRIED = and_(S.attempts == 0, S.error == "")
+"""Never sent, as far as is known."""
 _RANK = case({kind: place for place, kind in enumerate(_KINDS)}, value=S.kind)
 
 
@@ -81,9 +89,11 @@ def start(
     if again_failed:
         work.conn.execute(
             t.plan_steps.update()
-            .where(S.plan_number == number, S.state.in_((StepState.FAILED.value, StepState.SKIPPED.value)),
-                   S.undo == (plan.state in (PlanState.UNDOING, PlanState.UNDONE)))
-            .values(state=StepState.WAITING.value, attempts=0, due_at=None)
+            .where(S.plan_number == number, S.undo == (plan.state in (PlanState.UNDOING, PlanState.UNDONE)),
+                   or_(S.state == StepState.FAILED.value,
+                       and_(S.state == StepState.SKIPPED.value, S.error != TAKEN_BACK)))
+            .values(state=StepState.WAITING.value, attempts=0, due_at=None,
+                    error=case((S.state == StepState.SKIPPED.value, ""), else_=S.error))
         )  # fmt: skip
     if plan.state in (PlanState.RUNNING, PlanState.UNDOING):
         work.note("plan.resume", plan.id)
@@ -183,12 +193,57 @@ def claim(
         ).one()
         moments = [_moment(m) for m in when if m is not None]
         return Claim((), max(min(moments), work.now) if moments else work.now + timedelta(seconds=1))
+    if not undo and _spare(work, plan, {row.account_id for row in rows}):
+        return Claim((), work.now)
+    _took_part(work, plan, rows)
     until = work.now + timedelta(seconds=hold_s)
     work.conn.execute(
         t.plan_steps.update().where(S.step_id.in_([r.step_id for r in rows]))
         .values(state=StepState.SENDING.value, held_until=until, attempts=S.attempts + 1)
     )  # fmt: skip
     return Claim(tuple(_order(work, plan, row, terms or Terms()) for row in rows), None)
+
+
+def _spare(work: Work, plan: Plan, accounts: set[str]) -> bool:
+    """Pass over accounts that were found innocent or granted since; whether that changed anything.
+
+    One that was acted on already keeps its notice, and with it the way to appeal; where an answer was lost, the
+    opposite is sent.
+    """
+    spared = planning.exempt(work, accounts)
+    if not spared:
+        return False
+    some = [S.plan_number == plan.number, S.undo.is_(False), S.account_id.in_(sorted(spared))]
+    known = work.conn.execute(
+        select(S.account_id, S.state, S.attempts, S.error).where(*some, S.kind != StepKind.NOTICE.value)
+    ).all()
+    acted = {row.account_id for row in known if row.state == StepState.DONE.value}
+    unsure = {
+        r.account_id for r in known if r.state != StepState.SKIPPED.value and (r.attempts or r.error)
+    } - acted
+    skipped = work.conn.execute(
+        t.plan_steps.update()
+        .where(*some, S.account_id.not_in(sorted(unsure)), S.state == StepState.WAITING.value, _UNTRIED,
+               or_(S.kind != StepKind.NOTICE.value, S.account_id.not_in(sorted(acted))))
+        .values(state=StepState.SKIPPED.value, error=SPARED)
+    )  # fmt: skip
+    if unsure:
+        take_back(work, plan, sorted(unsure), notify=True)
+    if skipped.rowcount or unsure:
+        work.note("plan.spare", plan.id, accounts=sorted(spared - acted)[:20], taken_back=len(unsure))
+    return bool(skipped.rowcount or unsure)
+
+
+def _took_part(work: Work, plan: Plan, rows: Sequence[Any]) -> None:
+    """Who is handed steps has a part in the plan, unless all of them carry out what appeals have decided."""
+    a = t.appeals.c
+    theirs = {row.account_id for row in rows if row.undo}
+    decided = set(work.conn.execute(
+        select(a.account_id).where(a.plan_number == plan.number, a.state == AppealState.DECIDED.value,
+                                   a.account_id.in_(sorted(theirs)))
+    ).scalars())  # fmt: skip
+    if any(not row.undo or row.account_id not in decided for row in rows):
+        planning.add_runner(work, plan.number)
 
 
 def _alone(work: Work, number: int) -> None:
@@ -266,7 +321,13 @@ def _notice(work: Work, plan: Plan, step: Step, terms: Terms) -> dict[str, Any]:
     number = work.conn.execute(
         select(a.number).where(a.plan_number == plan.number, a.account_id == step.account_id)
     ).scalar()
-    if number is None:
+    if number is not None:  # sent once more: what this notice promises holds
+        work.conn.execute(
+            t.appeals.update()
+            .where(a.number == number, a.state.in_((AppealState.OFFERED.value, AppealState.LAPSED.value)))
+            .values(state=AppealState.OFFERED.value, expires_at=until, version=a.version + 1)
+        )
+    else:
         number = added(
             work.conn,
             t.appeals.insert().values(
@@ -335,18 +396,14 @@ def wait_s(attempts: int, key: str, asked_s: float = 0.0) -> float:
 
 def _take_effect(work: Work, plan: Plan, step: Step) -> None:
     table = t.account_measures
-    where = table.c.account_id == step.account_id
-    if step.undo:
-        work.conn.execute(table.delete().where(where, table.c.plan_number == plan.number))
-        return
-    values = {
-        "measure": plan.measure.value,
-        "plan_number": plan.number,
-        "case_number": plan.case_number,
-        "since": work.now,
-    }
-    if work.conn.execute(table.update().where(where).values(**values)).rowcount == 0:
-        work.conn.execute(table.insert().values(account_id=step.account_id, **values))
+    key = {"account_id": step.account_id, "plan_number": plan.number}
+    work.conn.execute(table.delete().where(*(table.c[name] == value for name, value in key.items())))
+    if not step.undo:
+        work.conn.execute(
+            table.insert().values(
+                **key, measure=plan.measure.value, case_number=plan.case_number, since=work.now
+            )
+        )
 
 
 def _skip_rest(work: Work, step: Step) -> None:
@@ -404,6 +461,7 @@ def undo(work: Work, number: int, reason: str, *, accounts: Sequence[str] = (), 
     if not reason.strip():
         raise NotNow("a reason is needed", hint="say why in a sentence")
     count = take_back(work, plan, accounts, notify=notify)
+    planning.add_runner(work, number)
     if not accounts:
         work.conn.execute(
             t.tripwires.update()
@@ -417,18 +475,26 @@ def undo(work: Work, number: int, reason: str, *, accounts: Sequence[str] = (), 
 
 
 def take_back(work: Work, plan: Plan, accounts: Sequence[str], *, notify: bool) -> int:
-    """Put the opposite of what was done into the outbox; what still waits is not done any more."""
+    """Put the opposite of what was done, or may have been, into the outbox; what still waits is not done any more."""
     _alone(work, plan.number)
     some = [S.plan_number == plan.number, S.undo.is_(False)]
+    unsettled = S.state.in_((StepState.WAITING.value, StepState.FAILED.value))
     rows: list[Any] = []
     for part in bulk.parts(sorted(accounts)) if accounts else [()]:
         where = [*some, S.account_id.in_(part)] if part else some
         rows += work.conn.execute(
-            select(t.plan_steps).where(*where, S.state.in_(("done", "sending"))).order_by(S.step_id)
-        ).all()
+            select(t.plan_steps).where(*where, or_(S.state.in_(("done", "sending")), and_(unsettled, not_(_UNTRIED))))
+            .order_by(S.step_id)
+        ).all()  # fmt: skip
         work.conn.execute(
-            t.plan_steps.update().where(*where, S.state.in_(_OPEN))
-            .values(state=StepState.SKIPPED.value, error="taken back", held_until=None)
+            t.plan_steps.update().where(*where, S.state != StepState.DONE.value)
+            .values(state=StepState.SKIPPED.value, error=TAKEN_BACK, held_until=None)
+        )  # fmt: skip
+        work.conn.execute(  # what could not be taken back before
+            t.plan_steps.update()
+            .where(S.plan_number == plan.number, S.undo, S.state == StepState.FAILED.value,
+                   *([S.account_id.in_(part)] if part else []))
+            .values(state=StepState.WAITING.value, attempts=0, due_at=None)
         )  # fmt: skip
     known = set(work.conn.execute(select(S.key).where(S.plan_number == plan.number, S.undo)).scalars())
     made = []

@@ -30,8 +30,7 @@ def add(work: Work, name: str, roles: Iterable[Role], *, full_name: str = "", em
     number = added(
         work.conn,
         t.people.insert().values(
-            name=name, full_name=full_name[:200], email=email[:200], active=True, failed_logins=0, added_at=work.now,
-            version=1,
+            name=name, full_name=full_name[:200], email=email[:200], active=True, added_at=work.now, version=1,
         )
     )  # fmt: skip
     _put_roles(work.conn, number, wanted)

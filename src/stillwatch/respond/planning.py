@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
@@ -45,6 +45,7 @@ DRY_RUN = "dry-run"
 EXECUTORS = (DRY_RUN, "webhook", "litellm")
 LONGEST_SENTENCE, MOST_STAGES = 1_000, 20
 _REASONS = {Kind.CAMPAIGN.value: Reason.CAMPAIGN_MEMBER, Kind.POOL.value: Reason.POOL_MEMBER}
+_INNOCENT = select(t.benign_accounts.c.account_id)
 _COLUMNS = [t.plans.c[f.name] for f in fields(Plan)]
 
 
@@ -76,6 +77,19 @@ class Wanted:
     """Account -> digests of keys to revoke."""
 
 
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One thing that a plan does to one account."""
+
+    account_id: str
+    kind: StepKind
+    target: str
+    """Digest of the key to revoke; else empty."""
+    stage: int
+    """Counted from 0."""
+    state: StepState
+
+
 Estimate = Callable[[Case, Sequence[Target]], dict[str, Any]]
 """How many of the accounts may be innocent, as far as the run lets one say."""
 
@@ -95,7 +109,7 @@ def targets(work: Work, case: Case, named: Sequence[str] = ()) -> tuple[list[Tar
             hint=f"the first is {strange[0][:80]}",
         )
     only = frozenset(named)
-    innocent = set(work.conn.execute(select(t.benign_accounts.c.account_id)).scalars())
+    innocent = set(work.conn.execute(_INNOCENT).scalars())
     granted = set(work.conn.execute(_granted(work.now)).scalars())
     under = set(work.conn.execute(select(t.account_measures.c.account_id)).scalars())
     kept, out = (
@@ -118,6 +132,17 @@ def targets(work: Work, case: Case, named: Sequence[str] = ()) -> tuple[list[Tar
         else:
             kept.append(Target(row.account_id, row.membership_bits, row.tier))
     return kept, {why: n for why, n in out.items() if n}
+
+
+def exempt(work: Work, accounts: Collection[str]) -> set[str]:
+    """Those of these accounts that were found innocent, or have a grant in force."""
+    found: set[str] = set()
+    for asked, column in (
+        (_INNOCENT, t.benign_accounts.c.account_id),
+        (_granted(work.now), t.grants.c.account_id),
+    ):
+        found |= set(work.conn.execute(asked.where(column.in_(sorted(accounts)))).scalars())
+    return found
 
 
 def _granted(now: datetime) -> Any:
@@ -274,6 +299,23 @@ def listing(
     return Page(tuple(read(work, number) for number in numbers), total, offset, limit)
 
 
+def plan_accounts(work: Work, number: int, *, offset: int = 0, limit: int = 50) -> Page:
+    """A page of what a plan does to whom, the surest accounts first: what an approval is about."""
+    work.need(Permission.PLAN_READ)
+    read(work, number)
+    s = t.plan_steps.c
+    where = [s.plan_number == number, s.undo.is_(False)]
+    total = work.conn.execute(select(func.count()).select_from(t.plan_steps).where(*where)).scalar_one()
+    found = work.conn.execute(
+        select(s.account_id, s.kind, s.target, s.stage, s.state).where(*where).order_by(s.step_id)
+        .offset(offset).limit(limit)
+    )  # fmt: skip
+    rows = tuple(
+        Planned(r.account_id, StepKind(r.kind), r.target, r.stage, StepState(r.state)) for r in found
+    )
+    return Page(rows, total, offset, limit)
+
+
 def approvals(work: Work, number: int) -> list[dict[str, Any]]:
     """Who agreed or refused, and to what."""
     work.need(Permission.PLAN_READ)
@@ -352,12 +394,20 @@ def drop(work: Work, number: int, *, version: int) -> Plan:
     return read(work, number)
 
 
+def add_runner(work: Work, number: int) -> None:
+    """Keep that the person carried out, or took back, a part of a plan."""
+    table = t.plan_runners
+    if work.by is None:
+        return
+    mine = [table.c.plan_number == number, table.c.person_id == work.by]
+    if work.conn.execute(select(table.c.at).where(*mine)).first() is None:
+        work.conn.execute(table.insert().values(plan_number=number, person_id=work.by, at=work.now))
+
+
 def actors(work: Work, number: int) -> frozenset[int]:
-    """Everybody who made, agreed to or ran a plan: none of them decides an appeal against it."""
-    row = work.conn.execute(
-        select(t.plans.c.made_by, t.plans.c.run_by).where(t.plans.c.number == number)
-    ).one()
-    agreed = work.conn.execute(
-        select(t.plan_approvals.c.person_id).where(t.plan_approvals.c.plan_number == number)
-    ).scalars()
-    return frozenset({row.made_by, *agreed} | ({row.run_by} if row.run_by else set()))
+    """Everybody who made, agreed to, ran or took back a plan: none of them decides an appeal against it."""
+    made = select(t.plans.c.made_by).where(t.plans.c.number == number)
+    begun = select(t.plans.c.run_by).where(t.plans.c.number == number, t.plans.c.run_by.is_not(None))
+    agreed = select(t.plan_approvals.c.person_id).where(t.plan_approvals.c.plan_number == number)
+    ran = select(t.plan_runners.c.person_id).where(t.plan_runners.c.plan_number == number)
+    return frozenset(work.conn.execute(made.union(begun, agreed, ran)).scalars())

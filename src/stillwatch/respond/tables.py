@@ -65,7 +65,7 @@ people = Table(
     "people", METADATA, _number("person_id"), _col("name", Outside, unique=True), _col("full_name"), _col("email"),
     _col("active", Boolean), _maybe("password_hash", Text), _maybe("totp_secret", Text),
     _maybe("totp_last_step", BigInteger), _maybe("oidc_issuer", Text), _maybe("oidc_subject", Text),
-    _col("failed_logins", Integer, default=0), _maybe("locked_until", Moment), _col("added_at", Moment),
+    _col("added_at", Moment),
     _col("version", Integer), UniqueConstraint("oidc_issuer", "oidc_subject"),
 )  # fmt: skip
 person_roles = Table(
@@ -75,12 +75,8 @@ person_roles = Table(
 sessions = Table(
     "sessions", METADATA, Column("session_digest", String(64), primary_key=True),
     _col("person_id", Integer, ForeignKey("people.person_id"), index=True), _col("kind", String(16)), _col("label"),
-    _col("csrf", Text), _col("second_factor", Boolean), _col("made_at", Moment), _col("seen_at", Moment),
+    _col("made_at", Moment), _col("seen_at", Moment),
     _col("expires_at", Moment), _maybe("revoked_at", Moment), _col("client"), _col("user_agent"),
-)  # fmt: skip
-login_attempts = Table(
-    "login_attempts", METADATA, _number("attempt_id"), _col("name"), _col("client"), _col("at", Moment, index=True),
-    _col("ok", Boolean),
 )  # fmt: skip
 audit = Table(
     "audit", METADATA, Column("seq", BigInteger, primary_key=True, autoincrement=False), _col("at", Text),
@@ -179,11 +175,19 @@ plan_approvals = Table(
     _col("person_id", Integer, ForeignKey("people.person_id"), primary_key=True), _col("agreed", Boolean),
     _col("note"), _col("at", Moment),
 )  # fmt: skip
+plan_runners = Table(
+    "plan_runners", METADATA,
+    _col("plan_number", Integer, ForeignKey("plans.number"), primary_key=True, autoincrement=False),
+    _col("person_id", Integer, ForeignKey("people.person_id"), primary_key=True, autoincrement=False),
+    _col("at", Moment),
+)  # fmt: skip
+"""Everybody who carried out or took back a part of a plan; who carried out an appeal's decision is not among them."""
 account_measures = Table(
     "account_measures", METADATA, Column("account_id", Outside, primary_key=True), _col("measure", String(16)),
-    _col("plan_number", Integer, ForeignKey("plans.number"), index=True), _case(index=True), _col("since", Moment),
+    _col("plan_number", Integer, ForeignKey("plans.number"), primary_key=True, autoincrement=False, index=True),
+    _case(index=True), _col("since", Moment),
 )  # fmt: skip
-"""What each account is under now; a row goes when the measure is taken back."""
+"""What each account is under now, and by which plans; a row goes when that plan's measure is taken back."""
 tripwires = Table(
     "tripwires", METADATA, _number("tripwire_id"), _col("plan_number", Integer, ForeignKey("plans.number"), index=True),
     _case(), _col("trait", String(64)), _col("value"), _col("set_at", Moment), _col("expires_at", Moment),

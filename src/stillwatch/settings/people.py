@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from stillwatch.settings.field import Section, setting
+from stillwatch.settings.networks import networks
 
 
 class EvidenceSettings(Section):
@@ -187,6 +188,13 @@ class ConsoleSettings(Section):
         "yes or no",
         shapes_result=False,
     )
+    trusted_proxies: Annotated[tuple[str, ...], Field(strict=False), AfterValidator(networks)] = setting(
+        (),
+        "Networks of the proxies in front, whose `X-Forwarded-For` says which address a client has: the last one there "
+        "that is none of theirs. Unset: every client has the address of its connection, behind a proxy the proxy's.",
+        "networks",
+        shapes_result=False,
+    )
     session_h: float = setting(
         12.0, "Longest time signed in.", "hours", shapes_result=False, gt=0.0, le=168.0
     )
@@ -202,8 +210,9 @@ class ConsoleSettings(Section):
         90.0, "Life of a token for programs.", "days", shapes_result=False, gt=0.0, le=366.0
     )
     max_body_bytes: int = setting(
-        16 * 1024 * 1024, "Longest request body, documents of an appeal included.", "bytes", shapes_result=False,
-        ge=65_536, le=256 * 1024 * 1024,
+        32 * 1024 * 1024,
+        "Longest request body; the least takes the five documents of 5 MiB that an appeal may hold.", "bytes",
+        shapes_result=False, ge=26 * 1024 * 1024, le=256 * 1024 * 1024,
     )  # fmt: skip
     list_price_usd_per_mtok: Annotated[tuple[float, float], Field(strict=False)] = setting(
         (10.0, 75.0),

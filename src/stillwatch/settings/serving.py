@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from stillwatch.settings.field import Section, setting
+from stillwatch.settings.networks import networks
 
 _HEADER_NAME = r"^[A-Za-z0-9-]{1,64}$"
-
-
-def _networks(given: tuple[str, ...]) -> tuple[str, ...]:
-    for text in given:
-        try:
-            ipaddress.ip_network(text)
-        except ValueError:
-            raise ValueError(f"{text!r} is no network: write it as 10.0.0.0/8 or ::1/128") from None
-    return given
 
 
 class ProtectSettings(Section):
@@ -54,6 +45,14 @@ class ProtectSettings(Section):
         "name",
         shapes_result=False,
         min_length=1,
+    )
+    envelopes: bool = setting(
+        False,
+        "Gateways that see answers put each sealed reasoning block in an envelope bound to account and model, and take "
+        "it off again when the block comes back: a replay by another account is seen with nothing remembered. Needs "
+        "the digest key.",
+        "yes or no",
+        shapes_result=False,
     )
     prompt_chars: int = setting(
         8_000,
@@ -131,7 +130,7 @@ class ReceiveSettings(Section):
 class GatewaySettings(Section):
     """Live requests over HTTP: whom to believe, and how much to take. None of it changes a scan."""
 
-    trusted_proxies: Annotated[tuple[str, ...], Field(strict=False), AfterValidator(_networks)] = setting(
+    trusted_proxies: Annotated[tuple[str, ...], Field(strict=False), AfterValidator(networks)] = setting(
         ("127.0.0.0/8", "::1/128"),
         "Networks of the gateways that say whose a request is. Told by the address of the connection alone; "
         "`X-Forwarded-For` makes nobody trusted.",
@@ -158,6 +157,14 @@ class GatewaySettings(Section):
         "scan; for servers without a gateway in front.",
         "choice",
         shapes_result=False,
+    )
+    path_header: str = setting(
+        "x-original-uri",
+        "Header in which a proxy that asks `/check` says what was asked for, where the path of its question does not. "
+        "It must replace what the client sent under this name.",
+        "header",
+        shapes_result=False,
+        pattern=_HEADER_NAME,
     )
     policy: str | None = setting(
         None,
@@ -202,7 +209,7 @@ class EnvoySettings(Section):
     account_header: str = setting(
         "x-account-id",
         "Header in which Envoy names the account, in place of whatever the client sent under this name; when it comes "
-        "twice, the account counts as unknown.",
+        "twice, the request is refused (400).",
         "header",
         shapes_result=False,
         pattern=r"^[A-Za-z0-9-]{1,64}$",

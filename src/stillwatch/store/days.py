@@ -10,11 +10,14 @@ catalogue that could contradict the files.
 
 >>> day_of("day=2026-11-24/features-00.parquet"), day_of("logs/a.jsonl"), day_of("day=2026-13-01/x.parquet")
 (datetime.date(2026, 11, 24), None, None)
+>>> own_day_of("day=2026-11-24/features-0123456789abcdef.parquet"), own_day_of("day=2026-11-24/app.jsonl")
+(datetime.date(2026, 11, 24), None)
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -32,6 +35,8 @@ ROW_GROUP = 65_536
 MOST_BYTES = 128 * 2**20
 """Rows of all days together that wait to be written, as Arrow holds them."""
 _DAY = 86_400_000_000
+_OWN = re.compile(r"(?:features|exchanges)-(?:[0-9a-f]{16}|[0-9]{10}-[0-9a-z-]+)\.parquet")
+"""Names that a store gives, and the state of a watch."""
 _EPOCH = date(1970, 1, 1)
 
 
@@ -64,6 +69,14 @@ def day_of(name: str) -> date | None:
             except ValueError:
                 return None
     return None
+
+
+def own_day_of(name: str) -> date | None:
+    """The UTC day that all rows of a file lie in; None unless a store or a watch of ours named the file.
+
+    Whoever else makes ``day=`` folders may mean another zone, or the day on which a file was closed.
+    """
+    return day_of(name) if _OWN.fullmatch(name.replace("\\", "/").rpartition("/")[2]) else None
 
 
 def day_files(place: Place) -> list[DayFile]:

@@ -59,6 +59,8 @@ class Plan:
 
     whom: Whom
     changes: tuple[Change, ...]
+    accounts: frozenset[str] = frozenset()
+    """Of the rows that were found: those that are named, and those of an organisation that is."""
 
     @property
     def rows(self) -> int:
@@ -69,17 +71,22 @@ class Plan:
 def plan_forget(place: Place, whom: Whom, told: Told = lambda _: None) -> Plan:
     """Look for their rows; nothing is changed. Reads the two columns of names alone."""
     changes = []
+    accounts: set[str] = set()
     for file in day_files(place):
         rows = of = 0
         with _reading(place, file) as parquet:
             names = [c for c in _OF[file.stem].values() if c in parquet.schema_arrow.names]
             for batch in parquet.iter_batches(columns=names):
                 of += len(batch)
-                rows += int(pc.sum(_theirs(batch, file.stem, whom)).as_py() or 0)
+                found = batch.filter(theirs(batch, file.stem, whom))
+                rows += len(found)
+                accounts.update(
+                    pc.unique(found.column(_OF[file.stem]["account"]).cast(pa.string())).to_pylist()
+                )
         if rows:
             changes.append(Change(file.name, rows, of, _digest(place, file.name)))
         told(1.0)
-    return Plan(whom, tuple(changes))
+    return Plan(whom, tuple(changes), frozenset(accounts) | set(whom.accounts))
 
 
 def forget(place: Place, staging: Path, plan: Plan, told: Told = lambda _: None) -> None:
@@ -134,7 +141,7 @@ def _rewrite(place: Place, staging: Path, name: str, whom: Whom) -> None:
         with pq.ParquetWriter(path, parquet.schema_arrow, compression="zstd") as writer:
             for group in range(parquet.num_row_groups):
                 table = parquet.read_row_group(group)
-                rest = table.filter(pc.invert(_theirs(table, file.stem, whom)))
+                rest = table.filter(pc.invert(theirs(table, file.stem, whom)))
                 kept += len(rest)
                 if len(rest):
                     writer.write_table(rest)
@@ -144,7 +151,7 @@ def _rewrite(place: Place, staging: Path, name: str, whom: Whom) -> None:
     place.remove(name)
 
 
-def _theirs(rows: pa.RecordBatch | pa.Table, stem: str, whom: Whom) -> pa.Array:
+def theirs(rows: pa.RecordBatch | pa.Table, stem: str, whom: Whom) -> pa.Array:
     """Which rows are theirs; never null."""
     found = pa.nulls(len(rows), pa.bool_()).fill_null(False)
     for kind, names in (("account", whom.accounts), ("org", whom.orgs)):
@@ -191,4 +198,4 @@ def _digest(place: Place, name: str) -> str:
     return whole.hexdigest()
 
 
-__all__ = ["JOURNAL", "Change", "Plan", "Whom", "forget", "plan_forget", "resume", "unfinished"]
+__all__ = ["JOURNAL", "Change", "Plan", "Whom", "forget", "plan_forget", "resume", "theirs", "unfinished"]

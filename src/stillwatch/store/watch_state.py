@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -208,6 +208,43 @@ class WatchState:
         for (day,) in days:
             self._compact(day)
 
+    def forget(
+        self, names: Iterable[str], theirs: Callable[[pa.Table], Any], accounts: Collection[str]
+    ) -> None:
+        """Write feature files again without some rows, and take accounts out of the groups of the last look.
+
+        The new files count, and the old ones no longer, from one moment on.
+
+        Args:
+            names: feature files that hold such rows.
+            theirs: which rows of a table go.
+            accounts: whose they are.
+        """
+        swaps: list[tuple[str, tuple[Any, ...] | None]] = []
+        for name in names:
+            ((day, first),) = self.db.execute(
+                "SELECT day, first FROM segment WHERE name = ?", (name,)
+            ).fetchall()
+            table = pq.ParquetFile(self.folder / FEATURES / name).read()
+            rest = table.filter(pc.invert(theirs(table)))
+            made = f"{name.removesuffix('.parquet')}-r.parquet"
+            if len(rest):
+                size, last = self._write(made, rest), int(pc.max(rest.column("ts")).as_py())
+                swaps.append((name, (made, day, first, len(rest), size, last)))
+            else:
+                swaps.append((name, None))
+        with self.db:
+            for name, row in swaps:
+                self.db.execute("DELETE FROM segment WHERE name = ?", (name,))
+                if row is not None:
+                    self.db.execute("INSERT INTO segment VALUES (?, ?, ?, ?, ?, ?)", row)
+            for name, since, claimed, members in self.standing():
+                kept = json.dumps([account for account in members if account not in accounts])
+                self.db.execute(
+                    "INSERT OR REPLACE INTO standing VALUES (?, ?, ?, ?)", (name, since, claimed, kept)
+                )
+        self._remove(name for name, _ in swaps)
+
     def _compact(self, day: str) -> None:
         found = self.db.execute(
             "SELECT name, first FROM segment WHERE day = ? ORDER BY first, name", (day,)
@@ -236,11 +273,16 @@ class WatchState:
 
     def refused(self) -> tuple[dict[str, int], list[tuple[str, int, str]]]:
         """Reasons with their counts, and the refusals that were kept."""
+        return self._reasons(), self.db.execute(
+            "SELECT source, line, reason FROM refused ORDER BY rowid"
+        ).fetchall()
+
+    def _reasons(self) -> dict[str, int]:
         reasons: dict[str, int] = {}
         for (text,) in self.db.execute("SELECT reasons FROM portion"):
             for reason, count in json.loads(text).items():
                 reasons[reason] = reasons.get(reason, 0) + count
-        return reasons, self.db.execute("SELECT source, line, reason FROM refused ORDER BY rowid").fetchall()
+        return reasons
 
     def begin_look(self, day: str, slot: int, begun: str, levels: Sequence[float]) -> int:
         """Put down that a look has begun and what it may spend."""
@@ -299,7 +341,7 @@ class WatchState:
         return {
             "rows": rows, "bytes": size, "files": files, "first_day": first, "last_day": last, "newest_us": newest,
             "portions": portions, "read": read, "late": late, "skipped": skipped, "last_read": at, "logs": logs,
-            "refused": sum(self.refused()[0].values()),
+            "refused": sum(self._reasons().values()),
         }  # fmt: skip
 
     def noted(self) -> list[tuple[str, str]]:

@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 import os
 import socket
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,8 @@ except ImportError:  # Windows
 NAME = "writer.lock"
 SILENT_S = 900.0
 """A writer on another machine that has given no sign of life for so long is taken for gone."""
+BEAT_S = 60.0
+"""Between two signs of life; they come from a thread of their own, so that no long step looks dead."""
 
 
 class WriterLock:
@@ -35,6 +39,7 @@ class WriterLock:
         take_over: take it from a writer on another machine that seems alive.
         now: seconds since the epoch.
         host: name of this machine.
+        beat_s: seconds between signs of life.
 
     Raises:
         ConfigError: another writer is at work.
@@ -42,7 +47,7 @@ class WriterLock:
 
     def __init__(
         self, folder: Path, *, take_over: bool = False, now: Callable[[], float] = time.time,
-        host: str | None = None,
+        host: str | None = None, beat_s: float = BEAT_S,
     ) -> None:  # fmt: skip
         if fcntl is None:  # type: ignore[unreachable,unused-ignore]  # on Windows alone
             raise ConfigError(  # type: ignore[unreachable,unused-ignore]  # on Windows alone
@@ -65,13 +70,19 @@ class WriterLock:
                 os.close(self._handle)
                 raise _refusal(folder, self.previous, silent)
         self._write(json.dumps(me).encode())
+        self._beat_s, self._ended = beat_s, threading.Event()
+        self._beating = threading.Thread(target=self._beat, name="signs of life", daemon=True)
+        self._beating.start()
 
-    def beat(self) -> None:
-        """Give a sign of life."""
-        os.utime(self._path, (self._now(), self._now()))
+    def _beat(self) -> None:
+        while not self._ended.wait(self._beat_s):
+            with suppress(OSError):  # a folder that is away for a moment; the next one may be seen
+                os.utime(self._path, (self._now(), self._now()))
 
     def release(self) -> None:
         """Let go, and say so."""
+        self._ended.set()
+        self._beating.join()
         self._write(b"")
         os.close(self._handle)
 
@@ -79,7 +90,7 @@ class WriterLock:
         os.ftruncate(self._handle, 0)
         os.pwrite(self._handle, text, 0)
         os.fsync(self._handle)
-        self.beat()
+        os.utime(self._path, (self._now(), self._now()))
 
 
 def read_holder(folder: Path) -> dict[str, Any] | None:

@@ -4,9 +4,10 @@ A day is a UTC day and has a fixed number of looks. The first look of a day may 
 others share the other half; the rate for controllers is split evenly. The false discovery rate of everything that is
 claimed on one day is then at most the stated rate, whatever depends on what: see decision 0013.
 
-A campaign that was claimed earlier on the same day is tested again at the rate of the day's first look, not at the
-smaller one of later looks: it is the same claim, and it costs nothing to make it again. It does not stay by itself:
-a campaign that is no longer supported at that rate has left.
+A campaign that was firmly claimed earlier on the same day is tested again at the rate of the day's first look, not at
+the smaller one of later looks: it is the same claim, and it costs nothing to make it again. One of low confidence is
+another claim than a firm one and is tested as any group is. Nothing stays by itself: a campaign that is no longer
+supported has left.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Levels:
     claim: float
     """For campaigns that are claimed for the first time on this day."""
     stand: float
-    """For campaigns that were claimed earlier on this day."""
+    """For campaigns that were firmly claimed earlier on this day."""
     controller: float
     """For groups said to have one controller."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from stillwatch.records import Confidence, Kind
+
 SAME = 0.5
 """Share of the smaller group's accounts that two groups must have in common to be one."""
 
@@ -18,8 +20,20 @@ class Standing:
     since: str
     """When a look showed it first, ISO 8601."""
     claimed: str | None
-    """Last UTC day on which it was claimed as a campaign, ISO 8601."""
+    """Last UTC day on which it was firmly claimed as a campaign, ISO 8601; see `firm`."""
     accounts: frozenset[str]
+
+
+def firm(kind: Kind, confidence: Confidence) -> bool:
+    """Whether a claim may be made again at the rate of the day's first look.
+
+    A campaign of low confidence passed `alpha_review` alone. It has spent nothing of `alpha_shape`, so it is tested for
+    that as any other group is; else the looser tier would open the stricter one.
+
+    >>> firm(Kind.CAMPAIGN, Confidence.MEDIUM), firm(Kind.CAMPAIGN, Confidence.LOW), firm(Kind.POOL, Confidence.MEDIUM)
+    (True, False, False)
+    """
+    return kind is Kind.CAMPAIGN and confidence is not Confidence.LOW
 
 
 def follow(before: Mapping[str, frozenset[str]], now: Mapping[str, frozenset[str]]) -> dict[str, str]:

@@ -23,7 +23,8 @@ from stillwatch.wiring.intake import Intake, key_of, load_traffic
 from stillwatch.wiring.profile import Clock
 from stillwatch.wiring.progress import Progress, staging, writable
 from stillwatch.wiring.refusals import Refusals
-from stillwatch.wiring.scanning import _iso, load_reference, options_of
+from stillwatch.wiring.run_result import iso
+from stillwatch.wiring.scanning import enough_memory, load_reference, options_of
 
 
 def fit_baseline(
@@ -37,6 +38,7 @@ def fit_baseline(
     _check_baseline(out)
     shipped = load_baseline(None, key.key_id)
     with ExitStack() as stack:
+        stack.enter_context(enough_memory(settings))
         spill = stack.enter_context(staging(out))
         refused = stack.enter_context(Refusals(Path(spill) / "refused"))
         intake = Intake(
@@ -62,7 +64,7 @@ def fit_baseline(
             )  # fmt: skip
         options = replace(options_of(settings), reference="baseline+traffic")
         detection = detect(traffic, load_traits(), shipped, options, clock.step)
-        day = as_of.isoformat() if as_of else _iso(traffic.end)[:10]
+        day = as_of.isoformat() if as_of else iso(traffic.end)[:10]
         made = fitted_baseline(
             traffic, detection, trusted, shipped, name=name, as_of=day,
             source=f"stillwatch baseline fit, {traffic.n_exchanges} exchanges, {traffic.n_units} units",

@@ -42,8 +42,16 @@ def preserve(
     """Fill ``folder`` with what a scan needs to come to the run's result.
 
     Raises:
-        ConfigError: the settings are not those of the run, or the inputs not what it read.
+        ConfigError: the settings are not those of the run, or the inputs not what it read; or the run is one of
+            several looks of a watch, which no scan makes again.
     """
+    if any(share != 1.0 for share in run.get("watch", {}).get("shares", {}).values()):
+        raise ConfigError(
+            "this run is one look of a watch: it was judged at its share of the day's error rates, and beside the "
+            "looks before it, so that no scan of preserved inputs comes to the same",
+            hint="leave the inputs out; or scan the features of the watch (STATE/features) with these settings and "
+            "make the package of that run",
+        )
     if settings_digest(settings) != run.get("settings_digest"):
         raise ConfigError(
             "these are not the settings of the run",

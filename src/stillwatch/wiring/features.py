@@ -18,7 +18,7 @@ from stillwatch.settings import Settings
 from stillwatch.wiring.intake import Intake, key_of, something_usable
 from stillwatch.wiring.progress import Progress, staging, writable
 from stillwatch.wiring.refusals import Refusals
-from stillwatch.wiring.scanning import _formats
+from stillwatch.wiring.run_result import formats_of
 
 
 def ingest(
@@ -62,7 +62,7 @@ def ingest(
     return {
         "rows": rows, "rejected": len(refused),
         "skipped": reader.total.skipped if reader else 0, "files": files,
-        "content": settings.privacy.content, "key_id": key.key_id, "formats": _formats(intake),
+        "content": settings.privacy.content, "key_id": key.key_id, "formats": formats_of(intake),
         "reasons": dict(refused.reasons),
     }  # fmt: skip
 

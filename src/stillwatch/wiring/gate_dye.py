@@ -103,9 +103,9 @@ class Dyer:
         stamp = self._folder.stamp()
         if stamp == self._stamp:
             return
+        issued = self._desk.issued()
+        self._dyes = {_named(d.issue.subject): d for d in issued if d.issue.subject.epoch == self._epoch}
         self._stamp = stamp
-        self._dyes = {_named(dye.issue.subject): dye for dye in self._desk.issued()
-                      if dye.issue.subject.epoch == self._epoch}  # fmt: skip
 
     def _tell(self, words: str) -> None:
         if words not in self._told:

@@ -16,7 +16,7 @@ class Keys:
 
     def __init__(self, secret: bytes | None) -> None:
         self._challenges = challenge.derive_key(secret) if secret else None
-        self._envelopes = {"k1": envelope.derive_key(secret)} if secret else {}
+        self._envelopes = envelope.keyring(secret) if secret else {}
 
     def challenged(self, decision: Decision, at: float) -> Decision:
         """A decision that verifies, with the challenge that the customer takes to the operator's own flow."""
@@ -33,10 +33,10 @@ class Keys:
         """An issued block in an envelope bound to account, conversation and model."""
         if not self._envelopes:
             raise ConfigError("envelopes need the digest key", hint=_HINT)
-        return envelope.wrap(block, request, self._envelopes, "k1", at)
+        return envelope.wrap(block, request, self._envelopes, next(iter(self._envelopes)), at)
 
     def unwrap(self, blocks: list[str], request: Request) -> tuple[list[str | None], Request]:
-        """Blocks as they were issued, None where a seal does not hold, and the request with what envelopes say."""
+        """Blocks as they were issued, None where one cannot be opened, and the request with what envelopes say."""
         out: list[str | None] = []
         differing = set(request.sealed_differing)
         for block in blocks:
@@ -44,7 +44,9 @@ class Keys:
                 out.append(block)
                 continue
             try:
-                opened = envelope.unwrap(block, request, self._envelopes)
+                opened = envelope.unwrap_all(block, request, self._envelopes)
+            except envelope.UnknownKey:
+                out.append(None)
             except (VerificationError, ValueError):
                 out.append(None)
                 differing.add("seal")

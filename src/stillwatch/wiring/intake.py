@@ -48,7 +48,8 @@ class Intake:
         self.feat = Featurizer(key, load_lexicon())
         self.span, self.outside = span, 0
         """What is read, and how many sound rows lay outside of it."""
-        self.features, logs = split_sources(inputs, span)
+        self.features, logs, self.unopened = split_sources(inputs, span)
+        """The last is how many files of other days were left closed."""
         self.sources = [*self.features, *logs]
         """Everything that is read, in order: feature files of earlier ingests, then logs."""
         self.reader: Reader | None = None
@@ -63,7 +64,7 @@ class Intake:
         sizes = [size_of(source) for source in self.sources]
         self.total = float(sum(sizes)) if all(sizes) else None
         """Bytes to read; None when standard input is among them."""
-        for name in unfinished_deletion(inputs):
+        for name in unfinished_deletion(self.sources):
             progress.note(f"{name}: a deletion was interrupted; the next `stillwatch store` verb finishes it")
 
     @property
@@ -237,14 +238,17 @@ def load_traffic(
     intake.announce()
     engine = open_backend(settings.run.threads, settings.run.memory_limit, spill)
     clock.engine = engine
-    loader = Loader(engine, intake.feat)
-    rows = 0
-    for batch in intake.batches():
-        loader.add(batch)
-        rows += len(batch)
-    clock.count(rows=rows, bytes=intake.bytes_read)
-    clock.step("accounts and units")
-    traffic = loader.finish(table, model_rows, client_rows)
+    with ExitStack() as undo:
+        undo.callback(engine.close)
+        loader = Loader(engine, intake.feat)
+        rows = 0
+        for batch in intake.batches():
+            loader.add(batch)
+            rows += len(batch)
+        clock.count(rows=rows, bytes=intake.bytes_read)
+        clock.step("accounts and units")
+        traffic = loader.finish(table, model_rows, client_rows)
+        undo.pop_all()
     traffic.columns = Columns(Path(spill))
     clock.count(rows=traffic.n_exchanges)
     return traffic, context

@@ -26,6 +26,7 @@ from types import TracebackType
 
 from stillwatch.errors import ConfigError, StillwatchError, UpstreamError
 from stillwatch.protect.decide import RANK, decide, fault
+from stillwatch.protect.envelope import usable
 from stillwatch.protect.ledger import entry
 from stillwatch.protect.signals import PROMPT_SIGNALS, SIGNALS, View
 from stillwatch.protect.signals.sealed_replay import issue
@@ -91,6 +92,12 @@ class Gate:
             The policy, the table, the switches or the folder cannot be used: refuse to start.
         """
         settings = settings or Settings()
+        if settings.protect.envelopes:
+            if secret is None:
+                raise ConfigError(
+                    "protect.envelopes needs the digest key", hint="set privacy.key_file or its variable"
+                )
+            usable()
         place = Path(folder)
         with ExitStack() as undo:
             log = _opened_log(place, settings)
@@ -164,8 +171,8 @@ class Gate:
     def unwrap(self, blocks: list[str], request: Request) -> tuple[list[str | None], Request]:
         """Blocks as the model issued them, and the request with what their envelopes say. Never raises.
 
-        A block that never was in an envelope comes back as it is. One whose seal does not hold comes back as
-        None: leave it out of what goes to the model.
+        A block that never was in an envelope comes back as it is. One that cannot be opened comes back as None: its
+        seal does not hold, which the request then says, or it was made with another digest key.
         """
         return self._keys.unwrap(blocks, request)
 
@@ -178,6 +185,11 @@ class Gate:
         account, asked = self._keys.answered(told, at)
         self._state.remember(f"verified:{account}", level or asked, VERIFIED_S, at)
         return account
+
+    @property
+    def wraps(self) -> bool:
+        """Whether gateways put issued blocks in envelopes, by settings."""
+        return self._settings.protect.envelopes
 
     @property
     def in_force(self) -> InForce:

@@ -53,7 +53,7 @@ class Clock:
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
         self.engine: Any = None
-        """The Ibis backend, once there is one."""
+        """The embedded engine, once there is one; None on Spark, whose memory is not this process's."""
         self.steps: list[Step] = []
         self.begun = time.perf_counter()
         self._cpu_begun = time.process_time()

@@ -7,8 +7,7 @@ import os
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -25,8 +24,8 @@ from stillwatch.detect.traits import load_traits
 from stillwatch.detect.verdict import facts_of, judge
 from stillwatch.errors import ConfigError, SourceError
 from stillwatch.ingest import read_grants
-from stillwatch.records import EXCHANGE_SCHEMA, Abstention, ScanResult
-from stillwatch.report import explain_text, load_result, render_html, write_result
+from stillwatch.records import Abstention, ScanResult
+from stillwatch.report import explain_text, load_result
 from stillwatch.report.files import PROFILE, check_target
 from stillwatch.settings import Settings, settings_digest
 from stillwatch.wiring.intake import (
@@ -37,13 +36,11 @@ from stillwatch.wiring.intake import (
     some_usable,
     something_usable,
 )
-from stillwatch.wiring.profile import FORMAT, Clock, peak_memory
+from stillwatch.wiring.profile import FORMAT, Clock
 from stillwatch.wiring.progress import Progress, staging, writable
 from stillwatch.wiring.refusals import Refusals
+from stillwatch.wiring.run_result import hand_over, summary_of, unseen
 from stillwatch.wiring.sources import Span, split_sources
-
-DERIVED = {"prefix_digests": "messages", "output_digests": "completion"}
-"""Fields that the kernel makes itself where it has the text."""
 
 
 def scan(
@@ -127,13 +124,13 @@ def scan(
                 inputs, settings, traffic, detection, format, mapping, intake.kept_rows, span
             )
         verdict = judge(traffic, detection, reference, options, covered, exemplars)
-        summary = _summary(intake, traffic, detection, rejected, settings, reference.about(), context, null)
+        summary = summary_of(intake, traffic, detection, rejected, settings, reference.about(), context, null)
         summary["counts"] |= facts_of(verdict)
         result = ScanResult(
             verdict.campaigns, verdict.members, verdict.findings,
-            verdict.abstentions + _unseen(intake, traffic), verdict.accounts, summary,
+            verdict.abstentions + unseen(intake, traffic), verdict.accounts, summary,
         )  # fmt: skip
-        return _hand_over(result, rejected, settings, out, overwrite, clock, profiled)
+        return hand_over(result, rejected, settings, out, overwrite, clock, profiled)
 
 
 @contextmanager
@@ -181,25 +178,6 @@ def load_reference(path: str | Path | None, key_id: str) -> Baseline:
         ) from error
 
 
-def _hand_over(
-    result: ScanResult, rejected: Refusals, settings: Settings, out: Path | None, overwrite: bool, clock: Clock,
-    profiled: Callable[[dict[str, Any]], None],
-) -> ScanResult:  # fmt: skip
-    clock.step("report")
-    so_far = replace(result, summary=result.summary | {"timings": dict(clock.seconds)})
-    html = render_html(so_far) if out is not None else ""
-    clock.step("")
-    profile = clock.profile(settings)
-    seconds = clock.seconds | {"total": profile["total"]["seconds"]}
-    summary = result.summary | {"timings": seconds | {"peak_memory_bytes": peak_memory()}}
-    result = replace(result, summary=summary)
-    clock.progress.advance(0.0)  # the last chance to stop before anything is put in place
-    if out is not None:
-        write_result(result, out, rejected, html, overwrite=overwrite, profile=profile)
-    profiled(profile)
-    return result
-
-
 def _exemplars(
     inputs: Sequence[str], settings: Settings, traffic: Traffic, detection: Detection, format: str | None,
     mapping: Path | None, before: int, span: Span,
@@ -227,72 +205,6 @@ def _exemplars(
     return out
 
 
-def _unseen(intake: Intake, traffic: Traffic) -> tuple[Abstention, ...]:
-    """Contract fields that no source ever gave, as one abstention."""
-    seen = intake.feat.seen_fields
-    given = seen.keys() | {name for name, text in DERIVED.items() if text in seen}
-    missing = tuple(f.name for f in EXCHANGE_SCHEMA if f.name not in given)
-    out = []
-    if missing:
-        out.append(Abstention("input", "no source gave these fields; nothing rests on them", missing))
-    if not any(name.startswith("account.") for name in traffic.present):
-        out.append(Abstention("input", "no account table: payment, sign-up and status were not judged"))
-    return tuple(out)
-
-
-def _summary(
-    intake: Intake, traffic: Traffic, detection: Detection, rejected: Refusals, settings: Settings,
-    baseline: dict[str, Any], context: dict[str, Any], null: dict[str, Any],
-) -> dict[str, Any]:  # fmt: skip
-    reader = intake.reader
-    total = reader.total if reader is not None else None
-    return {
-        "counts": {
-            "exchanges": traffic.n_exchanges, "accounts": len(traffic.names.account.names),
-            "units": traffic.n_units, "duplicates": traffic.duplicates, "rejected": len(rejected),
-            "skipped": total.skipped if total is not None else 0, "hubs": len(detection.hubs),
-            "hubs_discovered": int(detection.tests.discovered.sum()),
-            "groups_tested": len(detection.groups),
-        },
-        "rejected": dict(sorted(rejected.reasons.items())),
-        "time_range": {"start": _iso(traffic.start), "end": _iso(traffic.end)},
-        "false_discovery_rate": settings.detect.alpha_shape,
-        "baseline": baseline,
-        "formats": _formats(intake),
-        "inputs": _inputs(intake),
-        "notes": list(reader.notes) if reader is not None else [],
-        "versions": {"stillwatch": __version__, "lexicon": traffic.lexicon.version, "traits": len(detection.traits)},
-        "settings_digest": settings_digest(settings),
-        "key_id": traffic.key.key_id,
-        "seed": settings.detect.seed,
-        "reference": "baseline+traffic" if detection.use_traffic else "baseline",
-        "incomplete": sorted({a.trait for a in detection.abstentions if a.reason.startswith("failed")}),
-        **context,
-        **({"window": span | {"outside": intake.outside}} if (span := intake.span.about()) else {}),
-        **({"null_check": null} if null else {}),
-    }  # fmt: skip
-
-
-def _formats(intake: Intake) -> list[str]:
-    seen = {f"{r.format} ({r.compression})" for r in intake.reader.recognised} if intake.reader else set()
-    return sorted(seen | ({"features"} if intake.features else set()))
-
-
-def _inputs(intake: Intake) -> list[dict[str, Any]]:
-    found = dict(intake.kept)
-    if intake.reader is not None:
-        rows = {name: counts.accepted for name, counts in intake.reader.counts.items()}
-        found |= {name: (digest, rows.get(name, 0)) for name, digest in intake.reader.digests.items()}
-    return [
-        {"name": Path(name).name or name, "digest": digest, "rows": n}
-        for name, (digest, n) in sorted(found.items())
-    ]
-
-
-def _iso(micro: int) -> str:
-    return datetime.fromtimestamp(micro / 1_000_000, tz=UTC).isoformat()
-
-
 def _empty(
     intake: Intake, rejected: Refusals, settings: Settings, baseline: dict[str, Any], out: Path | None,
     overwrite: bool, clock: Clock, profiled: Callable[[dict[str, Any]], None],
@@ -317,7 +229,7 @@ def _empty(
         "notes": list(reader.notes) if reader is not None else [],
     }  # fmt: skip
     result = ScanResult((), (), (), (Abstention("input", "there was nothing to look at"),), accounts, summary)
-    return _hand_over(result, rejected, settings, out, overwrite, clock, profiled)
+    return hand_over(result, rejected, settings, out, overwrite, clock, profiled)
 
 
 def explain(run_dir: Path, subject: str) -> Any:

@@ -16,7 +16,7 @@ from stillwatch.detect.features import PORTABLE
 from stillwatch.errors import ConfigError, SourceError
 from stillwatch.ingest import Source, find_sources
 from stillwatch.ingest.source import set_aside
-from stillwatch.store.days import day_of
+from stillwatch.store.days import day_of, own_day_of
 from stillwatch.store.forgetting import JOURNAL
 from stillwatch.store.places import ObjectPlace, is_url, place_of
 
@@ -27,8 +27,9 @@ _DAY = timedelta(days=1)
 class Span:
     """A half-open window ``[since, until)`` of what is read; open where None.
 
-    >>> Span(since=datetime(2026, 11, 24, 6, tzinfo=UTC)).touches("day=2026-11-23/features-0.parquet")
-    False
+    >>> later = Span(since=datetime(2026, 11, 24, 6, tzinfo=UTC))
+    >>> later.touches("day=2026-11-23/features-0123456789abcdef.parquet"), later.touches("day=2026-11-23/app.jsonl")
+    (False, True)
     """
 
     since: datetime | None = None
@@ -41,8 +42,8 @@ class Span:
             )
 
     def touches(self, name: str) -> bool:
-        """Whether a file may hold rows of the window, as far as its partition says."""
-        day = day_of(name)
+        """Whether a file may hold rows of the window, as far as its name says: that of a store's own alone does."""
+        day = own_day_of(name)
         if day is None:
             return True
         begins = datetime(day.year, day.month, day.day, tzinfo=UTC)
@@ -73,8 +74,8 @@ EVERYTHING = Span()
 
 def split_sources(
     inputs: Sequence[str | Source], span: Span = EVERYTHING
-) -> tuple[list[Source], list[Source]]:
-    """The feature files of earlier ingests among the inputs, wherever they lie, and the logs.
+) -> tuple[list[Source], list[Source], int]:
+    """The feature files of earlier ingests among the inputs, wherever they lie, the logs, and how many were left out.
 
     Raises
     ------
@@ -90,15 +91,16 @@ def split_sources(
         )  # fmt: skip
     features = [source for source in touched if _is_feature_file(source)]
     kept = {source.name for source in features}
-    return features, [source for source in touched if source.name not in kept]
+    logs = [source for source in touched if source.name not in kept]
+    return features, logs, len(found) - len(touched)
 
 
-def unfinished_deletion(inputs: Sequence[str | Source]) -> list[str]:
-    """Inputs that are stores in which a deletion was interrupted: they still hold what should be gone."""
-    named = [each for each in inputs if isinstance(each, str) and each != "-"]
-    return [
-        each for each in named if (is_url(each) or Path(each).is_dir()) and place_of(each).exists(JOURNAL)
-    ]
+def unfinished_deletion(sources: Sequence[Source]) -> list[str]:
+    """Stores that sources lie in and in which a deletion was interrupted: they still hold what should be gone."""
+    names = [str(source.path or source.name) for source in sources]
+    stores = {str(Path(name).parent.parent) if not is_url(name) else name.rsplit("/", 2)[0]
+              for name in names if day_of(name) is not None}  # fmt: skip
+    return sorted(each for each in stores if place_of(each).exists(JOURNAL))
 
 
 def _expanded(given: str | Source) -> list[str | Source]:

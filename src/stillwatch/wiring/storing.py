@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict
 from datetime import date, timedelta
 from pathlib import Path
@@ -16,13 +16,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from stillwatch.detect.features import portable
-from stillwatch.errors import SourceError
+from stillwatch.errors import ConfigError, SourceError
 from stillwatch.ingest import REJECTED
 from stillwatch.report.files import rejected_line
 from stillwatch.settings import Settings
 from stillwatch.store.days import DayFile, DayWriter, day_files, rows_of
-from stillwatch.store.forgetting import Plan, Whom, forget, plan_forget, resume, unfinished
-from stillwatch.store.places import Place, place_of
+from stillwatch.store.forgetting import Plan, Whom, forget, plan_forget, resume, theirs, unfinished
+from stillwatch.store.places import FolderPlace, Place, is_url, place_of
+from stillwatch.store.watch_state import DATABASE, FEATURES, WatchState
+from stillwatch.store.writer_lock import WriterLock
 from stillwatch.wiring.features import with_fields
 from stillwatch.wiring.intake import Intake, key_of, something_usable
 from stillwatch.wiring.progress import Progress, writable, write_whole
@@ -38,6 +40,7 @@ def store_add(
 
     A file that is there already is not written again, so the same command after an interruption goes on.
     """
+    _no_watch(store, "written to from outside", "name another folder; a watch reads the logs itself")
     place, key = place_of(store), key_of(settings, env)
     retain = settings.privacy.content == "retain"
     written: list[DayFile] = []
@@ -99,9 +102,12 @@ def store_expire(
     store: str, *, keep_days: int, today: date, really: bool, progress: Progress
 ) -> dict[str, Any]:
     """Remove the days that are older than the last ``keep_days``, today among them."""
+    _no_watch(
+        store, "expired by hand", "say how much it keeps where it is started: stillwatch watch --keep 30d"
+    )
     place = _there(store)
     first = today - timedelta(days=keep_days - 1)
-    with _writing(place) as staging:
+    with _writing(place) if really else nullcontext() as staging:
         _finish_first(place, staging, progress)
         old = [file for file in _files(place, store) if file.day < first]
         progress.step("removing" if really else "looking", float(len(old)))
@@ -122,26 +128,80 @@ def store_forget(
     store: str, *, accounts: Sequence[str], orgs: Sequence[str], runs: Sequence[str], really: bool,
     progress: Progress,
 ) -> dict[str, Any]:  # fmt: skip
-    """Take the rows of accounts or organisations out, and say what changed and which runs rested on it."""
-    place, whom = _there(store), Whom(tuple(accounts), tuple(orgs))
+    """Take the rows of accounts or organisations out, and say what changed and which runs rested on it.
+
+    A store may be the state of a watch that is not running.
+    """
+    whom = Whom(tuple(accounts), tuple(orgs))
     known = [_run(folder) for each in runs for folder in _run_folders(Path(each))]
-    with _writing(place) as staging:
-        _finish_first(place, staging, progress)
-        files = _files(place, store)
-        progress.step("looking", float(len(files)))
-        plan = plan_forget(place, whom, progress.advance)
-        if really:
-            progress.step("rewriting", float(len(plan.changes)))
-            forget(place, staging, plan, progress.advance)
+    watched = _watched(store)
+    plan, looked_at = (
+        _forget_in_store(store, whom, really, progress) if watched is None
+        else _forget_in_watch(watched, whom, really, progress)
+    )  # fmt: skip
     return {
-        "done": really, "rows": plan.rows, "files": len(plan.changes), "files_looked_at": len(files),
+        "done": really, "rows": plan.rows, "files": len(plan.changes), "files_looked_at": looked_at,
         "changed": [asdict(change) for change in plan.changes],
         "runs": [row for run in known if (row := _rests(run, plan))],
     }  # fmt: skip
 
 
-def _finish_first(place: Place, staging: Path, progress: Progress) -> None:
-    """What another deletion began is done before anything else is."""
+def _forget_in_store(store: str, whom: Whom, really: bool, progress: Progress) -> tuple[Plan, int]:
+    """The plan, done or not, and how many files were looked at."""
+    place = _there(store)
+    with _writing(place) if really else nullcontext() as staging:
+        _finish_first(place, staging, progress)
+        files = _files(place, store)
+        progress.step("looking", float(len(files)))
+        plan = plan_forget(place, whom, progress.advance)
+        if staging is not None:
+            progress.step("rewriting", float(len(plan.changes)))
+            forget(place, staging, plan, progress.advance)
+    return plan, len(files)
+
+
+def _forget_in_watch(state: Path, whom: Whom, really: bool, progress: Progress) -> tuple[Plan, int]:
+    """The same in the state of a watch, whose ledger says which files count."""
+    place = FolderPlace(state / FEATURES)
+    lock = WriterLock(state)
+    try:
+        with closing(WatchState(state, {})) as ledger:
+            files = ledger.paths()
+            progress.step("looking", float(len(files)))
+            plan = plan_forget(place, whom, progress.advance)
+            if really:
+                progress.step("rewriting")
+                names = [change.name for change in plan.changes]
+                ledger.forget(names, lambda table: theirs(table, "features", whom), plan.accounts)
+    finally:
+        lock.release()
+    return plan, len(files)
+
+
+def _watched(store: str) -> Path | None:
+    """The state of a watch, when that is what was named, or its features; else None."""
+    if is_url(store):
+        return None
+    path = Path(store).resolve()
+    return next(
+        (p for p in (path, path.parent if path.name == FEATURES else path) if (p / DATABASE).is_file()), None
+    )
+
+
+def _no_watch(store: str, what: str, hint: str) -> None:
+    """Raise when the store belongs to a watch: its ledger would no longer agree with its files."""
+    if _watched(store) is not None:
+        raise ConfigError(f"{Path(store).name} is the state of a watch and cannot be {what}", hint=hint)
+
+
+def _finish_first(place: Place, staging: Path | None, progress: Progress) -> None:
+    """What another deletion began is done before anything else is; without a place to write it is only said."""
+    if staging is None:
+        if unfinished(place) is not None:
+            progress.note(
+                "a deletion was interrupted: its rows are still there; with --yes it is finished first"
+            )
+        return
     plan = resume(place, staging)
     if plan is not None:
         progress.note(
@@ -200,7 +260,7 @@ def _rests(run: tuple[Path, dict[str, Any], pa.Table], plan: Plan) -> dict[str, 
     gone = {change.sha256 for change in plan.changes}
     read = [one for one in summary.get("inputs") or [] if one.get("digest") in gone]
     named = accounts.filter(
-        pc.is_in(accounts["account_id"], value_set=pa.array(plan.whom.accounts, pa.string()))
+        pc.is_in(accounts["account_id"], value_set=pa.array(sorted(plan.accounts), pa.string()))
     )
     if not read and not len(named):
         return None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
+import hashlib
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,13 @@ from stillwatch.detect.verdict import Verdict, facts_of, judge
 from stillwatch.ingest import read_grants
 from stillwatch.records import Kind, Rejected, ScanResult
 from stillwatch.settings import Settings
-from stillwatch.watch import Levels, Standing, follow
+from stillwatch.watch import Levels, Standing, firm, follow
 from stillwatch.wiring.intake import Intake, key_of, load_traffic, some_usable
 from stillwatch.wiring.profile import Clock
-from stillwatch.wiring.progress import Progress
+from stillwatch.wiring.progress import Progress, staging
 from stillwatch.wiring.refusals import Refusals
-from stillwatch.wiring.scanning import _hand_over, _summary, _unseen, load_reference, options_of
+from stillwatch.wiring.run_result import hand_over, summary_of, unseen
+from stillwatch.wiring.scanning import enough_memory, load_reference, options_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,26 +79,26 @@ def look(
     """
     key = key_of(settings, env)
     reference = load_reference(context.baseline, key.key_id)
-    strict = at_levels(settings, plan.levels.claim, plan.levels)
     clock = Clock(progress)
-    with (
-        tempfile.TemporaryDirectory(prefix="stillwatch-") as place,
-        Refusals(Path(place) / "refused") as lines,
-    ):
+    with ExitStack() as stack:
+        stack.enter_context(enough_memory(settings))
+        place = stack.enter_context(staging(out))
+        lines = stack.enter_context(Refusals(Path(place) / "refused"))
         lines.extend(Rejected(*line) for line in refused[1])
         lines.reasons.clear()
         lines.reasons.update(refused[0])
-        intake = Intake([str(p) for p in paths], strict, key, format=None, mapping=None, stdin=None,
+        intake = Intake([str(p) for p in paths], settings, key, format=None, mapping=None, stdin=None,
                         progress=progress, refused=lines)  # fmt: skip
         traffic, facts = load_traffic(
-            intake, strict, place, accounts=context.accounts, releases=context.releases,
+            intake, settings, place, accounts=context.accounts, releases=context.releases,
             client_releases=context.client_releases, clock=clock,
         )  # fmt: skip
+        stack.callback(traffic.engine.close)
         permitted = None
         if context.grants:
             permitted, bad = read_grants(context.grants)
             lines.extend(some_usable(context.grants, permitted, bad))
-        options = options_of(strict)
+        options = options_of(at_levels(settings, plan.levels.claim, plan.levels))
         traits = load_traits(disabled=tuple(settings.detect.disabled_traits))
         detection = detect(traffic, traits, reference, options, clock.step)
         covered = apply_grants(traffic, permitted)
@@ -108,9 +110,17 @@ def look(
         standing = _standing(plan, same, verdict, groups)
         new = tuple(sorted(groups.keys() - same.keys()))
         left = tuple(sorted({s.name for s in plan.standing} - set(same.values())))
-        summary = _summary(intake, traffic, detection, lines, strict, reference.about(), facts, {})
+        summary = summary_of(intake, traffic, detection, lines, settings, reference.about(), facts, {})
+        summary["false_discovery_rate"] *= max(plan.levels.claim, plan.levels.stand)
         summary["counts"] |= facts_of(verdict)
-        summary["inputs"] = [{"name": "state of the watch", "rows": intake.kept_rows, "files": len(paths)}]
+        summary["inputs"] = [
+            {
+                "name": "state of the watch",
+                "digest": _digest(intake),
+                "rows": intake.kept_rows,
+                "files": len(paths),
+            }
+        ]
         summary["watch"] = about | {
             "look": plan.number, "day": plan.day, "begun": plan.begun,
             "shares": {"claim": plan.levels.claim, "stand": plan.levels.stand, "controller": plan.levels.controller},
@@ -122,11 +132,17 @@ def look(
         }  # fmt: skip
         result = ScanResult(
             verdict.campaigns, verdict.members, verdict.findings,
-            verdict.abstentions + _unseen(intake, traffic), verdict.accounts, summary,
+            verdict.abstentions + unseen(intake, traffic), verdict.accounts, summary,
         )  # fmt: skip
         return Looked(
-            _hand_over(result, lines, settings, out, True, clock, lambda _: None), standing, new, left
+            hand_over(result, lines, settings, out, True, clock, lambda _: None), standing, new, left
         )
+
+
+def _digest(intake: Intake) -> str:
+    """One digest of all feature files that were read, in order."""
+    lines = "".join(f"{digest} {rows}\n" for digest, rows in intake.kept.values())
+    return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def at_levels(settings: Settings, shape: float, levels: Levels) -> Settings:
@@ -152,7 +168,7 @@ def _stand(
     plan: Plan, same: dict[str, str], strict: Verdict, settings: Settings, traffic: Traffic, detection: Detection,
     reference: Any, covered: Covered,
 ) -> Verdict:  # fmt: skip
-    """Campaigns that were claimed earlier today are judged at the rate of the day's first look."""
+    """Campaigns that were firmly claimed earlier today are judged at the rate of the day's first look."""
     claimed = {s.name for s in plan.standing if s.claimed == plan.day}
     again = {name for name, old in same.items() if old in claimed}
     if not again or plan.levels.stand <= plan.levels.claim:
@@ -188,12 +204,12 @@ def _standing(
 ) -> tuple[Standing, ...]:
     """The groups of this look, by id, as the next one compares with them."""
     before = {s.name: s for s in plan.standing}
-    kinds = {c.campaign_id: c.kind for c in verdict.campaigns}
+    firmly = {c.campaign_id for c in verdict.campaigns if firm(c.kind, c.confidence)}
     out = []
     for name in sorted(groups):
         old = before.get(same.get(name, ""))
         since, claimed = (old.since, old.claimed) if old else (plan.begun, None)
-        if kinds[name] is Kind.CAMPAIGN:
+        if name in firmly:
             claimed = plan.day
         out.append(Standing(old.name if old else name, since, claimed, groups[name]))
     return tuple(out)

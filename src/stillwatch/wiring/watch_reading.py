@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -62,12 +62,11 @@ class Logs:
     def __init__(
         self, inputs: Sequence[str], state: WatchState, settings: Settings, key: Key, *, format: str | None,
         mapping: Path | None, settle_s: float, progress: Progress, own: Sequence[Path] = (),
-        beat: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
         self._own = [folder.resolve() for folder in own]
         self._inputs, self._state, self._settings, self._key = inputs, state, settings, key
         self._format, self._mapping = format, mapping
-        self._settle_s, self._progress, self._beat = settle_s, progress, beat
+        self._settle_s, self._progress = settle_s, progress
         self._marks: dict[str, Mark] = {}
 
     def visit(self, now: datetime, oldest_us: int) -> Visited:
@@ -191,7 +190,6 @@ class Logs:
                     )  # fmt: skip
                     for batch in intake.batches():
                         self._keep(batch, intake, portion, oldest_us, micro(latest), refused)
-                        self._beat()
                 except SourceError as error:
                     note = error.message.removeprefix(f"{error.where}: ")
                     refused.add(Rejected(name, 0, note))
@@ -233,7 +231,6 @@ class Logs:
 
     def _commit(self, portion: Portion, visited: Visited) -> None:
         self._state.commit(portion)
-        self._beat()
         visited.rows += portion.rows
         visited.late += portion.late
         visited.skipped += portion.skipped

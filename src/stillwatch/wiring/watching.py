@@ -17,7 +17,7 @@ from stillwatch.detect.features import FEATURE_SCHEMA
 from stillwatch.detect.lexicon import load_lexicon
 from stillwatch.errors import ConfigError, StillwatchError, where_it_failed
 from stillwatch.report.files import check_target
-from stillwatch.settings import Settings
+from stillwatch.settings import Settings, settings_digest
 from stillwatch.store.watch_state import DATABASE, FEATURES, WatchState
 from stillwatch.store.writer_lock import NAME, WriterLock, read_holder
 from stillwatch.watch import Levels, Schedule, Spent, Standing
@@ -98,7 +98,7 @@ class Watch:
             self._say_hello()
             self._logs = Logs(
                 options.inputs, self._state, settings, key, format=options.format, mapping=options.mapping,
-                settle_s=options.settle_s, progress=progress, own=(options.state, options.out), beat=self._lock.beat,
+                settle_s=options.settle_s, progress=progress, own=(options.state, options.out),
             )  # fmt: skip
         except BaseException:
             self.close()
@@ -123,13 +123,9 @@ class Watch:
         finished = self._finish(now)
         read = self._logs.visit(now, self._oldest_us(now))
         retired = self._state.retire(str(_day(self._oldest_us(now))))
-        looked = finished if finished is not None and not read.rows else self._look_if_due(now) or finished
         self._state.compact(COMPACT_FILES)
+        looked = finished if finished is not None and not read.rows else self._look_if_due(now) or finished
         return Visit(now, read, retired, looked, self._schedule.next_slot(now))
-
-    def beat(self) -> None:
-        """A sign of life while nothing is to be done."""
-        self._lock.beat()
 
     def _say_hello(self) -> None:
         previous = self._lock.previous
@@ -185,10 +181,9 @@ class Watch:
         rows = self._state.looks(day=str(day))
         before = self._state.looks(last=1)
         counts = self._state.counts()
-        portions = counts["portions"]
         if any(row["slot"] == slot for row in rows) or not counts["rows"]:
             return None
-        if before and before[0]["facts"].get("portions") == portions:
+        if before and before[0]["facts"].get("rests_on") == self._rests_on(counts):
             return None
         levels = self._schedule.levels(
             Spent(sum(r["claim"] for r in rows), sum(r["controller"] for r in rows),
@@ -205,9 +200,19 @@ class Watch:
         )
         return self._look(number, str(day), begun, levels)
 
+    def _rests_on(self, counts: Mapping[str, Any]) -> dict[str, Any]:
+        """What a look would say something else of: exchanges, what lies beside them, settings; ready for JSON."""
+        c = self._options.context
+        beside = [*c.accounts, *filter(None, (c.grants, c.releases, c.client_releases, c.baseline))]
+        return {
+            "portions": counts["portions"], "rows": counts["rows"], "files": [[p, *_stamp(p)] for p in beside],
+            "settings": settings_digest(self._settings),
+        }  # fmt: skip
+
     def _look(self, number: int, day: str, begun: str, levels: Levels) -> Looked:
         standing = tuple(Standing(n, s, c, frozenset(a)) for n, s, c, a in self._state.standing())
         counts = self._state.counts()
+        rests_on = self._rests_on(counts)
         about = {
             "looks_a_day": self._options.looks, "keep_days": self._options.keep_days,
             "state": {name: counts[name] for name in ("first_day", "last_day", "rows", "late", "portions")},
@@ -219,11 +224,11 @@ class Watch:
         looked = look(
             self._state.paths(), Plan(number, day, begun, levels, standing), settings=self._settings, env=self._env,
             context=self._options.context, out=self._options.out, refused=self._state.refused(), about=about,
-            progress=_Beating(self._progress, self._lock.beat),
+            progress=self._progress,
         )  # fmt: skip
         told = looked.result.summary["counts"]
         facts = {
-            "portions": counts["portions"], "rows": counts["rows"], "campaigns": told.get("campaigns", 0),
+            "rests_on": rests_on, "rows": counts["rows"], "campaigns": told.get("campaigns", 0),
             "pools": told.get("pools", 0), "new": list(looked.new), "left": list(looked.left),
             "seconds": looked.result.summary["timings"]["total"],
         }  # fmt: skip
@@ -232,23 +237,6 @@ class Watch:
             [(s.name, s.since, s.claimed, sorted(s.accounts)) for s in looked.standing],
         )  # fmt: skip
         return looked
-
-
-class _Beating:
-    """Progress that is a sign of life as well."""
-
-    def __init__(self, outer: Progress, beat: Callable[[], None]) -> None:
-        self._outer, self._beat = outer, beat
-
-    def step(self, name: str, total: float | None = None) -> None:
-        self._beat()
-        self._outer.step(name, total)
-
-    def advance(self, amount: float) -> None:
-        self._outer.advance(amount)
-
-    def note(self, text: str) -> None:
-        self._outer.note(text)
 
 
 def watch(
@@ -267,7 +255,6 @@ def watch(
         while not once:
             due = begun.timestamp() + options.every_s
             while (left := due - now().timestamp()) > 0:
-                watching.beat()
                 if not wait(min(left, 60.0), visit):
                     return False
             begun = now()
@@ -323,6 +310,15 @@ def _check_state(state: Path) -> None:
             f"{state.name} holds {foreign[0]!r}, which no watch wrote; it is left as it is",
             hint="name another --state folder",
         )
+
+
+def _stamp(path: str) -> tuple[int, int]:
+    """When a file was written last, and its size; zeros where there is none."""
+    try:
+        at = os.stat(path)
+    except OSError:
+        return 0, 0
+    return at.st_mtime_ns, at.st_size
 
 
 def _day(oldest_us: int) -> Any:

@@ -31,8 +31,15 @@ Extra = Mapping[str, str] | Sequence[tuple[str, str]]
 class Clerk:
     """A gate on some rules that remembers what it was asked and told."""
 
-    def __init__(self, *rules: str, broken: bool = False) -> None:
-        self.gate = Gate(InForce.of(policy(*rules), empty_table()), settings=Settings(), state=MemoryState())
+    def __init__(self, *rules: str, broken: bool = False, envelopes: bool = False) -> None:
+        settings = Settings(protect=ProtectSettings(envelopes=envelopes))
+        self.gate = Gate(
+            InForce.of(policy(*rules), empty_table()),
+            settings=settings,
+            state=MemoryState(),
+            secret=b"s" * 32,
+        )
+        self.wraps, self.wrap, self.unwrap = envelopes, self.gate.wrap, self.gate.unwrap
         self.rules = rules
         self.asked: list[Request] = []
         self.recorded: list[Answer] = []

@@ -246,14 +246,12 @@ def test_a_request_without_a_body_is_not_judged() -> None:
 
 @pytest.mark.parametrize(("settings", "headers", "account"), [
     ({}, {"x-account-id": "a-1"}, "a-1"),
-    ({}, [("x-account-id", "a-1"), ("x-account-id", "evil")], ""),
     ({}, {"x-account-id": "a" * 257}, ""),
     ({"account_header": "X-Team"}, {"x-team": "t-1"}, "t-1"),
     ({"account": "credential"}, {"authorization": "Bearer key-of-m0"}, key_digest({"x-api-key": "key-of-m0"})),
     ({"account": "credential"}, {}, ""),
     ({"account": "credential"}, {"authorization": "Bearer key-of-m0", "x-api-key": "key-of-m0"},
      key_digest({"x-api-key": "key-of-m0"})),
-    ({"account": "credential"}, {"authorization": "Bearer key-of-m0", "x-api-key": "key-of-m1"}, ""),
     ({"account": "address"}, {"x-forwarded-for": "198.51.100.66, 192.0.2.7"}, "192.0.2.7"),
     ({"account": "address", "forwarded_hops": 1}, {"x-forwarded-for": "192.0.2.66, 192.0.2.7, 10.0.0.1"}, "192.0.2.7"),
     ({"account": "address", "forwarded_hops": 1}, {"x-forwarded-for": "10.0.0.1"}, ""),
@@ -262,7 +260,7 @@ def test_a_request_without_a_body_is_not_judged() -> None:
     ({"account": "address"}, {"x-forwarded-for": "127.0.0.1, not an address"}, ""),
 ])  # fmt: skip
 def test_only_what_the_gateway_says_names_the_account(settings: Any, headers: Any, account: str) -> None:
-    """A header that came twice, and an address further left than the trusted proxies, count for nothing."""
+    """An address further left than the trusted proxies, and what the body claims, count for nothing."""
     clerk = Clerk(rule())
     line = Line(clerk, **settings)
     line.ask(b'{"model":"m","account":"evil","user":"evil"}', headers)
@@ -270,21 +268,40 @@ def test_only_what_the_gateway_says_names_the_account(settings: Any, headers: An
     assert bool(line.told) is (account == "")
 
 
+@pytest.mark.parametrize("closed", [False, True])
+@pytest.mark.parametrize(("settings", "headers", "code"), [
+    ({}, [("x-account-id", "a-1"), ("x-account-id", "evil")], "two_accounts"),
+    ({"org_header": "x-org"}, [("x-account-id", "a"), ("x-org", "o"), ("x-org", "o")], "two_accounts"),
+    ({"account": "credential"}, [("authorization", "Bearer key-of-m0"), ("x-api-key", "key-of-m1")], "two_keys"),
+    ({"account": "credential"}, [("x-api-key", "key-of-m0"), ("x-api-key", "key-of-m1")], "two_keys"),
+])  # fmt: skip
+def test_a_request_that_names_two_accounts_is_refused(
+    settings: Any, headers: Any, code: str, closed: bool
+) -> None:
+    """Whatever settings say of faults: the server behind would serve one of the two, and nobody was judged."""
+    clerk = Clerk(rule())
+    status, told, _ = error(Line(clerk, closed=closed, **settings).ask(ASKED, headers))
+    assert (status, told["error"]["code"]) == (400, code)
+    assert clerk.asked == []
+
+
 def test_without_an_account_a_closed_gate_serves_nobody() -> None:
     """And an open one decides as for an account of which nothing is known."""
-    twice = [("x-account-id", "a"), ("x-account-id", "b")]
-    assert error(Line(Clerk(rule()), closed=True).ask(ASKED, twice))[0] == 503
-    assert not Line(Clerk(rule())).ask(ASKED, twice)[0].HasField("immediate_response")
+    unnamed = {"x-account-id": ""}
+    assert error(Line(Clerk(rule()), closed=True).ask(ASKED, unnamed))[0] == 503
+    assert not Line(Clerk(rule())).ask(ASKED, unnamed)[0].HasField("immediate_response")
 
 
 @pytest.mark.parametrize("mode", [BUFFERED, STREAMED, FULL_DUPLEX])
 def test_a_fault_in_here_serves_or_not_as_settings_say(mode: int) -> None:
-    """What was held back goes on as it came; the operator is told where, and nothing is quoted."""
+    """What was held back goes on as it came, but for headers of ours; the operator is told where, nothing is quoted."""
     line = Line(Clerk(broken=True), mode=mode)
-    line.head()
+    first = line.head({"x-stillwatch-mark": "forged"})
     if mode != BUFFERED:
         line.send("request_body", body=ASKED[:20])
     replies = line.send("request_body", body=ASKED if mode == BUFFERED else ASKED[20:], end_of_stream=True)
+    head = replies[0] if mode == FULL_DUPLEX else first[0]
+    assert "x-stillwatch-mark" in head.request_headers.response.header_mutation.remove_headers
     mutation = replies[-1].request_body.response.body_mutation
     sent = {STREAMED: mutation.body, FULL_DUPLEX: mutation.streamed_response.body, BUFFERED: ASKED}[mode]
     assert sent == ASKED
@@ -296,6 +313,18 @@ def test_a_fault_in_here_serves_or_not_as_settings_say(mode: int) -> None:
     line = Line(Clerk(broken=True), mode=mode, closed=True)
     status, told, _ = error(line.ask(ASKED))
     assert (status, told["error"]["code"]) == (503, "fail_closed")
+
+
+@pytest.mark.parametrize("mode", [BUFFERED, STREAMED, FULL_DUPLEX])
+def test_a_fault_at_the_headers_lets_none_of_ours_through(mode: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They would pass for the decision that there is not."""
+
+    def broken(*args: object) -> str:
+        raise RuntimeError
+
+    monkeypatch.setattr("stillwatch.gateway.envoy.call.every", broken)
+    [head] = Line(Clerk(rule()), mode=mode).head({"x-stillwatch-mark": "forged"})
+    assert list(head.request_headers.response.header_mutation.remove_headers) == ["x-stillwatch-mark"]
 
 
 def served(clerk: Clerk, media: str, *pieces: bytes, end: bool = True, **headers: str) -> Line:
@@ -374,6 +403,60 @@ def test_an_error_of_the_model_is_not_an_answer() -> None:
     line.send("response_body", body=b"{}", end_of_stream=True)
     line.call.end()
     assert clerk.recorded == []
+
+
+REPLAYED = rule(when='signals = ["sealed_replay"]', action="deny")
+SIGNED = b'data: {"type":"content_block_delta","delta":{"type":"signature_delta","signature":"c2ln"}}\n\n'
+
+
+@pytest.mark.parametrize("mode", [BUFFERED, STREAMED, FULL_DUPLEX])
+@pytest.mark.parametrize("streamed", [True, False])
+def test_blocks_go_out_in_envelopes_and_come_back_out_of_them(mode: int, streamed: bool) -> None:
+    """In every mode; the model server gets its own block, and another account's replay is seen with no memory."""
+    whole = json.dumps({"content": [{"type": "thinking", "thinking": "", "signature": "c2ln"}]}).encode()
+    line = Line(Clerk(REPLAYED, envelopes=True), answers=mode)
+    line.ask(ASKED)
+    media = "text/event-stream" if streamed else "application/json"
+    raw = SIGNED if streamed else whole
+    line.send("response_headers", headers=[(":status", "200"), ("content-type", media)])
+    sent = b""
+    for at, piece in enumerate([raw] if mode == BUFFERED else [raw[:30], raw[30:]]):
+        for reply in line.send("response_body", body=piece, end_of_stream=at == 1 or mode == BUFFERED):
+            mutation = reply.response_body.response.body_mutation
+            sent += mutation.streamed_response.body if mode == FULL_DUPLEX else mutation.body
+    told = json.loads(sent.removeprefix(b"data: "))
+    block = told["delta"]["signature"] if streamed else told["content"][0]["signature"]
+    assert block != "c2ln"
+    kept = [{"role": "assistant", "content": [{"type": "thinking", "thinking": "", "signature": block}]}]
+    body = json.dumps({"model": "m", "messages": kept}).encode()
+    [reply] = Line(Clerk(REPLAYED, envelopes=True)).ask(body)
+    common = reply.request_body.response
+    assert json.loads(common.body_mutation.body)["messages"][0]["content"][0]["signature"] == "c2ln"
+    assert put(common.header_mutation)["content-length"] == str(len(common.body_mutation.body))
+    assert error(Line(Clerk(REPLAYED, envelopes=True)).ask(body, {"x-account-id": "thief"}))[0] == 403
+
+
+def test_answers_that_are_not_seen_have_no_envelopes() -> None:
+    """With `response_body_mode: NONE`; the operator is told."""
+    line = Line(Clerk(envelopes=True), answers=NONE)
+    line.ask(ASKED)
+    line.send("response_headers", headers=[(":status", "200"), ("content-type", "application/json")])
+    assert any("envelopes" in text for text in line.told)
+
+
+def test_text_of_a_kind_that_is_not_read_is_counted() -> None:
+    """It may show reasoning; with `closed` it is kept back."""
+    line = Line(Clerk(SUMMARISED))
+    line.ask(ASKED)
+    line.send("response_headers", headers=[(":status", "200"), ("content-type", "text/plain")])
+    [reply] = line.send("response_body", body=b"x", end_of_stream=True)
+    assert reply.response_body.response.body_mutation.WhichOneof("mutation") is None
+    assert line.metrics.unapplied.labels("summarise")._value.get() == 1
+    line = Line(Clerk(SUMMARISED), closed=True)
+    line.ask(ASKED)
+    line.send("response_headers", headers=[(":status", "200"), ("content-type", "text/plain")])
+    [reply] = line.send("response_body", body=b"zebra", end_of_stream=True)
+    assert b"zebra" not in reply.response_body.response.body_mutation.body
 
 
 SUMMARISED = rule(action="summarise")

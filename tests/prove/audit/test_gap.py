@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from stillwatch.errors import ConfigError
-from stillwatch.prove.audit.gap import Compared, benchmark_gap, corrected
+from stillwatch.prove.audit.compared import Compared, corrected
+from stillwatch.prove.audit.gap import benchmark_gap
 from stillwatch.prove.fuse import conclude
 from stillwatch.records.audit import AuditVerdict
 from stillwatch.records.claim import EvidenceClass
@@ -70,7 +71,7 @@ def test_an_audit_result_is_no_claim_and_a_conclusion_refuses_it() -> None:
     assert not hasattr(found, "evidence")
     assert not any(kind.may_say in found.sentence for kind in EvidenceClass)
     with pytest.raises(ConfigError, match="consistency"):
-        conclude([found])  # type: ignore[list-item]
+        conclude([found])  # type: ignore[list-item]  # the wrong kind is what is tested
 
 
 @pytest.mark.parametrize("bad", [np.ones((5, 1)), np.full((5, 2), 2.0), np.full((5, 2), np.nan), np.ones(5)])

@@ -18,7 +18,7 @@ from stillwatch.records import Appeal, AppealState, Grant, Measure, Outcome, Per
 from stillwatch.respond import appeals, content, granting, planning
 from stillwatch.respond.content import Unlock
 from stillwatch.respond.errors import NotFound, Unfit
-from stillwatch.respond.planning import DRY_RUN, Wanted
+from stillwatch.respond.planning import DRY_RUN, Planned, Wanted
 from stillwatch.wiring import check_policy, switch_rule
 from stillwatch.wiring.gate_folder import read_switches
 from stillwatch.wiring.takedown import import_run, make_plan
@@ -121,7 +121,9 @@ class SwitchIn(Taken):
     off: bool
 
 
-_PLAN, _APPEAL, _GRANT, _UNLOCK = (TypeAdapter(kind) for kind in (Plan, Appeal, Grant, Unlock))
+_PLAN, _PLANNED, _APPEAL, _GRANT, _UNLOCK = (
+    TypeAdapter(kind) for kind in (Plan, Planned, Appeal, Grant, Unlock)
+)
 
 
 def _rows(adapter: TypeAdapter[Any], page: Any) -> Listed:
@@ -169,6 +171,16 @@ def plan(site: AtSite, seen: Annotated[Seen, _who(Permission.PLAN_READ)], name: 
         approvals, steps = planning.approvals(work, number), planning.progress(work, number)
     return {"plan": _PLAN.dump_python(held, mode="json"), "approvals": approvals, "steps": steps,
             "stopped": site.runner.said(number)}  # fmt: skip
+
+
+@router.get("/plans/{name}/accounts")
+def plan_accounts(
+    site: AtSite, seen: Annotated[Seen, _who(Permission.PLAN_READ)], name: str, offset: Offset = 0, limit: Limit = 100
+) -> Listed:  # fmt: skip
+    """What the plan does to whom, the surest accounts first: what an approval is about."""
+    with site.desk.look(seen.person) as work:
+        found = planning.plan_accounts(work, plan_number(name), offset=offset, limit=limit)
+    return _rows(_PLANNED, found)
 
 
 @router.post("/plans/{name}/decide", dependencies=CHANGES)

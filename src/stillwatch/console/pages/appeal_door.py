@@ -1,6 +1,7 @@
 """The customer's page: what was done and why, a statement, documents, the clock, the decision. A link is the key.
 
-No sign-in, no cookie, nothing but this one appeal. A wrong link and one that has ended look the same.
+No sign-in, no cookie, nothing but this one appeal. A wrong link tells nothing; one whose time is over still says what
+was done, and what was decided, and takes nothing more.
 """
 
 from __future__ import annotations

@@ -9,12 +9,11 @@ from starlette.responses import RedirectResponse, Response
 
 from stillwatch.console.asked import AsAsked
 from stillwatch.console.door import AtSite, from_a_form, may
-from stillwatch.console.lookups import overturned
 from stillwatch.console.names import appeal_number, names
 from stillwatch.console.render import page
 from stillwatch.console.signin.sessions import Seen
 from stillwatch.records import AppealState, Outcome, Permission
-from stillwatch.respond import appeals, planning
+from stillwatch.respond import appeals, correcting, planning
 
 router = APIRouter(include_in_schema=False)
 Reads = Annotated[Seen, Depends(may(Permission.APPEAL_READ))]
@@ -29,7 +28,7 @@ def listing(request: Request, site: AtSite, seen: Reads, asked: AsAsked, state: 
     states = tuple(s for s in AppealState if s.value == state)
     with site.desk.look(seen.person) as work:
         found = appeals.listing(work, states=states, offset=asked.offset, limit=_LIMIT)
-        turned = overturned(work.conn)
+        turned = correcting.overturned(work)
     return page(
         request, "appeals.html.j2", found=found, asked=asked, state=state, states=list(AppealState), now=site.now(),
         overturned=turned,

@@ -16,7 +16,7 @@ from stillwatch.console.exposure import exposure
 from stillwatch.console.lookups import cases_by_campaign
 from stillwatch.console.next_steps import next_steps
 from stillwatch.console.render import page
-from stillwatch.console.tables_out import cell, csv_text, file_name
+from stillwatch.console.tables_out import csv_text, file_name
 from stillwatch.records import Campaign
 from stillwatch.report.outcome import controller_sentence, shape_sentence
 from stillwatch.report.waterfall import waterfall
@@ -95,7 +95,7 @@ def members_json(site: AtSite, seen: Reader, c: OfAddress) -> Response:
 
     def lines() -> Iterator[str]:
         for row in site.run.tables.each_member(c.campaign_id):
-            yield json.dumps(row, default=cell) + "\n"
+            yield json.dumps(row, default=lambda moment: moment.isoformat()) + "\n"
 
     return StreamingResponse(
         lines(), media_type="application/x-ndjson", headers=_named(c.campaign_id, "ndjson")

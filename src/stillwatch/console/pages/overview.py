@@ -10,12 +10,13 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import RedirectResponse, Response
 
 from stillwatch.console.door import AtSite, Reader, from_a_form, may
-from stillwatch.console.lookups import cases_by_campaign, overturned, waiting
+from stillwatch.console.lookups import cases_by_campaign, waiting
 from stillwatch.console.render import page
 from stillwatch.console.running import Quiet
 from stillwatch.console.signin.sessions import Seen
 from stillwatch.records import Campaign, Kind, Permission
 from stillwatch.report.numbers import plural
+from stillwatch.respond import correcting
 from stillwatch.wiring.takedown import import_run
 
 router = APIRouter(include_in_schema=False)
@@ -29,7 +30,7 @@ def overview(request: Request, site: AtSite, seen: Reader) -> Response:
     found = list(run.campaigns.values())
     with site.desk.look(seen.person) as work:
         cases = cases_by_campaign(work, run.campaigns)
-        queue, turned = waiting(work, found, cases), overturned(work.conn)
+        queue, turned = waiting(work, found, cases), correcting.overturned(work)
     return page(
         request, "overview.html.j2", facts=run.facts, run_digest=run.digest, queue=queue[:_QUEUE],
         queue_more=max(0, len(queue) - _QUEUE), numbers=_numbers(found), overturned=turned,

@@ -7,10 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import RedirectResponse, Response
 
-from stillwatch.console.door import AtSite, MustEnrol, Somebody, from_a_form, may
-from stillwatch.console.pages.signing import place_of
+from stillwatch.console.door import AtSite, MustEnrol, Somebody, by_browser, from_a_form, may, place_of
 from stillwatch.console.render import page
 from stillwatch.console.signin import passwords
+from stillwatch.console.signin.kept import bind
 from stillwatch.console.signin.register import PROGRAM
 from stillwatch.console.signin.sessions import Seen
 from stillwatch.errors import StillwatchError
@@ -21,7 +21,8 @@ from stillwatch.respond.errors import NotFound
 router = APIRouter(include_in_schema=False)
 Reads = Annotated[Seen, Depends(may(Permission.PEOPLE_READ))]
 Edits = Annotated[Seen, Depends(may(Permission.PEOPLE_EDIT))]
-FORM = [Depends(from_a_form)]
+FORM = [Depends(by_browser), Depends(from_a_form)]
+"""Who may come in, and with what, is changed by people: whoever finds a program's token makes no further way in."""
 Text = Annotated[str, Form(max_length=300)]
 Roles = Annotated[list[Role], Form()]
 
@@ -45,18 +46,28 @@ def _listing(request: Request, site: AtSite, seen: Seen, given: tuple[str, str] 
         sessions=open_,
         roles=list(Role),
         given=given,
+        oidc=site.provider_name,
     )
 
 
 @router.post("/people", dependencies=FORM)
 def add(
     request: Request, site: AtSite, seen: Edits, name: Text, roles: Roles, full_name: Text = "", email: Text = "",
-    sign_in: Text = "local",
+    sign_in: Text = "local", subject: Text = "",
 ) -> Response:  # fmt: skip
-    """Somebody new. A local account gets a password that is shown once and ends at the first sign-in."""
+    """Somebody new. A local account gets a password that is shown once and ends at the first sign-in.
+
+    Somebody of the provider is added under the name that the provider has for them, ``sub``, which alone lets them in.
+    """
+    issuer = site.settings.console.oidc_issuer
+    if sign_in != "local" and not (issuer and subject.strip()):
+        raise StillwatchError("the provider's name for this person is needed",
+                              hint="the claim `sub` of their identity token; or give them a password")  # fmt: skip
     password = passwords.invented() if sign_in == "local" else None
     with site.work(seen.person) as work:
         made = people.add(work, name.strip().lower(), roles, full_name=full_name, email=email)
+        if not password:
+            bind(work, made, str(issuer), subject)
     if password:
         site.kept.set_password(made.person_id, passwords.hashed(password))
     return _listing(request, site, seen, (made.name, password) if password else None)

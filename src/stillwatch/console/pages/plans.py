@@ -70,17 +70,18 @@ def make(
 
 
 @router.get("/plans/{name}")
-def plan(request: Request, site: AtSite, seen: Reads, name: str) -> Response:
-    """One plan with its approvals and its progress."""
+def plan(request: Request, site: AtSite, seen: Reads, name: str, asked: AsAsked) -> Response:
+    """One plan with whom it is about, its approvals and its progress."""
     number = plan_number(name)
     with site.desk.look(seen.person) as work:
         held = planning.read(work, number)
         case = cases.get(work, held.case_number)
         agreed, steps = planning.approvals(work, number), planning.progress(work, number)
+        whom = planning.plan_accounts(work, number, offset=asked.offset, limit=_LIMIT)
         called = names(work.conn, [held.made_by, held.run_by, *(a["person_id"] for a in agreed)])
     return page(
-        request, "plan.html.j2", plan=held, case=case, agreed=agreed, steps=steps, called=called,
-        said=site.runner.said(number), now=site.now(),
+        request, "plan.html.j2", plan=held, case=case, agreed=agreed, steps=steps, whom=whom, asked=asked,
+        called=called, said=site.runner.said(number), now=site.now(),
     )  # fmt: skip
 
 

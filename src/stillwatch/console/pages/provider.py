@@ -7,9 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from stillwatch.console.door import AtSite, own_path
-from stillwatch.console.pages.signing import let_in, place_of
+from stillwatch.console.door import AtSite, own_path, place_of
+from stillwatch.console.pages.signing import let_in
 from stillwatch.console.render import page
+from stillwatch.console.signin.kept import bind
 from stillwatch.console.signin.oidc import Identity
 from stillwatch.console.signin.register import Someone
 from stillwatch.console.site import Site
@@ -21,6 +22,7 @@ from stillwatch.respond.errors import NotAllowed, NotFound
 router = APIRouter(include_in_schema=False)
 HALF_WAY = "stillwatch-half-way"
 _PATH = "/sign-in/oidc"
+_ASK = "ask an admin of the console"
 BY_PROVIDER = Person(0, "single sign-on", frozenset({Role.ADMIN}))
 """Who adds people that the provider sends, and changes their roles."""
 
@@ -47,15 +49,21 @@ def back(
     """Back from the provider."""
     if site.provider is None:
         raise NotFound("provider to sign in with")
+    place, stamp = place_of(request), site.now().timestamp()
+    wait = site.provider.throttle.wait_s(place, place, stamp)
+    if wait:
+        answer = page(request, "error.html.j2", 429, title="Too many tries", message="Too many tries from here.",
+                      hint=f"Wait {-(-wait // 60)} min, then try again.")  # fmt: skip
+        answer.headers["retry-after"] = str(wait)
+        return answer
     try:
         identity, to = site.provider.finish(request.cookies.get(HALF_WAY, ""), state, code, site.now())
         someone = _someone(site, identity)
     except StillwatchError as error:
-        site.record(
-            None, "sign_in.refuse", "single sign-on", place=place_of(request), why=type(error).__name__
-        )
+        site.provider.throttle.failed(place, place, stamp)
+        site.record(None, "sign_in.refuse", "single sign-on", place=place, why=type(error).__name__)
         raise
-    site.record(someone.person, "sign_in.pass", someone.person.name, place=place_of(request), by="provider")
+    site.record(someone.person, "sign_in.pass", someone.person.name, place=place, by="provider")
     signed = let_in(site, request, someone, to)
     # a page, not a redirect: browsers hold back strict cookies while a redirect from another site goes on
     answer = page(request, "signed_in.html.j2", to=own_path(to), seen=None)
@@ -65,23 +73,20 @@ def back(
 
 
 def _someone(site: Site, identity: Identity) -> Someone:
-    """The person of an identity: known by subject; else one that was added for the provider, or a new one."""
+    """The person of an identity: known by subject alone, never by name; else a new one."""
     found = site.kept.by_subject(identity.issuer, identity.subject)
     if found is None:
-        known = site.kept.by_name(identity.name)
-        if known is not None and (known.password_hash is not None or known.has_subject):
-            raise NotAllowed(
-                f"the name {identity.name} is taken by another account", hint="ask an admin of the console"
-            )
+        if site.kept.by_name(identity.name) is not None:
+            raise NotAllowed(f"the name {identity.name} is taken by another account", hint=_ASK)
         with site.work(BY_PROVIDER) as work:
-            person = known.person if known else people.add(
+            added = people.add(
                 work, identity.name, identity.roles, full_name=identity.full_name, email=identity.email
-            )  # fmt: skip
-        site.kept.set_subject(person.person_id, identity.issuer, identity.subject)
-        found = site.kept.by_subject(identity.issuer, identity.subject)
+            )
+            bind(work, added, identity.issuer, identity.subject)
+        found = site.kept.by_id(added.person_id)
         assert found is not None  # noqa: S101  written just now
     if not found.person.active:
-        raise NotAllowed("you may not come in", hint="ask an admin of the console")
+        raise NotAllowed("you may not come in", hint=_ASK)
     if found.person.roles != identity.roles:
         with site.work(BY_PROVIDER) as work:
             people.change(work, found.person, roles=identity.roles)

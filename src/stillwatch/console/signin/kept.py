@@ -12,9 +12,15 @@ from typing import Any
 from sqlalchemy import Connection, Engine, select
 
 from stillwatch.console.signin.register import Session, Someone
+from stillwatch.records import Person
 from stillwatch.respond import people
 from stillwatch.respond import tables as t
+from stillwatch.respond.errors import Unfit
+from stillwatch.respond.work import Work
 from stillwatch.store.sql import reading, writing
+
+MOST_SUBJECT = 255
+"""Characters of a provider's name for somebody (OpenID Connect Core, section 2)."""
 
 
 class Kept:
@@ -43,10 +49,6 @@ class Kept:
         """Another second factor; None asks for one at the next sign-in."""
         self._put(person_id, totp_secret=sealed, totp_last_step=step)
 
-    def set_subject(self, person_id: int, issuer: str, subject: str) -> None:
-        """How a provider names this person."""
-        self._put(person_id, oidc_issuer=issuer, oidc_subject=subject)
-
     def use_step(self, person_id: int, step: int) -> bool:
         """Take a time step for this person; two at once cannot both have it."""
         earlier = t.people.c.totp_last_step.is_(None) | (t.people.c.totp_last_step < step)
@@ -56,13 +58,13 @@ class Kept:
         with writing(self._engine) as con:
             return bool(con.execute(asked).rowcount == 1)
 
-    def open(self, session: Session, *, second_factor: bool) -> None:
+    def open(self, session: Session) -> None:
         """Keep a session."""
         with writing(self._engine) as con:
             con.execute(
                 t.sessions.insert().values(
-                    session_digest=session.digest, person_id=session.person_id, kind=session.kind, csrf="",
-                    label=session.label, second_factor=second_factor, made_at=session.opened_at,
+                    session_digest=session.digest, person_id=session.person_id, kind=session.kind,
+                    label=session.label, made_at=session.opened_at,
                     seen_at=session.seen_at, expires_at=session.expires_at, client=session.place,
                     user_agent=session.agent,
                 )
@@ -113,6 +115,26 @@ class Kept:
         with reading(self._engine) as con:
             row = con.execute(select(t.people).where(which)).first()
             return _someone(con, row) if row else None
+
+
+def bind(work: Work, person: Person, issuer: str, subject: str) -> None:
+    """How a provider names a person who was added in this transaction; from then on they come in through it."""
+    p = t.people.c
+    subject = subject.strip()
+    if not 0 < len(subject) <= MOST_SUBJECT:
+        raise Unfit("the provider's name for a person", hint=f"from 1 to {MOST_SUBJECT} characters")
+    if work.conn.execute(
+        select(p.person_id).where(p.oidc_issuer == issuer, p.oidc_subject == subject)
+    ).first():
+        raise Unfit(
+            "somebody is already known to the provider by that name", hint="ask an admin of the console"
+        )
+    work.conn.execute(
+        t.people.update()
+        .where(p.person_id == person.person_id)
+        .values(oidc_issuer=issuer, oidc_subject=subject)
+    )
+    work.note("person.bind", person.name, issuer=issuer)
 
 
 def _someone(con: Connection, row: Any) -> Someone:

@@ -13,6 +13,7 @@ import base64
 import hashlib
 import hmac
 import json
+import math
 import secrets
 import threading
 from collections.abc import Iterable, Mapping
@@ -22,16 +23,23 @@ from typing import Any
 
 import httpx
 from joserfc import jwt
-from joserfc.errors import JoseError
+from joserfc.errors import InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet
 
 from stillwatch.console.signin.seals import Seals
+from stillwatch.console.signin.throttle import Bounds, Throttle
 from stillwatch.errors import StillwatchError, UpstreamError, VerificationError
 from stillwatch.records import Role
 
 ALGORITHMS = ["RS256", "PS256", "ES256", "EdDSA"]
 _TIMEOUT_S, _FRESH_S, _LEEWAY_S, _HALF_WAY_S = 10.0, 3600.0, 60, 600.0
-_AGAIN = "sign in once more"
+_WAIT_S, _REST_S, _NEW_KEYS_S = 1.0, 30.0, 60.0
+"""How long to wait for somebody else who asks the provider; how long a failure holds; how often new keys are sought."""
+_AGAIN, _LATER = "sign in once more", "try again in a minute; local accounts still work"
+
+
+class _UnknownKey(VerificationError):
+    """Signed with a key that is not among those of the provider, as far as they are known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +76,9 @@ class Provider:
         self._claim, self._roles, self._seals = claim, {g: Role(r) for g, r in roles.items()}, seals
         self._lock = threading.Lock()
         self._known: tuple[float, dict[str, Any], KeySet] | None = None
+        self._failed_at = -math.inf
+        self.throttle = Throttle(Bounds(pair=30, name=30, place=30))
+        """How often a place may come back with a sign-in that does not hold."""
 
     def begin(self, to: str, now: datetime) -> tuple[str, str]:
         """Where to send the browser, and what to seal into its cookie."""
@@ -97,7 +108,11 @@ class Provider:
             raise VerificationError("this sign-in was not begun here, or too long ago", hint=_AGAIN)
         about, keys = self._about(now)
         token = self._token(about["token_endpoint"], code, kept["verifier"])
-        claims = self._claims(token, keys, kept["nonce"], now)
+        try:
+            claims = self._claims(token, keys, kept["nonce"], now)
+        except _UnknownKey:  # the provider signs with another key by now
+            _, keys = self._about(now, fresh_s=_NEW_KEYS_S)
+            claims = self._claims(token, keys, kept["nonce"], now)
         return self._identity(claims), str(kept["to"])
 
     def _claims(self, token: str, keys: KeySet, nonce: str, now: datetime) -> dict[str, Any]:
@@ -111,7 +126,8 @@ class Provider:
             claims = jwt.decode(token, keys, algorithms=ALGORITHMS).claims
             wanted.validate(claims)
         except (JoseError, ValueError) as error:
-            raise VerificationError("the provider's identity token does not hold", hint=_AGAIN) from error
+            kind = _UnknownKey if isinstance(error, InvalidKeyIdError) else VerificationError
+            raise kind("the provider's identity token does not hold", hint=_AGAIN) from error
         audience = claims["aud"]
         if isinstance(audience, list) and len(audience) > 1 and claims.get("azp") != self._client_id:
             raise VerificationError("the provider's identity token is for somebody else", hint=_AGAIN)
@@ -152,27 +168,41 @@ class Provider:
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
             raise UpstreamError("the provider did not confirm this sign-in", hint=_AGAIN) from error
 
-    def _about(self, now: datetime) -> tuple[dict[str, Any], KeySet]:
-        """What the provider says of itself, and its keys; asked again after an hour."""
-        with self._lock:
-            if self._known and now.timestamp() - self._known[0] < _FRESH_S:
+    def _about(self, now: datetime, *, fresh_s: float = _FRESH_S) -> tuple[dict[str, Any], KeySet]:
+        """What the provider says of itself, and its keys; asked again after an hour.
+
+        One asks at a time, and the others do not wait long for it: a provider that is slow to answer holds nobody up.
+        """
+        if not self._lock.acquire(timeout=_WAIT_S):
+            raise UpstreamError("the provider is slow to answer", hint=_LATER)
+        try:
+            stamp = now.timestamp()
+            if self._known and stamp - self._known[0] < fresh_s:
                 return self._known[1], self._known[2]
+            if 0 <= stamp - self._failed_at < _REST_S:
+                raise UpstreamError("the provider could not be asked just now", hint=_LATER)
             try:
-                with httpx.Client(timeout=_TIMEOUT_S, trust_env=False) as client:
-                    where = self._issuer.rstrip("/") + "/.well-known/openid-configuration"
-                    about = client.get(where).raise_for_status().json()
-                    if about["issuer"] != self._issuer:
-                        raise VerificationError(
-                            "the provider calls itself by another name",
-                            hint="set console.oidc_issuer to that name",
-                        )
-                    keys = KeySet.import_key_set(client.get(about["jwks_uri"]).raise_for_status().json())
-            except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-                raise UpstreamError(
-                    "the provider cannot be asked", hint="try again; local accounts still work"
-                ) from error
-            self._known = (now.timestamp(), about, keys)
-            return about, keys
+                self._known = (stamp, *self._ask())
+            except StillwatchError:
+                self._failed_at = stamp
+                raise
+            return self._known[1], self._known[2]
+        finally:
+            self._lock.release()
+
+    def _ask(self) -> tuple[dict[str, Any], KeySet]:
+        try:
+            with httpx.Client(timeout=_TIMEOUT_S, trust_env=False) as client:
+                where = self._issuer.rstrip("/") + "/.well-known/openid-configuration"
+                about = client.get(where).raise_for_status().json()
+                if about["issuer"] != self._issuer:
+                    raise VerificationError(
+                        "the provider calls itself by another name",
+                        hint="set console.oidc_issuer to that name",
+                    )
+                return about, KeySet.import_key_set(client.get(about["jwks_uri"]).raise_for_status().json())
+        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+            raise UpstreamError("the provider cannot be asked", hint=_LATER) from error
 
 
 def _plain(name: str) -> str:

@@ -57,14 +57,16 @@ class Sessions:
 
     def open(
         self, someone: Someone, place: str, now: datetime, *, kind: str = BROWSER, label: str = "", agent: str = "",
-        second_factor: bool = True,
     ) -> str:  # fmt: skip
         """Sign somebody in; returns the token, which is kept nowhere."""
         token = (API_PREFIX if kind == PROGRAM else "") + secrets.token_urlsafe(32)
-        ends = now + (self.api_life if kind == PROGRAM else self.life)
+        long = kind == PROGRAM and someone.password_hash is not None
+        ends = now + (
+            self.api_life if long else self.life
+        )  # a provider is asked again once a session would be
         who = someone.person.person_id
         session = Session(digest_of(token), who, now, now, ends, place[:80], agent[:200], kind, label[:80])
-        self.kept.open(session, second_factor=second_factor)
+        self.kept.open(session)
         return token
 
     def seen(self, token: str, now: datetime) -> Seen | None:

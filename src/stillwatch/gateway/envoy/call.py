@@ -25,14 +25,16 @@ from stillwatch.errors import where_it_failed
 from stillwatch.gateway.answered import AnswerReader
 from stillwatch.gateway.body import Refused, dumped, understood
 from stillwatch.gateway.desk import NAMELESS
+from stillwatch.gateway.enveloped import BARE, enveloped, opened
 from stillwatch.gateway.envoy.messages import BUFFERED, BUFFERED_PARTIAL, FULL_DUPLEX, NONE, STREAMED
 from stillwatch.gateway.envoy.metrics import Metrics
 from stillwatch.gateway.envoy.replies import go_on, instead, streamed
 from stillwatch.gateway.identity import Headers, behind_envoy, every, only
 from stillwatch.gateway.paths import CALLS, WRITES, model_of, operation_of
+from stillwatch.gateway.rewriting import MISSED, Change, Rewriter
 from stillwatch.gateway.told import PREFIX, RETRY_S, for_customer, for_model, refusal
-from stillwatch.gateway.withheld import MISSED, Withholder
 from stillwatch.protect import hardened
+from stillwatch.protect.withhold import Withheld
 from stillwatch.receive.budget import Budget
 from stillwatch.records import Action, Answer, Decision, Reason, Request
 from stillwatch.settings import EnvoySettings
@@ -56,6 +58,16 @@ class Judge(Protocol):
 
     def record(self, request: Request, answer: Answer) -> None:
         """What was served. Never raises."""
+
+    @property
+    def wraps(self) -> bool:
+        """Whether settings ask for envelopes."""
+
+    def wrap(self, block: str, request: Request) -> str:
+        """An issued block in its envelope."""
+
+    def unwrap(self, blocks: list[str], request: Request) -> tuple[list[str | None], Request]:
+        """Blocks as they were issued, and the request with what their envelopes say. Never raises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +101,11 @@ class Call:
         self._request: Request | None = None
         self._decision: Decision | None = None
         self._reader: AnswerReader | None = None
-        self._withholder: Withholder | None = None
+        self._rewriter: Rewriter | None = None
+        self._missed = False
         self._left: int | None = None
         """Bytes of the answer that are still to come, where it says how long it is."""
-        self._recorded = False
+        self._withholds = self._recorded = False
         self._back = False
         """The request is held back here."""
         self._passing = False
@@ -187,14 +200,15 @@ class Call:
             operation = operation_of(only(self._headers, b":path", _MOST_PATH))
             media = only(self._headers, b"content-type")
             parsed = understood(body, media, call=operation in CALLS)
-            request = self._request = self._asked(parsed, operation)
+            unwrapped, request = opened(parsed, self._asked(parsed, operation), self._desk.judge)
+            self._request = request
             decision = self._decision = self._judged(request)
             served = "yes" if decision.allowed else "no"
             self._desk.metrics.decisions.labels(decision.action.value, served).inc()
             if not decision.allowed:
                 self.over = True
                 return [instead(refusal(decision))]
-            new = self._changed(parsed, decision, writes=operation in WRITES)
+            new = self._changed(parsed, decision, unwrapped, writes=operation in WRITES)
         except Refused as refused:
             return [self._refuse(refused)]
         finally:
@@ -238,13 +252,15 @@ class Call:
             return self._desk.judge.undecided(request, NAMELESS)
         return self._desk.judge.decide(request)
 
-    def _changed(self, body: Mapping[str, Any] | None, decision: Decision, *, writes: bool) -> bytes | None:
+    def _changed(
+        self, body: Mapping[str, Any] | None, decision: Decision, changed: bool, *, writes: bool
+    ) -> bytes | None:
         """The hardened and dyed body; None when it stays as it is. One that was not read cannot be hardened."""
-        changed: tuple[str, ...] = ()
         if Action.HARDEN in decision.actions:
             if body is None:
                 raise Refused(415, _NOT_HARDENED)
-            body, changed = hardened(body, decision.terms)
+            body, stripped = hardened(body, decision.terms)
+            changed = changed or bool(stripped)
         if body is not None and self._desk.dyer is not None:
             dyed = self._desk.dyer.dyed(body, decision, writes=writes)
             if dyed is not None:
@@ -265,13 +281,17 @@ class Call:
             media, encoding = only(headers, b"content-type"), every(headers, b"content-encoding")
             most = self._desk.settings.max_event_bytes
             self._reader = AnswerReader(media, encoding=encoding, most=most)
-            if Action.SUMMARISE in decision.actions:
-                self._withholder = Withholder(media, encoding=encoding, most=most, closed=self._desk.closed)
+            if changes := self._changes(decision):
+                withholds = self._withholds
+                self._rewriter = Rewriter(
+                    media, changes, encoding=encoding, most=most, closed=withholds and self._desk.closed,
+                    text=withholds and self._request is not None and self._request.operation in WRITES,
+                )  # fmt: skip
                 length = only(headers, b"content-length")
                 self._left = int(length) if length.isdecimal() else None
-                if self._modes[1] == NONE and self._withholder.active:
-                    self._missed()
-                elif self._modes[1] != BUFFERED and self._withholder.active:
+                if self._rewriter.missed or (self._modes[1] == NONE and self._rewriter.active):
+                    self._miss()
+                if self._modes[1] not in (NONE, BUFFERED) and self._rewriter.active:
                     drop = ["content-length"]
         if message.end_of_stream:
             self._record()
@@ -282,39 +302,46 @@ class Call:
             self._reader.feed(message.body)
             if message.end_of_stream:
                 self._record()
-        if self._withholder is None or not self._withholder.active:
+        if self._rewriter is None or not self._rewriter.active:
             return self._unchanged("response_body", message)
-        return self._without(message, self._withholder)
+        return self._rewritten(message, self._rewriter)
 
-    def _without(self, message: Any, withholder: Withholder) -> list[Any]:
-        """A piece of an answer without its reasoning. A whole answer is held back here until its end."""
+    def _changes(self, decision: Decision) -> list[Change]:
+        """What has to be changed in the answer."""
+        self._withholds = Action.SUMMARISE in decision.actions
+        sealed = enveloped(self._desk.judge, self._request) if self._request is not None else []
+        return [*([Withheld()] if self._withholds else []), *sealed]
+
+    def _rewritten(self, message: Any, rewriter: Rewriter) -> list[Any]:
+        """A piece of an answer, changed. A whole answer is held back here until its end."""
         last = message.end_of_stream
         if self._left is not None:
             self._left -= len(message.body)
         here = last or self._left == 0 or self._modes[1] == BUFFERED
-        body = withholder.feed(message.body) + (withholder.end() if here else b"")
-        if here and withholder.missed:
-            self._missed()
+        body = rewriter.feed(message.body) + (rewriter.end() if here else b"")
+        if here and rewriter.missed:
+            self._miss()
         if self._modes[1] == FULL_DUPLEX:
             return streamed("response_body", body, last=last)
         if self._modes[1] == BUFFERED:
-            if (failed := withholder.failed) is not None:
+            if (failed := rewriter.failed) is not None:
                 return [instead(failed)]
             length = {"content-length": str(len(body))}
             return [go_on("response_body", put=length, body=body)]
         return [go_on("response_body", body=body or None, clear=not body)]
 
-    def _missed(self) -> None:
-        self._desk.metrics.unapplied.labels(Action.SUMMARISE.value).inc()
-        self._desk.tell(MISSED)
+    def _miss(self) -> None:
+        """Something was to be changed in what cannot be read: counted once, and told."""
+        if self._missed:
+            return
+        self._missed = True
+        if self._withholds:
+            self._desk.metrics.unapplied.labels(Action.SUMMARISE.value).inc()
+        self._desk.tell(MISSED if self._withholds else BARE)
 
     def _response_trailers(self, message: Any) -> list[Any]:
         self._record()
-        if (
-            self._withholder is not None
-            and self._modes[1] == FULL_DUPLEX
-            and (rest := self._withholder.end())
-        ):
+        if self._rewriter is not None and self._modes[1] == FULL_DUPLEX and (rest := self._rewriter.end()):
             return [*streamed("response_body", rest, last=False), go_on("response_trailers")]
         return [go_on("response_trailers")]
 
@@ -343,18 +370,21 @@ class Call:
         if (
             self._desk.closed
             and kind == "response_body"
-            and self._withholder is not None
-            and self._withholder.active
+            and self._withholds
+            and self._rewriter is not None
+            and self._rewriter.active
         ):
             return [go_on(kind, clear=True)]
         if not kind.startswith("request") or not back or self._modes[0] not in (STREAMED, FULL_DUPLEX):
-            return self._unchanged(kind, message) if kind.endswith("body") else [go_on(kind)]
+            if kind.endswith("body"):
+                return self._unchanged(kind, message)
+            return [go_on(kind, drop=self._ours() if kind == "request_headers" else ())]
         last = kind == "request_body" and message.end_of_stream
         if kind == "request_body" and not held:
             body = message.body
         if self._modes[0] == STREAMED:
             return [go_on(kind, body=body)] if kind == "request_body" else [go_on(kind)]
-        replies = [go_on("request_headers")]
+        replies = [go_on("request_headers", drop=self._ours())]
         if kind != "request_headers":
             replies += streamed("request_body", body, last=last)
         return replies if kind != "request_trailers" else [*replies, go_on(kind)]

@@ -27,8 +27,9 @@ PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         (),
     ),
     "own": (
-        ("detect", "errors.py", "ingest", *NOUNS, "report", "store/engine", "wiring/features", "wiring/intake",
-         "wiring/lab", "wiring/scanning"),
+        ("detect", "errors.py", "ingest", *NOUNS, "report", "store/days", "store/engine", "store/places",
+         "wiring/columns", "wiring/features", "wiring/intake", "wiring/lab", "wiring/run_result", "wiring/scanning",
+         "wiring/sources"),
         (),
     ),
     "baselines": (("lab/baselines", *NOUNS), ()),

@@ -31,7 +31,8 @@ class Scheme:
     id: str
     engine: str
     start: str
-    """How the engine is started; ``{config}`` stands for the file that holds its configuration."""
+    """How the engine is started. ``{config}`` stands for the file that holds its configuration, ``{config!r}`` for the
+    same in Python."""
     mark: str | None
     """Which mark of ``prove`` reads it; None where no detector of ours was held against the engine's."""
     fixed: Mapping[str, Any] = field(default_factory=dict)
@@ -60,20 +61,21 @@ def _width(width: int) -> int:
     return width
 
 
+_SHOWN = "the key is on the command line: run where nobody else may list processes"
 _VLLM = 'vllm serve MODEL --watermark-config "$(cat {config})"'
 _SGLANG = "python -m sglang.launch_server --model-path MODEL --enable-watermark --watermark-enforce-all --watermark-config {config}"  # noqa: E501
-_TENSORRT = 'LLM(model=MODEL, watermark_config=WatermarkConfig(**json.load(open("{config}"))))'
+_TENSORRT = "LLM(model=MODEL, watermark_config=WatermarkConfig(**json.load(open({config!r}))))"
 
 SCHEMES: dict[str, Scheme] = {
     scheme.id: scheme
     for scheme in (
-        Scheme("vllm-gumbel", "vLLM", _VLLM, "vllm-gumbel", {"algorithm": "gumbel"}),
+        Scheme("vllm-gumbel", "vLLM", _VLLM, "vllm-gumbel", {"algorithm": "gumbel"}, note=_SHOWN),
         Scheme("vllm-dual-gumbel", "vLLM", _VLLM, "vllm-dual-gumbel", {"algorithm": "dual_key_gumbel"},
-               note="keeps speculative decoding"),
+               note=f"keeps speculative decoding; {_SHOWN}"),
         Scheme("vllm-sbw", "vLLM", _VLLM, "vllm-sbw", {"algorithm": "sbw", "sbw_scheme": "selfhash"},
-               note="a pull request at the time of writing; marks greedy answers too"),
+               note=f"a pull request at the time of writing; marks greedy answers too; {_SHOWN}"),
         Scheme("vllm-sbw-left", "vLLM", _VLLM, "vllm-sbw-left", {"algorithm": "sbw", "sbw_scheme": "lefthash"},
-               width=1, note="a pull request at the time of writing; marks greedy answers too"),
+               width=1, note=f"a pull request at the time of writing; marks greedy answers too; {_SHOWN}"),
         Scheme("sglang-gumbel", "SGLang", _SGLANG, "sglang-gumbel", width_field="context_window", per_request=True,
                note="the server's window is the largest that a request may ask for"),
         Scheme("tensorrt-llm-gumbel", "TensorRT-LLM", _TENSORRT, None, {"algorithm": "gumbel"},

@@ -24,7 +24,7 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
-from stillwatch.errors import VerificationError
+from stillwatch.errors import ConfigError, VerificationError
 
 Tokens = NDArray[np.int64]
 _HEAD = struct.Struct("<8sIQQ")
@@ -57,7 +57,15 @@ class Served:
         self._known = np.unique(np.concatenate(found))
 
     def holds(self, contexts: Tokens) -> NDArray[np.bool_]:
-        """Whether each window of int64[n, width] was served; longer contexts are asked about their end."""
+        """Whether each window of int64[n, width] was served; longer contexts are asked about their end.
+
+        Raises `ConfigError` for shorter ones: none of them would ever be found, and that would read as *not served*.
+        """
+        if contexts.shape[1] < self.width:
+            raise ConfigError(
+                f"contexts of {contexts.shape[1]} tokens, and a ledger of windows of {self.width}",
+                hint="read the suspect with a mark of the width that the key was issued with",
+            )
         rows, place = np.unique(contexts[:, -self.width :], axis=0, return_inverse=True)
         return np.asarray(np.isin(self._digests(rows), self._known)[place.ravel()])
 

@@ -67,6 +67,12 @@ def canaries(
                 f"canary {one.drawn.canary_id}: {len(one.scores)} usable scores for {len(one.drawn.options)} options",
                 hint="score every option, with a finite number",
             )
+    drawn = {(one.drawn.canary_id, one.drawn.account) for one in scored}
+    if len(drawn) != len(scored) or len({one.commitment for one in scored}) != len(scored):
+        raise ConfigError(
+            "a draw was handed in twice, and would count twice",
+            hint="hand in each canary of each account once; several answers of a suspect make one score",
+        )
     widest = max(len(one.scores) for one in scored)
     rows = np.full((len(scored), widest), np.nan)
     for i, one in enumerate(scored):

@@ -108,7 +108,7 @@ def agreement(
         alternatives=alternatives.COMPARATIVE,
         keys=keys,
         controls=tuple(
-            Placebo(f"against {name}", log_p / LN10, standardise(log_p))
+            Placebo(f"against {name}", log_p / LN10, standardise(log_p), int(said.size))
             for name, log_p in against[parent].items()
         ),
         power=detectable(effect, int(said.size), alpha, len(parents)),

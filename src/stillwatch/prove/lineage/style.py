@@ -121,6 +121,7 @@ def style(
             f"{name} in our place",
             math.log10((1 + int((drawn >= gap[:, j].mean() - 1e-12).sum())) / (1 + permutations)),
             float(gap[:, j].mean() / drawn.std()) if drawn.std() else 0.0,
+            len(replies),
         )
         for j, name in enumerate(controls, start=1)
     )

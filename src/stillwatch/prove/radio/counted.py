@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stillwatch.prove import power
 from stillwatch.prove.marks.mark import Keys, Mark, Tokens, score_keys
 from stillwatch.prove.nulls import randomised_p
 from stillwatch.prove.radio.family import Mask, Statistics
@@ -34,6 +35,9 @@ class Counted:
     @property
     def dropped(self) -> tuple[tuple[str, int], ...]:
         return self.tuples.dropped
+
+    def needed(self, level: float) -> float:
+        return power.exact(level)
 
     def under(self, keys: Keys, kept: Mask | None, seed: int, exact: bool = True) -> Statistics:
         contexts, tokens = self.tuples.contexts, self.tuples.tokens

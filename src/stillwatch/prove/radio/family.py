@@ -85,6 +85,10 @@ class Reading(Protocol):
     @property
     def dropped(self) -> tuple[tuple[str, int], ...]: ...
 
+    def needed(self, level: float) -> float:
+        """Standard deviations at which a p-value of this reading falls below ``level``."""
+        ...
+
     def under(self, keys: Keys, kept: Mask | None, seed: int, exact: bool = True) -> Statistics:
         """Statistics for each key, on what ``kept`` leaves; None keeps all. Nulls need no exact p-value."""
         ...
@@ -111,32 +115,43 @@ def _null(
     return nulls.check(found.uniform_p, found.standardised, observed, log_p, nulls_in_all)
 
 
-def _score_all(reading: Reading, issued: Sequence[IssuedKey], plan: Plan) -> tuple[list[KeyResult], Floats]:
-    """Exact p-value, Holm and null of every issued key."""
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a reading says under every issued key, each on what its ledger leaves."""
+
+    masks: list[Mask | None]
+    value: Floats
+    scored: NDArray[np.int64]
+    standardised: Floats
+    log_p: Floats
+
+
+def _found(reading: Reading, issued: Sequence[IssuedKey], plan: Plan) -> _Found:
+    """Score every issued key. Suspects and controls go this one way: a ledger that leans shows in both."""
     masks = [None if key.exposure is None else key.exposure.holds(reading.contexts) for key in issued]
     rows = np.stack([key.key for key in issued])
+    value, standardised, log_p = np.zeros((3, len(issued)))
+    scored = np.zeros(len(issued), dtype=np.int64)
     shared = [i for i, mask in enumerate(masks) if mask is None]
-    found: dict[int, tuple[float, int, float, float]] = {}
-    if shared:
-        stats = reading.under(rows[shared], None, plan.seed)
-        for place, i in enumerate(shared):
-            found[i] = (
-                float(stats.value[place]), int(stats.scored[place]), float(stats.standardised[place]),
-                float(stats.log_p[place]),
-            )  # fmt: skip
-    for i, mask in enumerate(masks):
-        if mask is not None:
-            one = reading.under(rows[i : i + 1], mask, plan.seed)
-            found[i] = (
-                float(one.value[0]), int(one.scored[0]), float(one.standardised[0]), float(one.log_p[0])
-            )  # fmt: skip
-    log_p = np.array([found[i][3] for i in range(len(issued))])
+    apart = [[i] for i, mask in enumerate(masks) if mask is not None]
+    for places in ([shared] if shared else []) + apart:
+        stats = reading.under(rows[places], masks[places[0]], plan.seed)
+        value[places], scored[places] = stats.value, stats.scored
+        standardised[places], log_p[places] = stats.standardised, stats.log_p
+    return _Found(masks, value, scored, standardised, log_p)
+
+
+def _score_all(reading: Reading, issued: Sequence[IssuedKey], plan: Plan) -> tuple[list[KeyResult], Floats]:
+    """Exact p-value, Holm and null of every issued key."""
+    found = _found(reading, issued, plan)
+    log_p, masks = found.log_p, found.masks
     adjusted = holm(log_p)
-    separate = sum(mask is not None for mask in masks)
+    shared = [i for i, mask in enumerate(masks) if mask is None]
+    separate = len(issued) - len(shared)
     best_shared = min(shared, key=lambda i: log_p[i], default=None)
     results = []
     for i, key in enumerate(issued):
-        value, scored, standardised, _ = found[i]
+        scored, standardised = int(found.scored[i]), float(found.standardised[i])
         null = None
         if scored and (masks[i] is not None or i == best_shared or adjusted[i] < math.log(plan.alpha)):
             null = _null(reading, masks[i], plan, standardised, float(log_p[i]), separate + bool(shared))
@@ -145,7 +160,7 @@ def _score_all(reading: Reading, issued: Sequence[IssuedKey], plan: Plan) -> tup
                 key_id=key.key_id,
                 campaign_id=key.campaign_id,
                 scored=scored,
-                value=value,
+                value=float(found.value[i]),
                 standardised=standardised,
                 log10_p_value=float(log_p[i]) / LN10,
                 log10_p_adjusted=float(adjusted[i]) / LN10,
@@ -192,9 +207,9 @@ def try_keys(
             hint=f"a key of this mark is {reading.mark.key_words} word(s) of 64 bits",
         )
     results, adjusted = _score_all(reading, issued, plan)
-    checked, clean = _controls(controls, issued, plan)
-    best = int(np.argmin(adjusted))
     lead = min(range(len(results)), key=lambda i: results[i].log10_p_value)
+    checked, clean = _controls(controls, issued, plan, lead)
+    best = int(np.argmin(adjusted))
     broken = [r for r in results if r.null is not None and not r.null.agrees]
     notes = [f"{r.key_id}: {r.null.reason}" for r in broken if r.null is not None]
     notes += [
@@ -224,21 +239,21 @@ def try_keys(
         null=results[lead].null,
         keys=tuple(results),
         controls=checked,
-        power=detectable(plan.effect, results[lead].scored, plan.alpha, len(issued)),
+        power=detectable(plan.effect, results[lead].scored, plan.alpha, len(issued), needed=reading.needed),
         notes=tuple(notes),
     )
 
 
 def _controls(
-    controls: Sequence[tuple[str, Reading]], issued: Sequence[IssuedKey], plan: Plan
+    controls: Sequence[tuple[str, Reading]], issued: Sequence[IssuedKey], plan: Plan, lead: int
 ) -> tuple[tuple[Placebo, ...], set[str]]:
     """The smallest adjusted p-value of each control, and which of them stay silent after Holm over controls."""
     told = []
     for name, reading in controls:
-        rows = np.stack([key.key for key in issued])
-        stats = reading.under(rows, None, plan.seed)
-        lead = int(np.argmin(stats.log_p))
-        told.append(Placebo(name, float(holm(stats.log_p).min()) / LN10, float(stats.standardised[lead])))
+        found = _found(reading, issued, plan)
+        first = int(np.argmin(found.log_p))
+        least = float(holm(found.log_p).min()) / LN10
+        told.append(Placebo(name, least, float(found.standardised[first]), int(found.scored[lead])))
     if not told:
         return (), set()
     after = holm(np.array([c.log10_p_value * LN10 for c in told]))

@@ -16,6 +16,7 @@ import numpy as np
 from scipy import special
 
 from stillwatch.errors import ConfigError
+from stillwatch.prove import power
 from stillwatch.prove.laws import Floats, log_chernoff
 from stillwatch.prove.marks.mark import Keys, Mark, Tokens
 from stillwatch.prove.radio.family import Mask, Statistics
@@ -50,6 +51,9 @@ class Weighted:
     @property
     def statistic(self) -> str:
         return f"weighted sum of {self.mark.id} scores, in standard deviations"
+
+    def needed(self, level: float) -> float:
+        return power.chernoff(level)
 
     def under(self, keys: Keys, kept: Mask | None, seed: int, exact: bool = True) -> Statistics:
         contexts, tokens, weights = self.contexts, self.tokens, self.weights

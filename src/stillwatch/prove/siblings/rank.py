@@ -46,7 +46,7 @@ class Replies:
     """float64[prompts, 1 + siblings]: -log p of each reply under the suspect, or a distance to its own answer."""
     own_nll: Floats | None
     """The same under our model; None = no correction, with less power."""
-    prompt_digests: tuple[str, ...] = ()
+    prompt_digests: tuple[str, ...]
     """Digest of each prompt; a prompt that comes again is dropped."""
 
 
@@ -88,10 +88,10 @@ def rank_sum(scores: Floats, seed: int, column: int = 0) -> RankSum:
 def _prepared(replies: Replies) -> tuple[Floats, list[tuple[str, int]]]:
     """Differences of rows that can be ranked, and what was dropped."""
     scores = np.asarray(replies.suspect_nll, dtype=np.float64)
-    if scores.ndim != 2 or scores.shape[1] < 2:
+    if scores.ndim != 2 or scores.shape[1] < 3:
         raise ConfigError(
-            "served replies without siblings",
-            hint="draw at least one unreleased reply of the same model for each prompt",
+            "served replies with less than two siblings",
+            hint="draw at least two unreleased replies of the same model for each prompt: one of them is the placebo",
         )
     if replies.own_nll is not None:
         if replies.own_nll.shape != scores.shape:
@@ -99,15 +99,11 @@ def _prepared(replies: Replies) -> tuple[Floats, list[tuple[str, int]]]:
                 "suspect's and our figures differ in shape", hint="score the same replies with both"
             )
         scores = scores - replies.own_nll
-    keep = np.ones(scores.shape[0], dtype=bool)
-    dropped = []
-    if replies.prompt_digests:
-        if len(replies.prompt_digests) != scores.shape[0]:
-            raise ConfigError("prompts and replies differ in number", hint="one digest for each row")
-        first = np.unique(np.array(replies.prompt_digests), return_index=True)[1]
-        keep[:] = False
-        keep[first] = True
-        dropped.append(("prompt occurs again", int((~keep).sum())))
+    if len(replies.prompt_digests) != scores.shape[0]:
+        raise ConfigError("prompts and replies differ in number", hint="one digest for each row")
+    keep = np.zeros(scores.shape[0], dtype=bool)
+    keep[np.unique(np.array(replies.prompt_digests), return_index=True)[1]] = True
+    dropped = [("prompt occurs again", int((~keep).sum()))]
     thin = keep & (np.isnan(scores[:, 0]) | ((~np.isnan(scores)).sum(axis=1) < 2))
     dropped.append(("no score for served reply or siblings", int(thin.sum())))
     return scores[keep & ~thin], [d for d in dropped if d[1]]
@@ -142,12 +138,12 @@ def siblings(
         with_it = scores[~np.isnan(scores[:, column])][:, 1:]
         if with_it.shape[0] and with_it.shape[1] > 1:
             one = rank_sum(with_it, seed + column, column - 1)
-            placebos.append(Placebo(f"sibling {column}", one.log_p / LN10, one.standardised))
+            placebos.append(Placebo(f"sibling {column}", one.log_p / LN10, one.standardised, one.prompts))
     checked = []
     for name, other in controls:
         theirs, _ = _prepared(other)
         one = rank_sum(theirs, seed)
-        checked.append(Placebo(name, one.log_p / LN10, one.standardised))
+        checked.append(Placebo(name, one.log_p / LN10, one.standardised, one.prompts))
     notes = _unsound("placebo", placebos, PLACEBO_ALPHA) + _unsound("control", checked, 0.01)
     fired = found.log_p < np.log(alpha)
     verdict = ClaimVerdict.INVALID if notes else ClaimVerdict.EVIDENCE if fired else ClaimVerdict.NO_EVIDENCE

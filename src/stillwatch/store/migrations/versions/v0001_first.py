@@ -38,16 +38,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("one", name=op.f("pk_audit_head")),
     )
     op.create_table(
-        "login_attempts",
-        sa.Column("attempt_id", sa.Integer(), autoincrement=True, nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("client", sa.Text(), nullable=False),
-        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("ok", sa.Boolean(), nullable=False),
-        sa.PrimaryKeyConstraint("attempt_id", name=op.f("pk_login_attempts")),
-    )
-    op.create_index(op.f("ix_login_attempts_at"), "login_attempts", ["at"], unique=False)
-    op.create_table(
         "people",
         sa.Column("person_id", sa.Integer(), autoincrement=True, nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
@@ -59,8 +49,6 @@ def upgrade() -> None:
         sa.Column("totp_last_step", sa.BigInteger(), nullable=True),
         sa.Column("oidc_issuer", sa.Text(), nullable=True),
         sa.Column("oidc_subject", sa.Text(), nullable=True),
-        sa.Column("failed_logins", sa.Integer(), nullable=False),
-        sa.Column("locked_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("added_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("person_id", name=op.f("pk_people")),
@@ -119,8 +107,6 @@ def upgrade() -> None:
         sa.Column("person_id", sa.Integer(), nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
         sa.Column("label", sa.Text(), nullable=False),
-        sa.Column("csrf", sa.Text(), nullable=False),
-        sa.Column("second_factor", sa.Boolean(), nullable=False),
         sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
@@ -337,6 +323,15 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_unlocks_case_number"), "unlocks", ["case_number"], unique=False)
     op.create_table(
+        "plan_runners",
+        sa.Column("plan_number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("person_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["person_id"], ["people.person_id"], name=op.f("fk_plan_runners_person_id")),
+        sa.ForeignKeyConstraint(["plan_number"], ["plans.number"], name=op.f("fk_plan_runners_plan_number")),
+        sa.PrimaryKeyConstraint("plan_number", "person_id", name=op.f("pk_plan_runners")),
+    )
+    op.create_table(
         "account_measures",
         sa.Column("account_id", sa.Text(), nullable=False),
         sa.Column("measure", sa.String(length=16), nullable=False),
@@ -349,7 +344,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["plan_number"], ["plans.number"], name=op.f("fk_account_measures_plan_number")
         ),
-        sa.PrimaryKeyConstraint("account_id", name=op.f("pk_account_measures")),
+        sa.PrimaryKeyConstraint("account_id", "plan_number", name=op.f("pk_account_measures")),
     )
     op.create_index(
         op.f("ix_account_measures_case_number"), "account_measures", ["case_number"], unique=False
