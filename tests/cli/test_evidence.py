@@ -59,6 +59,8 @@ def test_keys_and_log(run, place) -> None:
     run("evidence", "key", "new", "Desk", "--role", "log")
     told = run("evidence", "log", "add", "run", "report", "report/summary.json")
     assert [line.split(":")[0] for line in told.stdout.splitlines()] == ["leaf 1", "leaf 2"]
+    told = run("evidence", "log", "add", "audit", "report")
+    assert told.exit_code == 2, "heads of the audit record are made by sealing alone"
     kept = (place / "evidence/log/checkpoint").read_bytes()
     (place / "kept.txt").write_bytes(kept)
     assert "3 leaves" in run("evidence", "log", "check").stdout

@@ -162,3 +162,20 @@ def test_publish_refuses_what_is_no_run(run: Any) -> None:
     done = run("policy", "publish", "empty", "--into", "gate")
     assert (done.exit_code, "campaigns.parquet is missing" in done.stderr) == (2, True)
     assert not Path("gate").exists()
+
+
+def test_what_gates_are_given_enters_the_log(run: Any, here: Path) -> None:
+    """Each switch anew, the table once; where the log cannot be written the switch is in force and it is told."""
+    pytest.importorskip("cryptography", reason="pip install 'stillwatch[evidence]'")
+    run("evidence", "key", "new", "Desk", "--role", "log")
+    for _ in range(2):
+        assert "warning" not in run("policy", "publish", "run", "--into", "gate").stderr
+    for undo in ((), ("--undo",), ()):
+        assert run("policy", "kill", "act", "--into", "gate", *undo).stderr == ""
+    entries = b"".join(p.read_bytes() for p in Path("evidence/log/pending").iterdir())
+    assert [entries.count(b'"kind":"%s"' % kind) for kind in (b"key", b"decision", b"policy")] == [1, 1, 3]
+    assert b"act" not in entries
+    Path("evidence/log/checkpoint").write_text("nonsense")
+    told = run("policy", "kill", "act", "--into", "gate", "--undo")
+    assert (told.exit_code, told.stdout) == (0, "switched off: none\n")
+    assert "warning: it is in force, and not in the log of evidence: this is no signed note" in told.stderr

@@ -406,3 +406,29 @@ def test_help_answers_at_once() -> None:
     start = time.perf_counter()
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
     assert time.perf_counter() - start < 3.0
+
+
+def test_a_run_enters_the_log_when_one_is_kept(run, stub) -> None:
+    """A failure is a warning and changes nothing else; with --log it is an error; --no-log leaves the run out."""
+    from stillwatch.errors import ConfigError
+
+    assert "log of evidence" not in run("scan", "logs", "--out", "o").stderr
+    stub.answers["log_is_kept"] = True
+    stub.answers["log_run"] = {"index": 7, "findings": 1}
+    told = run("scan", "logs", "--out", "o")
+    assert "logged: leaf 7 of the log of evidence is this run; 1 finding before it" in told.stderr
+    assert "log of evidence" not in run("scan", "logs").stderr, "it is not written"
+    status = run("scan", "logs", "--out", "o", "--no-log").exit_code
+    assert stub.calls[-1][0] == "scan"
+    stub.answers["log_run"] = ConfigError("another process is writing into log", hint="wait")
+    told = run("scan", "logs", "--out", "o", "--quiet")
+    assert told.exit_code == status
+    assert (
+        "warning: the run is not in the log of evidence: another process is writing into log" in told.stderr
+    )
+    assert "hint: the run is in o; log it with `stillwatch evidence log add run o`" in told.stderr
+    told = run("scan", "logs", "--out", "o", "--log")
+    assert (told.exit_code, "error: the run is not in the log of evidence" in told.stderr) == (2, True)
+    stub.answers["must_log"] = ConfigError("no log is kept: it has no key", hint="make one")
+    assert run("scan", "logs", "--out", "o", "--log").exit_code == 2
+    assert stub.calls[-1][0] == "must_log", "nothing was scanned"

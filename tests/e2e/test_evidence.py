@@ -67,18 +67,26 @@ def test_a_second_run_that_differs_says_where(
     good(cli("evidence", "key", "new", "B", "--role", "reviewer", *common))
     package = tmp_path / "package"
     good(cli("evidence", "build", first.out, "--profile", "court", "--out", package, *common))
-    campaigns, members = (
-        json.loads((package / f"data/exhibits/{name}.json").read_bytes()) for name in ("campaigns", "members")
+    campaigns, members, findings = (
+        json.loads((package / f"data/exhibits/{name}.json").read_bytes())
+        for name in ("campaigns", "members", "findings")
     )
-    assert differences(first.out, campaigns, members) == []
+    assert differences(first.out, campaigns, members, findings) == []
     campaigns[0]["extraction_share"] += 0.001
-    assert differences(first.out, campaigns, members) == [
-        f"campaign {campaigns[0]['campaign_id']}: extraction_share differs"
+    share = campaigns[0]["campaign_id"]
+    assert differences(first.out, campaigns, members, findings) == [
+        f"campaign {share}: extraction_share differs"
     ]
+    del campaigns[0]["extraction_share"]
+    assert differences(first.out, campaigns, members, findings) == [
+        f"campaign {share}: extraction_share differs"
+    ]
+    found = differences(first.out, [], members[1:], findings[1:])
+    assert [text.split(":")[0] for text in found] == ["the accounts differ", "the findings differ"]
+    findings[0]["effect"] += 0.5
+    assert differences(first.out, campaigns[1:], [], findings)[-1].startswith("the findings differ")
     campaigns[0]["campaign_id"] = "G-0"
-    found = differences(first.out, campaigns, members[1:])
-    assert found[0] == "campaign G-0 was not found again"
-    assert found[1].startswith("the accounts differ")
+    assert differences(first.out, campaigns, members, findings)[0] == "campaign G-0 was not found again"
     told = cli("evidence", "recompute", package)
     assert told.status == 2
     assert "no inputs were preserved" in told.err

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from stillwatch.evidence.keys import SigningKey
+from stillwatch.evidence.merkle import Reader, folded
 
 
 class Crash(Exception):
@@ -67,3 +69,8 @@ def a_key(name: str = "a") -> SigningKey:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     return SigningKey(Ed25519PrivateKey.from_private_bytes(hashlib.sha256(name.encode()).digest()))
+
+
+def reader_of(leaves: Sequence[bytes]) -> Reader:
+    """A reader over leaf hashes in memory, for small trees."""
+    return lambda height, index: folded(leaves[index << height : (index + 1) << height])

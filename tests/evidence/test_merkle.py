@@ -17,10 +17,9 @@ from stillwatch.evidence.merkle import (
     inclusion,
     leaf_hash,
     node_hash,
-    reader_of,
     root,
 )
-from tests.evidence.making import entries
+from tests.evidence.making import entries, reader_of
 
 INPUTS = ("", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f")
 ROOTS = (

@@ -63,8 +63,8 @@ def a_page(case: CaseFile, profile: str = "court") -> dict[str, Any]:
 def test_the_pages_are_drawn(tmp_path: Path) -> None:
     """Rendered to PNG, each page has ink from edge to edge of its text and none outside the margins."""
     image = pytest.importorskip("PIL.Image", reason="pillow is not installed")
-    pytest.importorskip("typst", reason="typst is not installed")
-    pages = report.pages(a_page(a_case()), ppi=40)
+    typst = pytest.importorskip("typst", reason="typst is not installed")
+    pages = typst.compile(**report.typeset(a_page(a_case())), format="png", ppi=40)
     assert 4 <= len(pages) <= 20
     for number, data in enumerate(pages):
         path = tmp_path / f"{number}.png"

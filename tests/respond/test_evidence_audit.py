@@ -22,8 +22,9 @@ from stillwatch.respond import tables as t
 from stillwatch.settings import Settings
 from stillwatch.store.sql import reading
 from stillwatch.wiring import evidence_audit, evidence_log
-from stillwatch.wiring.evidence_audit import check_sealed, commitment, salt_of, seal_audit
+from stillwatch.wiring.evidence_audit import check_sealed, seal_audit
 from stillwatch.wiring.evidence_keys import new_key
+from stillwatch.wiring.evidence_salts import commitment, salt_of
 from stillwatch.wiring.storekeeping import check_store
 from tests.respond.conftest import Office
 from tests.respond.making import filed, planned, result
@@ -68,18 +69,19 @@ def test_what_was_done_becomes_leaves_that_give_nothing_away(office: Office, set
     """A leaf for each act and one for the head; no account, name or word is in the log, and one line can be shown."""
     closed(office)
     assert sealed(office, settings) > 0
-    assert kinds(settings) == ["run", "approval", "verdict"]
+    assert kinds(settings) == ["run", "approval", "verdict", "audit"]
     assert sealed(office, settings) == 0
     with office.work() as work:
         cases.note(work, 1, "later")
     assert sealed(office, settings) == 1
-    assert kinds(settings) == ["run", "approval", "verdict", "audit"]
+    assert kinds(settings) == ["run", "approval", "verdict", "audit", "audit"]
     log = b"".join(p.read_bytes() for p in Path(settings.evidence.log).rglob("*") if p.is_file())
     assert not [word for word in (b"acct", b"C-1", b"quin", b"secret", b"K-1") if word in log]
     secret = bytes.fromhex((Path(settings.evidence.keys) / "audit.salt").read_text())
     with reading(office.desk.engine) as conn:
         last, digest = audit.head(conn)
-    assert leaves(settings)[-1]["digest"] == f"sha256:{commitment(digest, salt_of(secret, last))}"
+    salt = salt_of(secret, f"audit line {last}")
+    assert leaves(settings)[-1]["digest"] == f"sha256:{commitment(digest, salt)}"
     assert (Path(settings.evidence.keys) / "audit.salt").stat().st_mode & 0o077 == 0
 
 
@@ -158,6 +160,7 @@ def test_check_agrees_with_the_log(office: Office, settings: Settings) -> None:
     assert later["sealed"]["head"] == found["head"] != later["head"]
 
 
+@pytest.mark.parametrize("noted", [True, False])
 @pytest.mark.parametrize("how", ["forged", "cut", "another"])
 def test_a_record_that_was_forged_as_a_whole_is_found(
     office: Office,
@@ -165,8 +168,10 @@ def test_a_record_that_was_forged_as_a_whole_is_found(
     make_office: Callable[[str], Office],
     kind: str,
     how: str,
+    noted: bool,
 ) -> None:
-    """The chain holds, and the log says otherwise; nothing more is sealed from it."""
+    """The chain holds, and the log says otherwise, also where the note of what was sealed went with it; nothing more
+    is sealed from it."""
     closed(office)
     sealed(office, settings)
     if how == "another":
@@ -187,10 +192,34 @@ def test_a_record_that_was_forged_as_a_whole_is_found(
                 conn.execute(t.audit.insert().values(**row))
             conn.execute(t.audit_head.update().values(seq=len(rows), digest=previous))
     assert check_store(office.desk)["audit_lines"] > 0
-    with pytest.raises(VerificationError, match="of the audit record are in the log"):
+    if not noted:
+        (Path(settings.evidence.log) / "audit.json").unlink()
+    told = "of the audit record are in the log" if noted else "is gone"
+    with pytest.raises(VerificationError, match=told):
         check_store(office.desk, settings=settings)
-    with pytest.raises(VerificationError, match="of the audit record are in the log"):
+    told = "of the audit record are in the log" if noted else "heads in the log are not those of lines"
+    before = leaves(settings)
+    with pytest.raises(VerificationError, match=told):
         sealed(office, settings)
+    assert leaves(settings) == before
+
+
+def test_a_lost_note_is_told_and_found_again(office: Office, settings: Settings) -> None:
+    """A check says so; sealing looks for every head in the log and goes on; without the secret it does not."""
+    closed(office)
+    sealed(office, settings)
+    before = leaves(settings)
+    (Path(settings.evidence.log) / "audit.json").unlink()
+    with pytest.raises(VerificationError, match=r"audit\.json in its folder is gone"):
+        check_sealed(office.desk, settings)
+    salt = Path(settings.evidence.keys) / "audit.salt"
+    salt.rename(salt.with_name("away"))
+    with pytest.raises(ConfigError, match="is not beside the keys"):
+        sealed(office, settings)
+    salt.with_name("away").rename(salt)
+    sealed(office, settings)
+    assert leaves(settings) == before
+    assert check_sealed(office.desk, settings) is not None
 
 
 def test_a_leaf_that_is_not_in_the_log_is_missed(office: Office, settings: Settings) -> None:
@@ -217,7 +246,7 @@ def test_a_log_that_cannot_be_written_loses_nothing(office: Office, settings: Se
     with pytest.raises(UpstreamError, match="witnesses must sign"):
         sealed(office, wanting)
     assert sealed(office, settings) > 0
-    assert kinds(settings) == ["run", "approval", "verdict"]
+    assert kinds(settings) == ["run", "approval", "verdict", "audit"]
     salt = Path(settings.evidence.keys) / "audit.salt"
     kept = salt.read_text()
     for text, said in ((None, "is not beside the keys"), ("zz", "cannot be read"), ("00", "is damaged")):

@@ -186,7 +186,7 @@ def test_a_newer_version_keeps_its_ids_and_first_times() -> None:
     before = {o["id"]: o for o in first}
     kept = [o for o in second if o["id"] in before]
     assert len(kept) == len(first)
-    assert all(o["created"] == before[o["id"]]["created"] for o in kept if o["id"] != SENDER.identity)
+    assert all(o["created"] == before[o["id"]]["created"] for o in kept)
     assert all(
         o["modified"] > before[o["id"]]["modified"]
         for o in kept
@@ -267,3 +267,20 @@ def test_times_are_days() -> None:
     """First and last sight leave to the day."""
     seen = of_type(objects(), "campaign")[0]
     assert datetime.fromisoformat(seen["first_seen"]) == datetime(2026, 10, 1, tzinfo=UTC)
+
+
+def test_the_sender_is_the_same_object_on_another_day() -> None:
+    """Known by its id from what was shared before, whatever it is called now; another sender is a new one."""
+    first = next(o for o in objects() if o["id"] == SENDER.identity)
+    later = NOW + timedelta(days=2)
+
+    def again(**changed: str) -> dict:
+        sender = replace(SENDER, **changed)
+        made = build(to_share(sender=sender), now=later, ids=ids(later, objects(), 900))
+        return next(o for o in made if o["id"] == sender.identity)
+
+    for renamed in (again(), again(name="Member 8")):
+        assert (renamed["id"], renamed["created"]) == (first["id"], first["created"])
+        assert renamed["modified"] > first["modified"]
+    other = again(identity="identity--3b1f0c62-6a0e-4c0b-9d55-0d5a2f6f7a02")
+    assert other["created"] > first["created"]

@@ -174,6 +174,7 @@ def test_opening_for_one_reader(build: Build, settings: Settings, tmp_path: Path
     assert found["opened"] == {"data/exhibits/members.json#/0/account_id": account}
     assert out.read_text().count("salt") == 1
     assert check_log(settings, None)["leaves"] == 4
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
     with pytest.raises(ConfigError, match="not replaced"):
         open_evidence(openings, fields=["data"], audience="x", out=out, settings=settings)
     with pytest.raises(ConfigError, match="for somebody"):
@@ -182,6 +183,18 @@ def test_opening_for_one_reader(build: Build, settings: Settings, tmp_path: Path
         open_evidence(
             tmp_path / "s.toml", fields=["data"], audience="x", out=tmp_path / "n", settings=settings
         )
+
+
+def test_nothing_is_opened_before_the_log_knows(build: Build, settings: Settings, tmp_path: Path) -> None:
+    """A log that cannot be written leaves no values behind."""
+    from stillwatch.wiring import evidence_log
+
+    build("lab")
+    with evidence_log.opened(settings), pytest.raises(ConfigError, match="another process"):
+        open_evidence(
+            tmp_path / "p.openings.json", fields=["data"], audience="x", out=tmp_path / "o", settings=settings
+        )
+    assert not (tmp_path / "o").exists()
 
 
 def test_timestamps_are_asked_for_and_checked(build: Build, tmp_path: Path) -> None:
@@ -242,6 +255,147 @@ def test_a_crash_between_log_and_package(
     sign_evidence(tmp_path / "p", settings=settings, signer=None, env={})
     assert check_log(settings, None)["leaves"] == 3
     verify_evidence(tmp_path / "p", keys=publics(tmp_path))
+
+
+def test_what_a_crash_left_of_a_file_is_no_part_of_the_package(
+    build: Build, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine goes away while the second signature or the list of the seal is written: signing again mends it."""
+    for name, which in (("signature", "statement.dsse.json"), ("list", "tagmanifest-sha256.txt")):
+        folder = tmp_path / name
+        build("court", out=name)
+        whole = Path.replace
+
+        def gone(path: Path, to: Path, which: str = which, whole: Any = whole) -> Path:
+            if Path(to).name == which:
+                raise KeyboardInterrupt
+            return Path(whole(path, to))
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "replace", gone)
+            with pytest.raises(KeyboardInterrupt):
+                sign_evidence(folder, settings=settings, signer=None, env={})
+        assert [p.name for p in folder.rglob(".*.part")] == [f".{which}.part"]
+        sign_evidence(folder, settings=settings, signer=None, env={})
+        assert not list(folder.rglob(".*"))
+        verify_evidence(folder, keys=publics(tmp_path))
+
+
+def leaves_of(settings: Settings) -> list[dict[str, Any]]:
+    """Every entry of the log."""
+    from stillwatch.wiring import evidence_log
+
+    with evidence_log.opened(settings) as log:
+        return [json.loads(entry) for entry in log.entries()]
+
+
+def test_a_package_of_two_people_has_the_leaf_of_its_run(
+    build: Build, settings: Settings, run_folder: Path, tmp_path: Path
+) -> None:
+    """The same leaf as a package of one person, so that it enters once; it names the files of the run."""
+    from stillwatch.evidence.canonical import canonical, sha256
+    from stillwatch.wiring.evidence_case import files_of_run
+
+    build("court")
+    assert [row["kind"] for row in leaves_of(settings)] == ["key"]
+    sign_evidence(tmp_path / "p", settings=settings, signer=None, env={})
+    build("public", out="q")
+    rows = leaves_of(settings)
+    assert [row["kind"] for row in rows] == ["key", "run", "package", "package"]
+    assert rows[1]["digest"] == f"sha256:{sha256(canonical(files_of_run(run_folder)))}"
+
+
+def test_a_run_is_one_leaf_whoever_logs_it(
+    build: Build, settings: Settings, run_folder: Path, tmp_path: Path
+) -> None:
+    """After a scan, by hand, in a package; its finding on a group is a commitment that its keeper can open."""
+    from stillwatch.evidence.canonical import canonical, sha256
+    from stillwatch.wiring.evidence_run import log_run, must_log
+    from stillwatch.wiring.evidence_salts import commitment, salt_of
+
+    must_log(settings, run_folder)
+    assert log_run(run_folder, settings) == {"index": 2, "findings": 1}
+    assert log_run(run_folder, settings) == {"index": 2, "findings": 1}
+    assert [row["index"] for row in log_files(settings, "run", [run_folder])] == [2]
+    build()
+    rows = leaves_of(settings)
+    assert [row["kind"] for row in rows] == ["key", "finding", "run", "package"]
+    lines = [json.loads(line) for line in (run_folder / "findings.jsonl").read_text().splitlines()]
+    (line,) = [row for row in lines if row["subject"] == "C-1"]
+    digest = sha256(canonical(line))
+    secret = bytes.fromhex((tmp_path / "keys/leaf.salt").read_text())
+    assert rows[1]["digest"] == f"sha256:{commitment(digest, salt_of(secret, f'finding {digest}'))}"
+    assert rows[1]["digest"] != f"sha256:{digest}"
+    with pytest.raises(SourceError, match="not the output folder of a scan"):
+        log_files(settings, "run", [tmp_path / "keys"])
+    with pytest.raises(ConfigError, match="cannot be logged"):
+        must_log(settings, None)
+    with pytest.raises(ConfigError, match="no log is kept"):
+        must_log(settings_of(tmp_path / "keys"), run_folder)
+
+
+def test_a_witness_that_says_more_than_it_is_asked(build: Build, tmp_path: Path) -> None:
+    """Of its answer one line goes into the checkpoint, and a size that makes no sense is no answer."""
+    from stillwatch.evidence.note import Kind, Verifier
+
+    witness = Witness()
+    vkey = Verifier("w.example", witness.key.public, Kind.COSIGNATURE).vkey
+
+    def more(path: str, body: bytes) -> tuple[int, bytes]:
+        status, answer = witness(path, body)
+        return status, "\u2014 other.example AAAAAAAA\nnonsense\n".encode() + answer + b"more\n"
+
+    with authority.served(more) as url:
+        seen = settings_of(tmp_path, f'witnesses = ["{url} {vkey}"]\nwitnesses_needed = 1\n')
+        build(settings=seen)
+    proof = (tmp_path / "p/seal/log.json").read_text()
+    assert "w.example" in proof and "nonsense" not in proof and "other.example" not in proof
+    verify_evidence(tmp_path / "p", keys=publics(tmp_path))
+    with authority.served(lambda *_: (409, b"9" * 5000)) as url:
+        seen = settings_of(tmp_path, f'witnesses = ["{url} {vkey}"]\nwitnesses_needed = 1\n')
+        with pytest.raises(UpstreamError, match="answered 409"):
+            build(settings=seen, out="q")
+
+
+def test_a_package_is_sealed_into_the_log_that_it_names(
+    build: Build, settings: Settings, tmp_path: Path
+) -> None:
+    """Not into another one, and not under another key."""
+    build("court")
+    other = settings_of(tmp_path).model_copy(
+        update={
+            "evidence": settings.evidence.model_copy(
+                update={"origin": "other.example", "log": f"{tmp_path}/2"}
+            )
+        }
+    )
+    with pytest.raises(ConfigError, match=r"names the log log\.example/evidence"):
+        sign_evidence(tmp_path / "p", settings=other, signer=None, env={})
+    key = next(row["key_id"] for row in list_keys(settings) if row["role"] == "log")
+    new_key(settings, "Desk", "log", replaces=key)
+    with pytest.raises(ConfigError, match="under another key"):
+        sign_evidence(tmp_path / "p", settings=settings, signer=None, env={})
+
+
+def test_a_checkpoint_of_a_key_that_was_replaced_still_counts(
+    settings: Settings, run_folder: Path, tmp_path: Path
+) -> None:
+    """And a check needs no private half: whoever keeps the log may seal it away."""
+    log_files(settings, "run", [run_folder])
+    kept = tmp_path / "kept.txt"
+    kept.write_bytes((tmp_path / "log/checkpoint").read_bytes())
+    key = next(row["key_id"] for row in list_keys(settings) if row["role"] == "log")
+    made = new_key(settings, "Desk", "log", replaces=key)
+    for path in (tmp_path / "keys").glob("*.pem"):
+        path.unlink()
+    found = check_log(settings, kept)
+    assert (found["grew_from"], found["leaves"]) == (2, 4)
+    from stillwatch.evidence.note import Verifier
+
+    public = next(row for row in list_keys(settings) if row["key_id"] == made["key_id"])["public"]
+    from stillwatch.evidence.keys import public_of
+
+    assert found["vkey"] == Verifier("log.example/evidence", public_of(public)).vkey
 
 
 def test_other_files_are_sealed_as_they_are(build: Build, tmp_path: Path) -> None:
@@ -397,6 +551,35 @@ def test_other_slips(build: Build, tmp_path: Path) -> None:
         recompute_evidence(tmp_path / "p", key_file=None, progress=Quiet())
     with pytest.raises(ConfigError, match="no trusted key"):
         verify_evidence(tmp_path / "p")
+
+
+@pytest.mark.parametrize(
+    ("profile", "change", "reason"),
+    [
+        (
+            "court",
+            lambda folder: (folder / "data/exhibits/campaigns.json").write_text("[]"),
+            "nothing to compare",
+        ),
+        ("public", lambda _: None, "members are left out"),
+        ("lab", lambda _: None, "values are withheld"),
+        ("cloud", lambda _: None, "values are withheld"),
+    ],
+)
+def test_what_cannot_be_compared_is_not_called_reproduced(
+    build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, profile: str, change: Callable[[Path], Any],
+    reason: str,
+) -> None:  # fmt: skip
+    """No group, accounts that are left out, values under commitments: each is said before anything runs."""
+    from stillwatch.evidence.standalone import verify_package as check
+    from stillwatch.wiring import evidence_check
+
+    build(profile)
+    change(tmp_path / "p")
+    monkeypatch.setattr(evidence_check, "kept_inputs", lambda _: None)
+    monkeypatch.setattr(check, "bag", lambda *_: 0)
+    with pytest.raises(VerificationError, match=reason):
+        recompute_evidence(tmp_path / "p", key_file=None, progress=Quiet())
 
 
 @pytest.mark.parametrize(

@@ -405,7 +405,7 @@ def test_replicas_follow_what_is_published_to_the_store(tmp_path: Path) -> None:
         publish_risk(write_run(tmp_path / "run"), to_store=True, settings=settings)
         for gate in gates:
             assert eventually(partial(held, gate))
-        assert switch_rule("act", to_store=True, off=True, settings=settings) == {"off": ["act"]}
+        assert switch_rule("act", to_store=True, off=True, settings=settings)["off"] == ["act"]
         for gate in gates:
             assert eventually(partial(let_go, gate))
         first, second = (gate.decide(a_request(model="t"), NOW) for gate in gates)

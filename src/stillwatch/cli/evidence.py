@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ _FILE = click.Path(exists=True, dir_okay=False)
 _PROFILES = ("court", "government", "cloud", "lab", "public")
 _KINDS = (
     "run", "finding", "decision", "action", "unlock", "share", "withdrawal", "key", "package", "opening", "verdict",
-    "approval", "appeal", "grant", "policy", "audit", "plan",
+    "approval", "appeal", "grant", "policy",
 )  # fmt: skip
 
 
@@ -232,7 +233,8 @@ def verify(
 @option("--quiet", "-q", section="General", is_flag=True, help="No progress and no summary; errors only.")
 @debug_option()
 def recompute(folder: str, key_file: str | None, as_json: bool, quiet: bool) -> None:
-    """Run the detection again from the inputs that a package keeps, and compare every figure and account.
+    """Run the detection again from the inputs that a package keeps, and compare every figure of the groups, their
+    accounts and the findings on them.
 
     Settings come from the package. Verify it first: what was changed is not run.
     """
@@ -244,7 +246,8 @@ def recompute(folder: str, key_file: str | None, as_json: bool, quiet: bool) -> 
         print_json(found)
     elif not quiet:
         show(
-            f"reproduced: {found['campaigns']} groups and {found['accounts']:,} accounts, every figure equal"
+            f"reproduced: {found['campaigns']} groups, {found['accounts']:,} accounts and {found['findings']:,} "
+            "findings, every figure equal"
         )
 
 
@@ -297,11 +300,15 @@ def open_values(
         ("stillwatch evidence key new 'A. Rossi' --role acquirer", "who makes packages"),
         ("stillwatch evidence key new 'B. Okafor' --role reviewer", "who signs what another made"),
         ("stillwatch evidence key new 'Evidence desk' --role log", "begins the log"),
+        (
+            "stillwatch evidence key new 'Archive' --role witness",
+            "on the machine of a witness of others' logs",
+        ),
         ("stillwatch evidence key new 'A. Rossi' --role acquirer --replaces 3f9a", "rotation"),
     ),
 )
 @click.argument("person", metavar="NAME")
-@option("--role", required=True, section="Key", type=click.Choice(("acquirer", "reviewer", "log")),
+@option("--role", required=True, section="Key", type=click.Choice(("acquirer", "reviewer", "log", "witness")),
         help="What it may do.")  # fmt: skip
 @option(
     "--replaces",
@@ -416,7 +423,7 @@ def key_revoke(key_id: str, compromised: bool, as_json: bool, settings_path: str
 @debug_option()
 def log_add(kind: str, paths: tuple[str, ...], as_json: bool, settings_path: str | None) -> None:
     """Append a leaf for each file or folder, by digest. KIND says what it is: run, finding, decision, action, unlock,
-    share, withdrawal, key, package, opening, verdict, approval, appeal, grant, policy, audit, plan."""
+    share, withdrawal, key, package, opening, verdict, approval, appeal, grant, policy."""
     from stillwatch import wiring
 
     rows = wiring.log_files(read_settings(settings_path), kind, tuple(map(Path, paths)))
@@ -456,6 +463,55 @@ def log_check(against: str | None, as_json: bool, settings_path: str | None) -> 
     show(f"key of the log: {found['vkey']}")
 
 
+@click.command(
+    cls=VerbCommand,
+    short_help="Witness the logs of others.",
+    examples=(
+        (
+            "stillwatch evidence witness --name witness.example/w1 --log 'log.example/evidence+7d1f...' \\\n"
+            "    --folder witness/ --listen 127.0.0.1:8021",
+            "behind a proxy that ends HTTPS",
+        ),
+    ),
+)
+@option("--name", required=True, section="Witness", metavar="NAME",
+        help="Under which logs and readers know it: a domain of yours and a path.")  # fmt: skip
+@option("--log", "logs", multiple=True, required=True, section="Witness", metavar="KEY",
+        help="Key of a log, as one line (`evidence log check` prints it); repeatable.")  # fmt: skip
+@option("--folder", required=True, section="Witness", metavar="FOLDER", type=click.Path(file_okay=False),
+        help="What it has signed; without it a witness would sign again what it refused. Keep a copy.")  # fmt: skip
+@option(
+    "--signer", section="Witness", metavar="NAME", help="Whose key signs, when several witness keys are here."
+)
+@option("--listen", "-l", section="Witness", metavar="HOST:PORT", default="127.0.0.1:8021", show_default=True,
+        help="Address to listen on; port 0 takes any free one.")  # fmt: skip
+@general_options
+def witness(
+    name: str, logs: tuple[str, ...], folder: str, signer: str | None, listen: str, settings_path: str | None,
+    quiet: bool,
+) -> None:  # fmt: skip
+    """Sign checkpoints of others' logs, once each is seen to have only grown, until SIGTERM or Ctrl-C.
+
+    Speaks C2SP tlog-witness (POST /add-checkpoint). A log that was cut, rewritten or split is not signed, whatever its
+    keeper holds. Run it where that keeper cannot reach: it is worth as much as it is independent.
+    """
+    from stillwatch import wiring
+
+    def ready(address: str, vkey: str, sizes: Mapping[str, int]) -> None:
+        if quiet:
+            return
+        known = ", ".join(f"{safe(origin)} at {size:,} leaves" for origin, size in sorted(sizes.items()))
+        click.echo(f"listening on {safe(address)}; signed before: {known or 'nothing'}", err=True)
+        click.echo(
+            f"for the settings of a log's keeper: witnesses = ['{safe(address)} {safe(vkey)}']", err=True
+        )
+
+    wiring.witness_logs(
+        Path(folder), name=name, logs=logs, listen=listen, settings=read_settings(settings_path), signer=signer,
+        ready=ready, failed=lambda where: click.echo(f"a request failed: {safe(where)}", err=True),
+    )  # fmt: skip
+
+
 @click.group(
     "key", cls=SectionGroup, short_help="Make, list and revoke signing keys.",
     sections=(("Commands", (key_new, key_add, key_list, key_revoke)),),
@@ -474,7 +530,7 @@ def log() -> None:
 @click.group(
     cls=SectionGroup,
     short_help="Seal what was seen, so that a stranger can check it.",
-    sections=(("Commands", (build, sign, verify, recompute, open_values, key, log)),),
+    sections=(("Commands", (build, sign, verify, recompute, open_values, key, log, witness)),),
     examples=(
         ("stillwatch evidence key new 'A. Rossi' --role acquirer", "once: a key that signs"),
         ("stillwatch evidence build report --profile public --out package", "what anybody may see"),

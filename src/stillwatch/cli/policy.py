@@ -42,6 +42,14 @@ def _target(command: Any) -> Any:
     )
 
 
+def _not_logged(found: dict[str, Any]) -> None:
+    """What gates were given is in force; that the log does not know of it is said."""
+    if found["not_logged"]:
+        click.echo(
+            f"warning: it is in force, and not in the log of evidence: {safe(found['not_logged'])}", err=True
+        )
+
+
 @click.group(cls=SectionGroup, short_help="Check, try out and publish the policy of live decisions.")
 def policy() -> None:
     """Check, explain, try out and publish the policy by which a gateway decides on live requests.
@@ -244,6 +252,7 @@ def publish(
     )
     if found["refused"]:
         click.echo(f"note: {found['refused']:,} rows of the other tables could not be used", err=True)
+    _not_logged(found)
 
 
 @policy.command(
@@ -277,3 +286,4 @@ def kill(
         print_json(found)
     else:
         show(f"switched off: {', '.join(found['off']) or 'none'}")
+        _not_logged(found)

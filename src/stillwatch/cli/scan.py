@@ -12,6 +12,7 @@ import click
 from stillwatch.cli import offers
 from stillwatch.cli.commands import MOMENT, VerbCommand, general_options, json_option, option, reading_options
 from stillwatch.cli.edge import mapping_path, read_settings, standard_input, utc, with_memory_limit
+from stillwatch.cli.logged import log_the_run
 from stillwatch.cli.terminal import console, print_json, progress
 from stillwatch.errors import ConfigError
 
@@ -116,6 +117,13 @@ class ScanCommand(VerbCommand):
     help="Folder for the report and tables; written whole or not at all.",
 )
 @option("--overwrite", section="Writing", is_flag=True, help="Replace an earlier run in that folder.")
+@option(
+    "--log/--no-log",
+    "log",
+    section="Writing",
+    default=None,
+    help="The run must enter the log of evidence, or must not. Else it does when a log is kept; a failure is told.",
+)
 @json_option("Print summary.json to standard output; everything else goes to standard error.")
 @option(
     "--engine",
@@ -167,6 +175,7 @@ def scan(
     baseline: str | None,
     out: str | None,
     overwrite: bool,
+    log: bool | None,
     as_json: bool,
     engine: str | None,
     master: str | None,
@@ -191,6 +200,8 @@ def scan(
     )
     if master is not None and settings.run.engine != "spark":
         raise ConfigError("--master is Spark's", hint="add --engine spark")
+    if log:
+        wiring.must_log(settings, Path(out) if out else None)
     costs: dict[str, Any] = {}
     with progress(quiet=quiet) as told:
         result = wiring.scan(
@@ -220,6 +231,8 @@ def scan(
         from stillwatch.cli.summary import print_summary
 
         print_summary(result, Path(out) if out else None, status)
+    if out and log is not False:
+        log_the_run(Path(out), settings, must=bool(log), quiet=quiet)
     if explain_plan:
         from stillwatch.cli.profile import plan_table
 

@@ -19,6 +19,7 @@ import click
 from stillwatch.cli import interrupts, offers
 from stillwatch.cli.commands import VerbCommand, general_options, json_option, option, reading_options
 from stillwatch.cli.edge import mapping_path, read_settings
+from stillwatch.cli.logged import log_the_run
 from stillwatch.cli.terminal import Progress, console, is_tty, print_json, safe
 from stillwatch.cli.terminal import progress as bars_or_lines
 
@@ -179,6 +180,8 @@ def watch(
             print_json(visit_row(visit))
         elif not quiet:
             click.echo(safe(told_visit(visit)))
+        if visit.looked is not None:
+            log_the_run(Path(out), settings, must=False, quiet=quiet or as_json)
 
     rounds = Rounds(quiet=quiet, phases=once or is_tty(sys.stderr))
     ended = False

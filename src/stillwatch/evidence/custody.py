@@ -1,4 +1,7 @@
-"""The chain of custody: who did what to which item, each event holding the digest of the one before it."""
+"""The chain of custody: who did what to which item, each event holding the digest of the one before it.
+
+It begins where a package is built. Who had the logs before is not in it: that is for the acquirer to say.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ class Event:
     at: datetime
     person: str
     action: str
-    """``acquired``, ``computed``, ``redacted``, ``sealed``, ``handed over``, ``opened``."""
+    """``acquired``, ``redacted``, ``sealed``, ``handed over``, ``opened``."""
     item: str
     sha256: str | None
     note: str = ""

@@ -8,7 +8,7 @@ things is empty, with the reason.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -61,7 +61,7 @@ def exhibits(case: CaseFile) -> dict[str, tuple[Any, str]]:
         ),
         "members": ([member_row(m) for m in case.members], "their accounts, with the reason for each"),
         "findings": (
-            [_finding(f, ids) for f in case.findings],
+            [finding_row(f, ids) for f in case.findings],
             "what was seen, how unusual, against which baseline",
         ),
         "run": (
@@ -193,7 +193,7 @@ def member_row(member: Member) -> dict[str, Any]:
     return row
 
 
-def _finding(finding: Finding, ids: set[str]) -> dict[str, Any]:
+def finding_row(finding: Finding, ids: Collection[str]) -> dict[str, Any]:
     """A finding whose account and shared values stand in fields that a profile can withhold."""
     row = asdict(finding)
     row["reasons"] = [reason for reason in finding.reasons if not _VALUE.search(reason)]

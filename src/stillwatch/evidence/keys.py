@@ -36,6 +36,9 @@ class Role(StrEnum):
     ACQUIRER = "acquirer"
     REVIEWER = "reviewer"
     LOG = "log"
+    """Signs the checkpoints of the log that is kept here."""
+    WITNESS = "witness"
+    """Signs checkpoints of others' logs."""
 
 
 class Revocation(StrEnum):

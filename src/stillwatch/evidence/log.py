@@ -3,7 +3,7 @@
 What was appended is durable when `Log.append` returns. Entries wait in a journal until 256 of them fill a bundle; the
 bundle and the tiles over it are functions of the entries, so that after a crash at any point they are made again and
 nothing else is: entries that were acknowledged are there, in their order, and a torn one that was not is gone. A
-caller that does not know whether its entry arrived asks with `Log.append_once`.
+caller that does not know whether its entry arrived looks for it among `Log.entries` from where the log ended before.
 
 Limits: whoever keeps the log and its key can write another log. That is seen by everyone who holds an earlier
 checkpoint (every package does) and by witnesses; it is not seen by looking at the folder alone.
@@ -91,16 +91,6 @@ class Log:
                 self._seal()
         self._broken = False
         return first
-
-    def append_once(self, entry: bytes, *, since: int) -> int:
-        """Append an entry unless it is among the leaves from ``since`` on; returns where it is.
-
-        A caller keeps the size of the log before it first tried, and asks again after a crash.
-        """
-        for index, found in enumerate(self.entries(since), since):
-            if found == entry:
-                return index
-        return self.append([entry])
 
     def entry(self, index: int) -> bytes:
         """The entry of a leaf."""

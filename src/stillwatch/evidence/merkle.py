@@ -41,15 +41,6 @@ def folded(hashes: Sequence[bytes]) -> bytes:
     return row[0]
 
 
-def reader_of(leaves: Sequence[bytes]) -> Reader:
-    """A reader over leaf hashes in memory, for small trees.
-
-    >>> root(reader_of([leaf_hash(b"")]), 1) == leaf_hash(b"")
-    True
-    """
-    return lambda height, index: folded(leaves[index << height : (index + 1) << height])
-
-
 def root(read: Reader, size: int) -> bytes:
     """Root of the tree of the first ``size`` leaves."""
     return _range(read, 0, size) if size else EMPTY

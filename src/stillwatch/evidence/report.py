@@ -47,14 +47,23 @@ def pdf(page: Mapping[str, Any]) -> bytes:
     Raises:
         ConfigError: the typesetter is not installed.
     """
-    made = _typeset(page, None)
-    return made if isinstance(made, bytes) else made[0]
+    try:
+        import typst
+    except ImportError as error:
+        raise ConfigError(
+            "the report needs the package typst", hint="pip install 'stillwatch[evidence]'"
+        ) from error
+    made = datetime.fromisoformat(page["created_at"]).replace(microsecond=0)
+    written = typst.compile(**typeset(page), format="pdf", pdf_standards="a-2b", timestamp=made)
+    return written if isinstance(written, bytes) else written[0]
 
 
-def pages(page: Mapping[str, Any], ppi: float = 72) -> list[bytes]:
-    """The report's pages as PNG, to be looked at."""
-    made = _typeset(page, ppi)
-    return made if isinstance(made, list) else [made]
+def typeset(page: Mapping[str, Any]) -> dict[str, Any]:
+    """What the typesetter is given, whatever it makes of it."""
+    return {
+        "input": (_TEMPLATES / "report.typ").read_bytes(), "sys_inputs": {"model": json.dumps(model(page))},
+        "ignore_system_fonts": True,
+    }  # fmt: skip
 
 
 def html(page: Mapping[str, Any]) -> str:
@@ -114,23 +123,6 @@ def said(value: Any) -> str:
     if isinstance(value, Mapping):
         return f"withheld {value.get('withheld', '')}"
     return "not on record" if value is None else str(value)
-
-
-def _typeset(page: Mapping[str, Any], ppi: float | None) -> Any:
-    try:
-        import typst
-    except ImportError as error:
-        raise ConfigError(
-            "the report needs the package typst", hint="pip install 'stillwatch[evidence]'"
-        ) from error
-    source = (_TEMPLATES / "report.typ").read_bytes()
-    given = {"model": json.dumps(model(page))}
-    made = datetime.fromisoformat(page["created_at"]).replace(microsecond=0)
-    if ppi is not None:
-        return typst.compile(source, format="png", ppi=ppi, sys_inputs=given, ignore_system_fonts=True)
-    return typst.compile(
-        source, format="pdf", sys_inputs=given, ignore_system_fonts=True, pdf_standards="a-2b", timestamp=made
-    )
 
 
 def _group(
@@ -320,4 +312,4 @@ def _time(value: Any) -> str:
     return datetime.fromisoformat(str(value)).strftime("%Y-%m-%d %H:%M UTC")
 
 
-__all__ = ["graph", "html", "model", "pages", "pdf", "timeline", "waterfall"]
+__all__ = ["graph", "html", "model", "pdf", "timeline", "typeset", "waterfall"]

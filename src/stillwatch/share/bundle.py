@@ -94,7 +94,8 @@ def _may(what: ToShare) -> None:
 class _Maker:
     def __init__(self, what: ToShare, now: datetime, ids: Ids) -> None:
         self.what, self.ids, self.now = what, ids, now
-        self.sender = {"id": what.facts.sender.identity, "created": buckets.day(now)}
+        made = ids.before(what.facts.sender.identity).get("created", buckets.day(now))
+        self.sender = {"id": what.facts.sender.identity, "created": made}
         self.title = ""
         self.days: dict[str, Any] = {
             "first_seen": buckets.day(what.campaign.first_seen), "last_seen": buckets.day(what.campaign.last_seen),
@@ -107,7 +108,7 @@ class _Maker:
             self.sender,
             name=what.facts.sender.name,
             identity_class="organization",
-            modified=self.sender["created"],
+            modified=buckets.day(self.now),
         )
         numbers = self.ids("campaign")
         self.title = f"LLM distillation {numbers['id'][-12:-6]}"

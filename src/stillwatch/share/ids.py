@@ -21,12 +21,18 @@ class Ids:
 
     def __init__(self, new: Callable[[], UUID], now: str, previous: Iterable[Mapping[str, Any]] = ()) -> None:
         self._new, self._now = new, now
-        self._known = {(role_of(o)): (o["id"], o["created"]) for o in previous if "created" in o}
+        before = [o for o in previous if "created" in o]
+        self._known = {(role_of(o)): (o["id"], o["created"]) for o in before}
+        self._by_id = {str(o["id"]): o for o in before}
 
     def __call__(self, kind: str, *role: str) -> dict[str, str]:
         """``id`` and ``created`` of the object that has this role among those of its type."""
         found = self._known.get((kind, *role)) or (f"{kind}--{self._new()}", self._now)
         return {"id": found[0], "created": found[1]}
+
+    def before(self, identity: str) -> Mapping[str, Any]:
+        """The object of this id as it was shared before; empty when it was not."""
+        return self._by_id.get(identity, {})
 
 
 def role_of(stix: Mapping[str, Any]) -> tuple[str, ...]:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from stillwatch.wiring.evidence_check import open_evidence, recompute_evidence, verify_evidence
     from stillwatch.wiring.evidence_keys import add_key, list_keys, new_key, revoke_key
     from stillwatch.wiring.evidence_log import check_log, log_files
+    from stillwatch.wiring.evidence_run import log_is_kept, log_run, must_log
+    from stillwatch.wiring.evidence_witness import witness_logs
     from stillwatch.wiring.features import ingest
     from stillwatch.wiring.lab import (
         generate,
@@ -73,6 +75,8 @@ _JOBS = {
     "evidence_check": ("open_evidence", "recompute_evidence", "verify_evidence"),
     "evidence_keys": ("add_key", "list_keys", "new_key", "revoke_key"),
     "evidence_log": ("check_log", "log_files"),
+    "evidence_run": ("log_is_kept", "log_run", "must_log"),
+    "evidence_witness": ("witness_logs",),
     "features": ("ingest",),
     "lab": (
         "generate", "lab_detect_time", "lab_fit", "lab_open", "lab_run", "lab_score", "lab_search", "list_scenarios",
@@ -135,7 +139,10 @@ __all__ = [
     "list_suites",
     "list_traits",
     "log_files",
+    "log_is_kept",
+    "log_run",
     "make_plan",
+    "must_log",
     "new_key",
     "open_evidence",
     "preview_share",
@@ -166,6 +173,7 @@ __all__ = [
     "verify_evidence",
     "watch",
     "watch_status",
+    "witness_logs",
 ]
 
 

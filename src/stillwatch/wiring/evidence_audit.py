@@ -4,11 +4,13 @@ The store knows nothing of the log. Each line of its audit record is written in 
 the record itself is the list of what has yet to enter the log, and sealing is reading on from where it stopped:
 
 1. Under the log's lock, write down up to which line leaves will be appended, and how long the log is.
-2. Append one leaf for each line that a stranger may one day have to be shown, and one for the last line, the head.
+2. Append one leaf for each line that a stranger may one day have to be shown, and one for the last line, the head:
+   the chain carries every line before it.
 3. Sign a checkpoint, and write down that these lines are sealed.
 
 After a crash anywhere between, the leaves are computed again (they follow from the lines), looked for behind the
-length that was written down, and only those that are missing are appended: each line enters once.
+length that was written down, and only those that are missing are appended: each line enters once. Where the note
+itself is lost, every head in the log must still follow from the record, or nothing more is sealed.
 
 A leaf holds a commitment to its line: an HMAC of the line's digest under a salt of its own, since an account id in a
 line could be guessed from a bare digest. The salts come from one secret beside the keys.
@@ -19,11 +21,8 @@ seen by whoever kept a checkpoint, as with any leaf.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -36,7 +35,8 @@ from stillwatch.records.evidence import LeafKind
 from stillwatch.settings import Settings
 from stillwatch.wiring import evidence_log
 from stillwatch.wiring.desk import Desk
-from stillwatch.wiring.evidence_keys import LIST, needs_extra
+from stillwatch.wiring.evidence_run import log_is_kept
+from stillwatch.wiring.evidence_salts import commitment, salt_of, secret_of
 
 if TYPE_CHECKING:
     from stillwatch.evidence.log import Log
@@ -52,9 +52,14 @@ KINDS = {
     "plan.end": LeafKind.ACTION, "step.done": LeafKind.ACTION, "step.failed": LeafKind.ACTION,
     "appeal.decide": LeafKind.APPEAL,
     "content.agree": LeafKind.UNLOCK, "content.end": LeafKind.UNLOCK, "content.read": LeafKind.UNLOCK,
+    "account.correct": LeafKind.WITHDRAWAL, "case.correct": LeafKind.WITHDRAWAL,
     "grant.add": LeafKind.GRANT, "grant.revoke": LeafKind.GRANT,
 }  # fmt: skip
-"""Lines that have a leaf of their own, by what they say was done. The others are sealed by the next head."""
+"""Lines that have a leaf of their own, by what they say was done. All are sealed by the next head."""
+_ANOTHER = (
+    "another store, an older copy, or a forged record: compare with a backup; a store that was really restored goes on "
+    "with a log of its own (evidence.log)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +88,21 @@ def seal_audit(desk: Desk, settings: Settings, env: Mapping[str, str] = os.envir
         StillwatchError: the log cannot be written now. Nothing is lost: the next call goes on from here.
         VerificationError: the record is not the one that the log has sealed before.
     """
-    if not _in_use(settings):
+    if not log_is_kept(settings):
         return 0
-    needs_extra()
     last, digest = _head(desk)
     state = _read(settings)
-    if state.at_rest and (state.lines, state.head) == (last, digest):
+    if state.lines and state.at_rest and (state.lines, state.head) == (last, digest):
         return 0
     key = evidence_log.log_key(settings, env)
     with evidence_log.opened(settings) as log:
         before = state = _read(settings)
-        _same_record(desk, state)
-        secret = _secret(settings, fresh=not state.upto)
+        heads = set() if state.upto else _heads(log)
+        secret = secret_of(settings, SALT, fresh=not state.upto and not heads)
+        if state.upto:
+            _same_record(desk, state)
+        else:
+            _all_follow(desk, heads, secret)
         while not state.at_rest or state.lines < last:
             if state.at_rest:
                 since = log.size if before.lines else 0  # a state that was lost is no reason to append twice
@@ -114,15 +122,20 @@ def check_sealed(desk: Desk, settings: Settings) -> dict[str, Any] | None:
     Raises:
         VerificationError: a line that was sealed is gone or is another one now, or its leaf is not in the log.
     """
-    if not _in_use(settings):
+    if not log_is_kept(settings):
         return None
-    needs_extra()
     with evidence_log.opened(settings) as log:
         state = _read(settings)
+        if not state.upto and _heads(log):
+            raise VerificationError(
+                f"the log has sealed lines of an audit record, and {STATE} in its folder is gone",
+                hint="take it from a backup; without one, the next command of case, plan, appeal or grant looks for "
+                "each sealed line in the log again",
+            )
         if not state.lines:
             return {"lines": 0, "head": None, "leaves": 0}
         _same_record(desk, state)
-        entries, _ = _leaves(desk, 1, state.lines, _secret(settings, fresh=False))
+        entries, _ = _leaves(desk, 1, state.lines, secret_of(settings, SALT, fresh=False))
         missing = set(entries)
         missing.difference_update(log.entries())
     if missing:
@@ -149,29 +162,42 @@ def _leaves(desk: Desk, first: int, last: int, secret: bytes) -> tuple[list[byte
     made, digest = [], ""
     with reading(desk.engine) as conn:
         for line in audit.lines(conn, first, last):
-            kind = KINDS.get(line.what)
-            if kind is None and line.seq == last:
-                kind = LeafKind.AUDIT
-            if kind is not None:
-                made.append(_leaf(kind, line, secret))
+            kinds = [
+                kind for kind in (KINDS.get(line.what), LeafKind.AUDIT if line.seq == last else None) if kind
+            ]
+            made += [_leaf(kind, line, secret) for kind in kinds]
             digest = line.digest
     return made, digest
+
+
+def _heads(log: Log) -> set[bytes]:
+    """The heads of audit records that are in the log; nothing else makes leaves of that kind."""
+    return {entry for entry in log.entries() if entry.endswith(b'"kind":"audit"}')}
+
+
+def _all_follow(desk: Desk, heads: set[bytes], secret: bytes) -> None:
+    """Raise unless each head in the log is that of a line of this record."""
+    from stillwatch.respond import audit
+    from stillwatch.store.sql import reading
+
+    if not heads:
+        return
+    missing = set(heads)
+    with reading(desk.engine) as conn:
+        for line in audit.lines(conn, 1, audit.head(conn)[0]):
+            missing.discard(_leaf(LeafKind.AUDIT, line, secret))
+    if missing:
+        raise VerificationError(
+            f"{len(missing):,} of {len(heads):,} heads in the log are not those of lines of the audit record",
+            hint=_ANOTHER,
+        )
 
 
 def _leaf(kind: LeafKind, line: AuditEntry, secret: bytes) -> bytes:
     from stillwatch.evidence.leaf import leaf
 
-    return leaf(kind, commitment(line.digest, salt_of(secret, line.seq)), datetime.fromisoformat(line.at))
-
-
-def salt_of(secret: bytes, seq: int) -> bytes:
-    """The salt of one line: it can be shown to somebody without showing any other."""
-    return hmac.digest(secret, f"audit line {seq}".encode(), hashlib.sha256)
-
-
-def commitment(digest: str, salt: bytes) -> str:
-    """What the log holds of a line, in hexadecimal."""
-    return hmac.digest(salt, digest.encode(), hashlib.sha256).hex()
+    salt = salt_of(secret, f"audit line {line.seq}")
+    return leaf(kind, commitment(line.digest, salt), datetime.fromisoformat(line.at))
 
 
 def _same_record(desk: Desk, state: Sealed) -> None:
@@ -186,8 +212,7 @@ def _same_record(desk: Desk, state: Sealed) -> None:
         what = "are gone" if length < state.upto else "end otherwise now"
         raise VerificationError(
             f"{state.upto:,} lines of the audit record are in the log, and they {what}",
-            hint="another store, an older copy, or a forged record: compare with a backup; a store that was really "
-            "restored goes on with a log of its own (evidence.log)",
+            hint=_ANOTHER,
         )
 
 
@@ -197,10 +222,6 @@ def _head(desk: Desk) -> tuple[int, str]:
 
     with reading(desk.engine) as conn:
         return audit.head(conn)
-
-
-def _in_use(settings: Settings) -> bool:
-    return (Path(settings.evidence.keys) / LIST).exists() and evidence_log.in_use(settings)
 
 
 def _read(settings: Settings) -> Sealed:
@@ -221,29 +242,4 @@ def _write(log: Log, state: Sealed) -> Sealed:
     return state
 
 
-def _secret(settings: Settings, *, fresh: bool) -> bytes:
-    """The secret of the salts; made, readable by its owner alone, before the first leaf rests on it."""
-    path = Path(settings.evidence.keys) / SALT
-    try:
-        found = bytes.fromhex(path.read_text("ascii").strip())
-    except FileNotFoundError:
-        if not fresh:
-            raise ConfigError(
-                f"{SALT} is not beside the keys", hint="take it from a backup: sealed lines cannot be told without it"
-            ) from None  # fmt: skip
-        found = secrets.token_bytes(32)
-        part = path.with_name(f".{SALT}.part")
-        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(found.hex().encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{SALT} cannot be read", hint="take it from a backup") from error
-    if len(found) != 32:
-        raise ConfigError(f"{SALT} is damaged", hint="take it from a backup")
-    return found
-
-
-__all__ = ["KINDS", "check_sealed", "commitment", "salt_of", "seal_audit"]
+__all__ = ["KINDS", "check_sealed", "seal_audit"]

@@ -19,6 +19,7 @@ from typing import Any
 
 from stillwatch import __version__
 from stillwatch.errors import ConfigError, StillwatchError, UpstreamError, VerificationError
+from stillwatch.evidence.bag import digest
 from stillwatch.records.evidence import CaseFile, Exhibit, LeafKind
 from stillwatch.report.swap import new_folder, put_in_place
 from stillwatch.settings import Settings
@@ -27,7 +28,7 @@ from stillwatch.wiring.evidence_case import HINTS, case_from_run, read_toml
 from stillwatch.wiring.evidence_http import post
 from stillwatch.wiring.evidence_inputs import preserve
 from stillwatch.wiring.evidence_keys import needs_extra, read_list, signing_key
-from stillwatch.wiring.progress import Progress, writable
+from stillwatch.wiring.progress import Progress, writable, write_private
 
 VERIFIER = Path(__file__).parent.parent / "evidence" / "standalone" / "verify_package.py"
 OPENINGS = ".openings.json"
@@ -97,13 +98,13 @@ def build_evidence(
             progress.step("sealing")
             _stamp(folder, settings)
         if openings:
-            _private(
+            write_private(
                 out.with_name(out.name + OPENINGS),
-                {"package_id": made.package_id, "openings": [asdict(o) for o in openings]},
+                _readable({"package_id": made.package_id, "openings": [asdict(o) for o in openings]}),
             )
         put_in_place(folder, out.resolve())
     if not two:
-        _finish(out, settings, file.run_files, env)
+        _finish(out, settings, env)
     return {
         "package": str(out), "package_id": made.package_id, "campaigns": [c.campaign_id for c in file.campaigns],
         "signed_by": row.person, "key_id": row.key_id, "withheld": len(openings),
@@ -128,6 +129,7 @@ def sign_evidence(
     from stillwatch.evidence.standalone import verify_package as check
 
     place = folder / check.ENVELOPE
+    _sweep(folder)
     try:
         outer = check.parsed(place.read_bytes(), "the envelope")
         body = check.unbase64(outer["payload"], "the payload")
@@ -166,7 +168,7 @@ def sign_evidence(
         _write(place, canonical(outer))
         people.add(row.person)
     _stamp(folder, settings)
-    _finish(folder, settings, {}, env)
+    _finish(folder, settings, env)
     return {"package_id": predicate["package_id"], "signed_by": sorted(people), "sealed": True}
 
 
@@ -203,7 +205,7 @@ class _Package:
             to = self.folder / name
             to.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, to)
-            self._exhibit(name, _file_digest(to), to.stat().st_size, "a file, sealed as it is", path.name)
+            self._exhibit(name, digest(to, "sha256"), to.stat().st_size, "a file, sealed as it is", path.name)
 
     def write(
         self, audience: Any, prices: Mapping[str, Any], keys: Sequence[Any], *, case_uco: bool
@@ -235,7 +237,7 @@ class _Package:
             if path.is_file():
                 name = path.relative_to(self.folder).as_posix()
                 self._exhibit(
-                    name, _file_digest(path), path.stat().st_size, "input of the run", "operator's logs"
+                    name, digest(path, "sha256"), path.stat().st_size, "input of the run", "operator's logs"
                 )
         for name, value in documents(self.case, prices, HINTS).items():
             if name not in audience.leaves_out:
@@ -342,11 +344,14 @@ def _stamp(folder: Path, settings: Settings) -> None:
             _write(path, _stamped(authorities[number], data))
 
 
-def _finish(folder: Path, settings: Settings, run_files: Mapping[str, str], env: Mapping[str, str]) -> None:
-    """The leaf and its proof, and the list of everything that is not payload.
+def _finish(folder: Path, settings: Settings, env: Mapping[str, str]) -> None:
+    """The leaf of the run and that of the package with its proof, and the list of everything that is not payload.
 
     The package is in its place by now: after a crash or a failure here it can be sealed again, and its leaf, if it
     came to the log, is found there and not appended twice.
+
+    Raises:
+        ConfigError: the log that is kept here is not the one that the package names.
     """
     from stillwatch.evidence.bag import manifest
     from stillwatch.evidence.canonical import canonical, sha256
@@ -355,13 +360,36 @@ def _finish(folder: Path, settings: Settings, run_files: Mapping[str, str], env:
 
     data, predicate = _sealed(folder)
     if predicate["log"]:
+        _same_log(predicate["log"], evidence_log.log_name(settings, env))
         now = datetime.now(UTC)
         leaves = [leaf(LeafKind.PACKAGE, sha256(data), now)]
+        run_files = check.load(folder, "data/method.json")["files_of_the_run"]
         if run_files:
             leaves.insert(0, leaf(LeafKind.RUN, sha256(canonical(run_files)), now))
         _write(folder / check.LOG, canonical(evidence_log.append(settings, leaves, env)))
     rest = sorted(p for p in folder.rglob("*") if p.is_file() and not p.is_relative_to(folder / "data"))
     _write(folder / check.TAGS, manifest(folder, [p for p in rest if p.name != check.TAGS], "sha256"))
+
+
+def _same_log(named: Mapping[str, Any], kept: Mapping[str, Any] | None) -> None:
+    """Raise unless the log that a package names is the one that is kept here, under the same key."""
+    if kept is None or (kept["origin"], kept["vkey"]) != (named["origin"], named["vkey"]):
+        raise ConfigError(
+            f"the package names the log {named['origin']} and its key, and "
+            + (
+                "no log is kept here"
+                if kept is None
+                else f"here {kept['origin']} is kept, or under another key"
+            ),
+            hint="seal it with the settings and keys it was built with, or build it again",
+        )
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a crash left of a file that was being written: it is no part of the package."""
+    for place in (folder, folder / "seal"):
+        for part in place.glob(".*.part"):
+            part.unlink()
 
 
 def _sealed(folder: Path) -> tuple[bytes, dict[str, Any]]:
@@ -394,12 +422,6 @@ def _readable(value: Any) -> bytes:
     return (json.dumps(plain(value), indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
-def _file_digest(path: Path) -> str:
-    from stillwatch.evidence.bag import digest
-
-    return digest(path, "sha256")
-
-
 def _one_line(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text)[:200]
 
@@ -411,11 +433,3 @@ def _write(path: Path, data: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
-
-
-def _private(path: Path, value: Any) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(_readable(value))
-        file.flush()
-        os.fsync(file.fileno())

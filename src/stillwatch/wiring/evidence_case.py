@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
@@ -10,12 +9,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from stillwatch.errors import ConfigError, StillwatchError
+from stillwatch.errors import ConfigError, SourceError, StillwatchError
+from stillwatch.evidence.bag import digest
 from stillwatch.ingest import read_accounts
 from stillwatch.records import Campaign, Finding, Kind
 from stillwatch.records.evidence import Acceptance, CaseFile, Circumvention, Evasion, Notice, Work
 from stillwatch.report import load_result
 from stillwatch.report.files import NAMES
+from stillwatch.wiring.evidence_inputs import about
 
 HINTS = {
     Evasion.FALSE_IDENTITY: "a record that an identity given at sign-up is not the customer's; a person enters it",
@@ -53,18 +54,39 @@ def case_from_run(
     members = tuple(m for m in result.members if m.campaign_id in ids)
     belong = {m.account_id for m in members}
     told = _told(case)
-    findings = tuple(f for f in result.findings if f.subject in ids or f.subject in belong)
+    findings = about(result.findings, ids, members)
     return CaseFile(
         case_id=str(told.get("case_id") or "+".join(sorted(ids))),
         title=str(told.get("title") or "Suspected extraction of model capabilities"),
         campaigns=chosen, members=members, findings=findings, run=result.summary,
-        run_files={name: _digest(run / name) for name in NAMES},
+        run_files=files_of_run(run),
         acceptances=_acceptances(accounts, belong),
         circumventions=(*_seen(findings, chosen), *_rows(told, "circumvention", Circumvention)),
         notices=_rows(told, "notice", Notice), work=_rows(told, "work", Work),
         verdict=told.get("verdict"), verdict_by=told.get("verdict_by"), attribution=told.get("attribution"),
         first_known=told.get("first_known"),
     )  # fmt: skip
+
+
+def files_of_run(run: Path) -> dict[str, str]:
+    """sha256 of every file of a run, by name."""
+    return {name: digest(run / name, "sha256") for name in NAMES}
+
+
+def run_digest(run: Path) -> str:
+    """What the leaf of a run is made over: the digests of its files by name.
+
+    Raises:
+        SourceError: it is no output of a scan.
+    """
+    from stillwatch.evidence.canonical import canonical, sha256
+
+    try:
+        return sha256(canonical(files_of_run(run)))
+    except OSError as error:
+        raise SourceError(
+            str(run), "not the output folder of a scan", hint="name what --out named"
+        ) from error
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -174,9 +196,4 @@ def _seen(findings: Sequence[Finding], campaigns: Sequence[Campaign]) -> list[Ci
     ]  # fmt: skip
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-__all__ = ["HINTS", "case_from_run", "read_toml"]
+__all__ = ["HINTS", "case_from_run", "files_of_run", "read_toml", "run_digest"]

@@ -16,7 +16,9 @@ from stillwatch.settings import Settings
 from stillwatch.wiring import evidence_log
 from stillwatch.wiring.evidence_inputs import differences, kept_inputs, recompute
 from stillwatch.wiring.evidence_keys import needs_extra
-from stillwatch.wiring.progress import Progress, write_whole
+from stillwatch.wiring.progress import Progress, writable, write_private
+
+_COURT = "recompute a package of profile court"
 
 
 def verify_evidence(
@@ -66,8 +68,10 @@ def recompute_evidence(
 ) -> dict[str, Any]:
     """Run the detection again from the preserved inputs and compare with the exhibits.
 
+    Every figure of the groups, their accounts and the findings on them is compared.
+
     Raises:
-        VerificationError: it comes to another result; what differs is said.
+        VerificationError: it comes to another result, and what differs is said; or nothing can be compared.
     """
     needs_extra()
     from stillwatch.evidence.standalone import verify_package as check
@@ -77,24 +81,26 @@ def recompute_evidence(
         check.bag(folder, check.walk(folder))
     except check.Refused as error:
         raise VerificationError(str(error), hint="verify the package before you recompute it") from error
-    campaigns, members = (_exhibit(folder, name) for name in ("campaigns", "members"))
-    withheld = any(isinstance(row.get("account_id"), dict) for row in members)
-    if withheld:
+    campaigns, members, findings = (_exhibit(folder, name) for name in ("campaigns", "members", "findings"))
+    if not campaigns:
+        raise VerificationError("the package holds no group: there is nothing to compare", hint=_COURT)
+    if any(map(_withheld, (campaigns, members, findings))):
         raise VerificationError(
-            "accounts are withheld in this package, so that they cannot be compared",
-            hint="recompute a package of profile court",
+            "values are withheld in this package, so that they cannot be compared", hint=_COURT
         )
     with tempfile.TemporaryDirectory(prefix="stillwatch-") as work:
         result = recompute(
             folder / "data" / "inputs", Path(work) / "run", key_file=key_file, env=env, progress=progress
         )
-        found = differences(result, campaigns, members)
+        found = differences(result, campaigns, members, findings)
     if found:
         raise VerificationError(
             f"the detection comes to another result: {'; '.join(found[:5])}",
             hint="is this the version that the package names, and the digest key of the run?",
         )
-    return {"campaigns": len(campaigns), "accounts": len(members), "reproduced": True}
+    return {
+        "campaigns": len(campaigns), "accounts": len(members), "findings": len(findings), "reproduced": True,
+    }  # fmt: skip
 
 
 def open_evidence(
@@ -102,7 +108,7 @@ def open_evidence(
 ) -> dict[str, Any]:
     """Reveal withheld fields to somebody: a file that the verifier checks against the package.
 
-    The opening becomes a leaf of the log when one is kept.
+    The opening becomes a leaf of the log when one is kept, before anything can be read.
     """
     needs_extra()
     from stillwatch.evidence.canonical import canonical, sha256
@@ -126,17 +132,30 @@ def open_evidence(
         "package_id": kept["package_id"], "opened_for": audience, "opened_at": now.isoformat(),
         "openings": [{"where": o.where, "salt": o.salt, "value": o.value} for o in picked],
     }  # fmt: skip
-    write_whole(out, json.dumps(shown, indent=1) + "\n")
-    out.chmod(0o600)
     logged = evidence_log.in_use(settings)
     if logged:
         evidence_log.append(settings, [leaf(LeafKind.OPENING, sha256(canonical(shown)), now)])
+    with writable(out):
+        write_private(out, (json.dumps(shown, indent=1) + "\n").encode())
     return {"opened": len(picked), "of": len(rows), "for": audience, "file": str(out), "in_log": logged}
 
 
 def _exhibit(folder: Path, name: str) -> list[dict[str, Any]]:
     try:
         found = json.loads((folder / "data" / "exhibits" / f"{name}.json").read_bytes())
+    except FileNotFoundError as error:
+        raise VerificationError(
+            f"{name} are left out of this package: they cannot be compared", hint=_COURT
+        ) from error
     except (OSError, ValueError) as error:
         raise SourceError(str(folder), "not a readable package", hint="verify it first") from error
-    return list(found)
+    if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
+        raise SourceError(str(folder), f"{name} are malformed", hint="verify it first")
+    return found
+
+
+def _withheld(value: Any) -> bool:
+    """Whether something in a document stands under a commitment."""
+    if isinstance(value, dict):
+        return set(value) == {"withheld"} or any(map(_withheld, value.values()))
+    return isinstance(value, list) and any(map(_withheld, value))

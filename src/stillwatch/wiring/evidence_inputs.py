@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from stillwatch import __version__
 from stillwatch.detect.features import network_of
 from stillwatch.errors import ConfigError, VerificationError
 from stillwatch.ingest import read_accounts
+from stillwatch.records import Finding, Member
 from stillwatch.report import load_result
 from stillwatch.settings import Settings, load_settings, setting_rows, settings_digest, toml_value
 from stillwatch.wiring.features import ingest
@@ -136,11 +137,12 @@ def recompute(
 
 
 def differences(
-    result: Path, campaigns: Sequence[Mapping[str, Any]], members: Sequence[Mapping[str, Any]]
-) -> list[str]:
+    result: Path, campaigns: Sequence[Mapping[str, Any]], members: Sequence[Mapping[str, Any]],
+    findings: Sequence[Mapping[str, Any]],
+) -> list[str]:  # fmt: skip
     """What a second run says otherwise than the package, in words; nothing means that it reproduces."""
     from stillwatch.evidence.canonical import canonical, plain
-    from stillwatch.evidence.documents import campaign_row, member_row
+    from stillwatch.evidence.documents import campaign_row, finding_row, member_row
 
     again = load_result(result)
     found: list[str] = []
@@ -150,14 +152,26 @@ def differences(
         if other is None:
             found.append(f"campaign {row['campaign_id']} was not found again")
             continue
-        for name in sorted(row):
-            if canonical(row[name]) != canonical(plain(other.get(name))):
+        for name in sorted({*row, *other}):
+            if canonical(row.get(name)) != canonical(plain(other.get(name))):
                 found.append(f"campaign {row['campaign_id']}: {name} differs")
     ids = {str(row["campaign_id"]) for row in campaigns}
-    now = sorted(canonical(member_row(m)) for m in again.members if m.campaign_id in ids)
-    if sorted(canonical(row) for row in members) != now:
-        found.append(f"the accounts differ: {len(members)} in the package, {len(now)} now")
+    belong = [m for m in again.members if m.campaign_id in ids]
+    for what, kept, now in (
+        ("accounts", members, [member_row(m) for m in belong]),
+        ("findings", findings, [finding_row(f, ids) for f in about(again.findings, ids, belong)]),
+    ):
+        if sorted(map(canonical, kept)) != sorted(map(canonical, now)):
+            found.append(f"the {what} differ: {len(kept)} in the package, {len(now)} now")
     return found
+
+
+def about(
+    findings: Sequence[Finding], ids: Collection[str], members: Sequence[Member]
+) -> tuple[Finding, ...]:
+    """The findings on these groups and their accounts."""
+    subjects = {*ids, *(m.account_id for m in members)}
+    return tuple(f for f in findings if f.subject in subjects)
 
 
 def _shaping(settings: Settings) -> str:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from stillwatch.errors import ConfigError
 from stillwatch.settings import Settings
-from stillwatch.wiring.progress import write_whole
+from stillwatch.wiring.progress import write_private, write_whole
 
 if TYPE_CHECKING:
     from stillwatch.evidence.keys import ListedKey, Role, SigningKey
@@ -57,11 +57,7 @@ def new_key(
         rows = revoked(rows, replaces, Revocation.RETIRED, now, row.key_id)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / f"{row.key_id[:16]}.pem"
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(key.pem(_passphrase(settings, env)))
-        file.flush()
-        os.fsync(file.fileno())
+    write_private(path, key.pem(_passphrase(settings, env)))
     (folder / f"{row.key_id[:16]}.pub").write_text(row.public, "ascii")
     _write(settings, [*rows, row])
     _log(settings, row, env)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stillwatch.errors import ConfigError, UpstreamError, VerificationError
+from stillwatch.evidence.bag import digest
 from stillwatch.settings import Settings
 from stillwatch.wiring.evidence_http import post
 from stillwatch.wiring.evidence_keys import needs_extra, read_list, signing_key
@@ -118,7 +119,7 @@ def _about(entry: bytes) -> tuple[str, str]:
 
 def _witnessed(settings: Settings, log: Log, signed: str) -> str:
     """The checkpoint with the lines of witnesses (C2SP tlog-witness, ``add-checkpoint``)."""
-    from stillwatch.evidence.note import Verifier, opened, split
+    from stillwatch.evidence.note import Verifier
 
     wanted = settings.evidence.witnesses_needed
     lines: list[str] = []
@@ -128,9 +129,7 @@ def _witnessed(settings: Settings, log: Log, signed: str) -> str:
         url, vkey = entry.split(" ")
         verifier = Verifier.parse(vkey)
         try:
-            line = _ask(url, log, signed, seen.get(vkey, 0))
-            text = split(signed)[0]
-            opened(f"{text}\n{line}", [verifier])
+            line = _line_of(verifier, signed, _ask(url, log, signed, seen.get(vkey, 0)))
         except (UpstreamError, VerificationError) as error:
             failed.append(str(error))
             continue
@@ -146,6 +145,23 @@ def _witnessed(settings: Settings, log: Log, signed: str) -> str:
     return signed + "".join(lines)
 
 
+def _line_of(witness: Verifier, signed: str, answer: str) -> str:
+    """The witness's own line of what it answered, once it holds; whatever else was sent along is left out.
+
+    Raises:
+        VerificationError: it did not sign this checkpoint.
+    """
+    from stillwatch.evidence.note import opened, split
+
+    for line in answer.splitlines(keepends=True)[:20]:
+        try:
+            opened(f"{split(signed)[0]}\n{line}", [witness])
+        except VerificationError:
+            continue
+        return line
+    raise VerificationError(f"witness {witness.name} did not sign the checkpoint", hint="ask its keeper why")
+
+
 def _ask(url: str, log: Log, signed: str, old: int) -> str:
     for _ in range(2):
         steps = log.consistency(old) if 0 < old < log.size else []
@@ -155,25 +171,31 @@ def _ask(url: str, log: Log, signed: str, old: int) -> str:
         )
         if status == 200:
             return answer.decode("utf-8", "replace")
-        if status != 409 or not answer.strip().isdigit() or int(answer) > log.size:
+        held = answer.strip()
+        if status != 409 or not held.isdigit() or len(held) > 19 or int(held) > log.size:
             break
-        old = int(answer)
-    raise UpstreamError(f"witness {url} answered {status}", hint="ask its keeper why")
+        old = int(held)
+    why = (
+        "it has seen more of this log, or another log of this name" if status == 409 else "ask its keeper why"
+    )
+    raise UpstreamError(f"witness {url} answered {status}", hint=why)
 
 
 def log_files(settings: Settings, kind: str, paths: Sequence[Path]) -> list[dict[str, Any]]:
-    """Log the digests of files or of run folders, under a kind of leaf."""
+    """Log the digests of files or folders, under a kind of leaf; a run has the one that scans and packages give it."""
     needs_extra()
     from stillwatch.evidence.leaf import leaf
     from stillwatch.records.evidence import LeafKind
 
     if not in_use(settings):
         raise ConfigError("no log is kept: it has no key", hint="stillwatch evidence key new NAME --role log")
-    rows = [(path, tree_digest(path)) for path in paths]
+    from stillwatch.wiring.evidence_case import run_digest
+
+    rows = [(p, run_digest(p) if kind == LeafKind.RUN and p.is_dir() else tree_digest(p)) for p in paths]
     now = datetime.now(UTC)
     return [
-        {"index": append(settings, [leaf(LeafKind(kind), digest, now)])["index"], "kind": kind, "sha256": digest,
-         "name": path.name} for path, digest in rows
+        {"index": append(settings, [leaf(LeafKind(kind), found, now)])["index"], "kind": kind, "sha256": found,
+         "name": path.name} for path, found in rows
     ]  # fmt: skip
 
 
@@ -188,19 +210,16 @@ def check_log(settings: Settings, against: Path | None) -> dict[str, Any]:
     from stillwatch.evidence.note import Checkpoint
     from stillwatch.evidence.note import opened as opened_note
 
-    named = log_name(settings)
-    if named is None:
+    keys = _keys_of_the_log(settings)
+    if not keys:
         raise ConfigError("no log is kept: it has no key", hint="stillwatch evidence key new NAME --role log")
     with opened(settings) as log:
         result = {
-            "origin": log.origin,
-            "leaves": log.audit(),
-            "root": log.root().hex(),
-            "vkey": named["vkey"],
-        }
+            "origin": log.origin, "leaves": log.audit(), "root": log.root().hex(), "vkey": keys[0].vkey,
+        }  # fmt: skip
         if against is None:
             return result
-        text, _ = opened_note(against.read_text("utf-8"), [_verifier(named["vkey"])])
+        text, _ = opened_note(against.read_text("utf-8", "replace"), keys)
         seen = Checkpoint.parse(text)
         if seen.size > log.size:
             raise VerificationError(
@@ -215,19 +234,21 @@ def check_log(settings: Settings, against: Path | None) -> dict[str, Any]:
 def tree_digest(path: Path) -> str:
     """Digest of a file, or of a folder's files by name."""
     if path.is_file():
-        return _digest(path)
+        return digest(path, "sha256")
     rows = "".join(
-        f"{_digest(p)}  {p.relative_to(path).as_posix()}\n" for p in sorted(path.rglob("*")) if p.is_file()
+        f"{digest(p, 'sha256')}  {p.relative_to(path).as_posix()}\n"
+        for p in sorted(path.rglob("*"))
+        if p.is_file()
     )
     return hashlib.sha256(rows.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _verifier(vkey: str) -> Verifier:
+def _keys_of_the_log(settings: Settings) -> list[Verifier]:
+    """Every key with which the log signs or has signed, the one in use first: an old checkpoint is still its own."""
+    from stillwatch.evidence.keys import Role, public_of
     from stillwatch.evidence.note import Verifier
 
-    return Verifier.parse(vkey)
+    rows = sorted(
+        (row for row in read_list(settings) if row.role is Role.LOG), key=lambda r: r.revoked_at is not None
+    )
+    return [Verifier(settings.evidence.origin, public_of(row.public)) for row in rows]

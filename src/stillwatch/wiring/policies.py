@@ -21,6 +21,7 @@ from stillwatch.records import Facts, Reason, Request
 from stillwatch.settings import Settings, protect_digest
 from stillwatch.store.state import MemoryState
 from stillwatch.store.valkey import ValkeyBoard
+from stillwatch.wiring.evidence_run import log_published
 from stillwatch.wiring.gate_folder import (
     POLICIES,
     RISK,
@@ -70,7 +71,7 @@ def publish_risk(
     """Compile a run into a risk table and put it where gates take it from: a folder, the store, or both."""
     board = _board(settings, into, to_store)
     table, refused = compile_run(run, accounts, grants)
-    made = RiskTable(table)
+    made, whole = RiskTable(table), table_bytes(table)
     where = []
     if into is not None:
         try:
@@ -81,11 +82,12 @@ def publish_risk(
                               hint="name a folder that you can write to") from error  # fmt: skip
         where.append(str(into / RISK))
     if board is not None:
-        board.put(RISK, table_bytes(table))
+        board.put(RISK, whole)
         board.close()
         where.append("the store")
     return {"where": where, "run_digest": made.run_digest, **made.counts, "grants": len(made.grants),
-            "bytes": made.nbytes, "refused": len(refused)}  # fmt: skip
+            "bytes": made.nbytes, "refused": len(refused),
+            "not_logged": log_published(settings, table=whole)}  # fmt: skip
 
 
 def _board(settings: Settings, into: Path | None, to_store: bool) -> ValkeyBoard | None:
@@ -120,7 +122,7 @@ def switch_rule(
         )
         board.put(SWITCHES, switches_bytes(after))
         board.close()
-    return {"off": sorted(after)}
+    return {"off": sorted(after), "not_logged": log_published(settings, switch={"rule": rule, "off": off})}
 
 
 def _switched(now: frozenset[str], rule: str, off: bool) -> frozenset[str]:
