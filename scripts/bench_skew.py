@@ -131,7 +131,7 @@ def run(engine: Any, accounts: int, giant: int) -> dict[str, Any]:
         from stillwatch.wiring.cluster import CODED
 
         numbered = table.append_column("seq", pa.array(np.arange(len(table)))).cast(CODED)
-        engine.put("raw", engine.session.createDataFrame(numbered))
+        engine.put("exchange", engine.session.createDataFrame(numbered))
         traffic = traffic_of(engine, feat, len(table), None, (), ())
     found = detect(traffic, load_traits(), load_baseline(None, KEY.key_id), Options())
     return {

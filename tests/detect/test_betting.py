@@ -41,6 +41,7 @@ def bets(codes: np.ndarray, q: np.ndarray, kappa: float) -> np.ndarray:
         1e-12,
         False,
         kappa,
+        np.ones(hubs, np.bool_),
     )
     assert (shown == members).all()
     return np.asarray(got)
@@ -161,6 +162,7 @@ def outside(
             1e-9,
             True,
             kappa,
+            np.ones(1, np.bool_),
         )[0][0]
     return out
 

@@ -119,7 +119,8 @@ def test_votes_are_the_plain_ones(seed: int) -> None:
     rng = np.random.default_rng(seed)
     traffic = heard(strangers(rng, 14, 120) + relayed(rng, 14, 400, 30.0))
     sets = [rng.choice(traffic.n_units, int(k), replace=False) for k in (3, 5, 9, 14)]
-    got = tally(moments(traffic), hubs_over(*sets), traffic.n_units)
+    hubs, got = tally(moments(traffic), hubs_over(*sets), traffic.n_units, threads=1 + seed % 2)
+    assert hubs.tolist() == [0, 1, 2, 3]
     for h, members in enumerate(sets):
         wanted = np.zeros(got.shape[1:], np.int64)
         votes = plain_votes(moments(traffic), set(members.tolist()))
@@ -216,7 +217,7 @@ def test_jobs_that_start_on_the_hour_are_measured_against_themselves() -> None:
             rows.append((t, f"a{a}", 429 if rng.random() < 0.08 else 200))
     traffic = heard(rows)
     judged = extract(traffic, everybody(traffic))[0]
-    votes = tally(moments(traffic), everybody(traffic), traffic.n_units)[0].sum(1)
+    votes = tally(moments(traffic), everybody(traffic), traffic.n_units)[1][0].sum(1)
     assert (votes[1:, 1, 0] > votes[1:, 1, 1]).all(), "the story must lean to one side to test anything"
     assert judged.whole < 1.0
 

@@ -20,9 +20,9 @@ from stillwatch.detect.features import (
     Featurizer,
     Interner,
     client_of,
-    network_of,
     sampling_label,
 )
+from stillwatch.detect.network import network_of
 from tests.detect.making import KEY, START, exchanges, features, featurizer
 
 MISSING_VALUES = {

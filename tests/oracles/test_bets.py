@@ -118,6 +118,7 @@ def run(world: World, part: int, use_traffic: bool) -> tuple[np.ndarray, np.ndar
         world.floor,
         use_traffic,
         world.kappa,
+        np.ones(len(world.hubs), np.bool_),
     )
 
 

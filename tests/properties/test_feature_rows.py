@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stillwatch.detect.features import FEATURE_SCHEMA, network_of
+from stillwatch.detect.features import FEATURE_SCHEMA
+from stillwatch.detect.network import network_of
 from tests.detect.making import exchanges, featurizer
 
 TEXT = st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=30)

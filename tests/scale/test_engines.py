@@ -69,7 +69,7 @@ def both(spark: Any) -> tuple[Traffic, Traffic]:
     here = loader.finish(*context)
     rows = pa.Table.from_batches([batch]).append_column("seq", pa.array(np.arange(len(batch)))).cast(CODED)
     mixed = rows.take(pa.array(np.random.default_rng(1).permutation(len(rows))))
-    spark.put("raw", spark.session.createDataFrame(mixed).repartition(3))
+    spark.put("exchange", spark.session.createDataFrame(mixed).repartition(3))
     return here, traffic_of(spark, feat, len(rows), *context)
 
 

@@ -92,19 +92,26 @@ class Attributor:
             ["control"] if pairs or links else []
         )
 
-    def score(self, members: np.ndarray, *, outsiders: bool) -> tuple[np.ndarray, np.ndarray]:
+    def score(
+        self, members: np.ndarray, *, outsiders: bool, only: frozenset[str] | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Weight of members (leave-one-out) and, if asked, of units that share a telling value.
 
-        Returns (units, decades[trait groups, units]); rows follow ``trait_groups``.
+        Returns (units, decades[trait groups, units]); rows follow ``trait_groups``. With ``only`` some trait groups
+        are looked at, and the rows of the others are 0.
         """
-        return self._score(members, outsiders, None)
+        return self._score(members, outsiders, None, only)
 
     def against(self, members: np.ndarray, units: np.ndarray) -> np.ndarray:
         """Decades[trait groups, units] of given units against the profile of ``members``; both are inside."""
         return self._score(members, False, units)[1]
 
     def _score(
-        self, members: np.ndarray, outsiders: bool, chosen: np.ndarray | None
+        self,
+        members: np.ndarray,
+        outsiders: bool,
+        chosen: np.ndarray | None,
+        only: frozenset[str] | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         inside = np.zeros(self.traffic.n_units, np.bool_)
         inside[members] = True
@@ -112,6 +119,8 @@ class Attributor:
         candidates = [members]
         others_too = np.setdiff1d(chosen, members) if chosen is not None else np.zeros(0, np.int32)
         for matrix, (reference, floor) in zip(self.matrices, self.reference, strict=True):
+            if only is not None and matrix.trait.group not in only:
+                continue
             table = self._table(matrix, members, others_too, reference, floor)
             tables.append((matrix, table))
             if outsiders and table.shown >= 2 and matrix.trait.group != "language":
@@ -269,12 +278,9 @@ def _claim(
 
 def _retain(attributor: Attributor, members: np.ndarray, own_group: str) -> np.ndarray:
     """Members whose evidence, the recruiting trait group left out, reaches one decade."""
-    units, parts = attributor.score(np.sort(members), outsiders=False)
-    rows = [
-        i
-        for i, g in enumerate(attributor.trait_groups)
-        if g != own_group and (g in SOURCE_GROUPS or g in CONTROL_GROUPS)
-    ]
+    telling = (SOURCE_GROUPS | CONTROL_GROUPS) - {own_group}
+    units, parts = attributor.score(np.sort(members), outsiders=False, only=telling)
+    rows = [i for i, g in enumerate(attributor.trait_groups) if g in telling]
     kept: np.ndarray = units[parts[rows].sum(0) >= STAY_DECADES]
     return kept
 

@@ -20,6 +20,8 @@ EPSILONS = np.array([0.02, 0.1, 0.4])
 """Shares of the wealth put on "shows what an earlier member showed"; the e-value averages the three."""
 THIRD = 2
 """Earlier owners that a value needs before it is bet on: pairs of honest accounts share cards and addresses."""
+INSIDE, SEEN, OWNERS = range(3)
+"""Of each code: members of the hub that show it, and earlier ones by weight and by number."""
 RATES = np.array([10.0, 100.0, 1000.0])
 """Multiples of the null rate that the Poisson bet averages over."""
 ODDS = np.array([2.0, 4.0, 10.0, 100.0, 1000.0])
@@ -28,7 +30,20 @@ ODDS = np.array([2.0, 4.0, 10.0, 100.0, 1000.0])
 
 @nb.njit(cache=True, nogil=True)
 def bet_hubs(  # type: ignore[no-untyped-def]  # numba infers
-    ptr, units, half, part, codes, n_codes, total, stratum, present, q_reference, q_floor, use_traffic, kappa
+    ptr,
+    units,
+    half,
+    part,
+    codes,
+    n_codes,
+    total,
+    stratum,
+    present,
+    q_reference,
+    q_floor,
+    use_traffic,
+    kappa,
+    asked,
 ):
     """Bet, hub by hub, that the next unit shows a value an earlier unit of the hub showed.
 
@@ -37,7 +52,8 @@ def bet_hubs(  # type: ignore[no-untyped-def]  # numba infers
     larger of the reference share and, if ``use_traffic``, the share among units outside the hub. ``part`` 0
     bets on all members, 1 and 2 on those with ``half`` 0 and 1. Only values with two earlier owners are bet on, so that
     a hub full of unrelated honest pairs gains nothing; the stake is the mass of such values, which is known before
-    the unit is looked at. Returns (log10 e, members that show anything).
+    the unit is looked at. Returns (log10 e, members that show anything), both 0 for hubs that are not ``asked`` for
+    (bool[hubs]).
 
     *Looks alike*: any dependence that kappa does not cover, such as a region or a product, raises the value
     without a controller; that is why hubs need several sources and the shape test.
@@ -45,13 +61,13 @@ def bet_hubs(  # type: ignore[no-untyped-def]  # numba infers
     hubs = ptr.shape[0] - 1
     out = np.zeros(hubs)
     shown = np.zeros(hubs, dtype=np.int64)
-    inside = np.zeros(n_codes)
-    seen = np.zeros(n_codes)
-    owners = np.zeros(n_codes, dtype=np.int64)
+    held = np.zeros((n_codes, 4))  # side by side, since codes come in no order
     width = codes.shape[1]
     wealth = np.zeros(3)
     n_h = np.zeros(8)
     for h in range(hubs):
+        if not asked[h]:
+            continue
         n_h[:] = 0.0
         for i in range(ptr[h], ptr[h + 1]):
             u = units[i]
@@ -62,7 +78,7 @@ def bet_hubs(  # type: ignore[no-untyped-def]  # numba infers
                 continue
             n_h[stratum[codes[u, 0]]] += 1.0
             for j in range(k):
-                inside[codes[u, j]] += 1.0 / k
+                held[codes[u, j], INSIDE] += 1.0 / k
         wealth[:] = 0.0
         prior = 0.0
         eager = 0.0
@@ -79,25 +95,27 @@ def bet_hubs(  # type: ignore[no-untyped-def]  # numba infers
                 gain = 0.0
                 for j in range(k):
                     x = codes[u, j]
-                    if owners[x] < THIRD:
+                    if held[x, OWNERS] < THIRD:
                         continue
                     q = max(q_reference[x], q_floor)
                     if use_traffic:
                         q = max(
-                            q, (total[x] - inside[x] + 1.0) / (present[stratum[x]] - n_h[stratum[x]] + 1.0)
+                            q,
+                            (total[x] - held[x, INSIDE] + 1.0)
+                            / (present[stratum[x]] - n_h[stratum[x]] + 1.0),
                         )
-                    gain += seen[x] / (prior * min(1.0, kappa * q)) / k
+                    gain += held[x, SEEN] / (prior * min(1.0, kappa * q)) / k
                 for e in range(3):
                     wealth[e] += np.log10(1.0 - EPSILONS[e] * eager / prior + EPSILONS[e] * gain)
             prior += 1.0
             for j in range(k):
                 x = codes[u, j]
-                if owners[x] == THIRD - 1:
-                    eager += seen[x] + 1.0 / k
-                elif owners[x] >= THIRD:
+                if held[x, OWNERS] == THIRD - 1:
+                    eager += held[x, SEEN] + 1.0 / k
+                elif held[x, OWNERS] >= THIRD:
                     eager += 1.0 / k
-                owners[x] += 1
-                seen[x] += 1.0 / k
+                held[x, OWNERS] += 1.0
+                held[x, SEEN] += 1.0 / k
         shown[h] = int(prior)
         top = max(wealth[0], wealth[1], wealth[2])
         s = 0.0
@@ -110,9 +128,7 @@ def bet_hubs(  # type: ignore[no-untyped-def]  # numba infers
                 x = codes[u, j]
                 if x < 0:
                     break
-                inside[x] = 0.0
-                seen[x] = 0.0
-                owners[x] = 0
+                held[x, INSIDE], held[x, SEEN], held[x, OWNERS] = 0.0, 0.0, 0.0
     return out, shown
 
 

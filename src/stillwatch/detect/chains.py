@@ -16,7 +16,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stillwatch.detect.digest import Key, digest_strings, domain_key, sip_word
+from stillwatch.detect.digest import Key, digest_strings, domain_key, sip_word, string_buffers
 
 KEPT = 3
 """Latest assistant turns of a history that are kept."""
@@ -78,7 +78,9 @@ def conversation_states(
     texts: list[str] = []
     counts = np.zeros(n, np.int64)
     given = np.flatnonzero(np.asarray(messages.is_valid()))
-    for row, text in zip(given.tolist(), messages.drop_null().to_pylist(), strict=True):
+    data, offsets, _ = string_buffers(messages)
+    for row in given.tolist():
+        text = data[offsets[row] : offsets[row + 1]].data
         before = len(roles)
         for message in _parsed(text):
             role = message.get("role") if isinstance(message, dict) else None
@@ -102,7 +104,7 @@ def conversation_states(
     return issued, presented
 
 
-def _parsed(text: str) -> list[Any]:
+def _parsed(text: memoryview) -> list[Any]:
     try:
         parsed = orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -111,7 +113,23 @@ def _parsed(text: str) -> list[Any]:
 
 
 def _digests(texts: pa.Array, key: Key) -> np.ndarray:
-    return digest_strings(pc.utf8_trim_whitespace(texts), key, "turn")
+    """Digests of texts without the white space around them, which few texts have: only those are cut."""
+    out = digest_strings(texts, key, "turn")
+    ragged = np.flatnonzero(_ragged(*string_buffers(texts)))
+    if len(ragged):
+        out[ragged] = digest_strings(pc.utf8_trim_whitespace(texts.take(pa.array(ragged))), key, "turn")
+    return out
+
+
+@nb.njit(cache=True, nogil=True)
+def _ragged(data, offsets, valid):  # type: ignore[no-untyped-def]  # numba infers
+    """Texts that begin or end with a space, a control character, or a character that is not ASCII."""
+    out = np.zeros(len(valid), np.bool_)
+    for i in range(len(valid)):
+        if valid[i] and offsets[i + 1] > offsets[i]:
+            first, last = data[offsets[i]], data[offsets[i + 1] - 1]
+            out[i] = not (32 < first < 127 and 32 < last < 127)
+    return out
 
 
 def chains(batch: pa.RecordBatch, key: Key) -> tuple[pa.Array, pa.Array]:

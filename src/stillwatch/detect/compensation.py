@@ -29,7 +29,8 @@ import numba as nb
 import numpy as np
 
 from stillwatch.detect.betting import binomial_log10_e, log10_mean
-from stillwatch.detect.hubs import Hubs, mix
+from stillwatch.detect.hubs import Hubs, hubs_by_unit, mix, runs
+from stillwatch.detect.threads import spread
 from stillwatch.detect.trait import Judged
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ STORM_SHARE, STORM_ROWS = 0.25, 8
 MAX_ROWS = 64
 """Rows that are looked at on either side of a refusal: where traffic is dense, only the shorter windows are judged."""
 MAX_REFUSALS = 100_000
+PAIRS_AT_ONCE = 4_000_000
 MIN_REFUSALS = 8
 """Refusals that a hub must hold to be judged."""
 MOST_REFUSALS = 400
@@ -83,7 +85,7 @@ class Moments:
     unit: np.ndarray
     """int32: other units heard; event e owns ``ptr[e]`` to ``ptr[e + 1]``, a unit at most once on each side."""
     gap: np.ndarray
-    """int64 microseconds from the event to that unit's nearest request; negative before it."""
+    """int32 microseconds from the event to that unit's nearest request; negative before it."""
 
 
 def moments(traffic: Traffic) -> Moments:
@@ -95,12 +97,9 @@ def moments(traffic: Traffic) -> Moments:
 
 
 def _moments(traffic: Traffic) -> Moments:
-    ts, unit, status = (traffic.column(name) for name in ("ts", "unit", "status"))
-    order = np.lexsort((traffic.unit_order[unit], ts))
-    ts, unit, status = ts[order], unit[order].astype(np.int32), status[order]
-    refused = np.isin(status, REFUSED)
+    ts, unit, refused, fine = _in_time(traffic)
     hushed, first, control = _by_unit(
-        ts, unit, refused, (status >= 100) & (status < 300), traffic.n_units,
+        ts, unit, refused, fine, traffic.n_units,
         int(OWN_RETRY_S * SECOND), int(APART_S * SECOND), int(CONTROL_GAP_S * SECOND),
     )  # fmt: skip
     keyed = mix(traffic.unit_order[unit[first]] ^ ts[first].astype(np.uint64))
@@ -136,6 +135,20 @@ def _moments(traffic: Traffic) -> Moments:
         unit=heard,
         gap=gap,
     )
+
+
+def _in_time(traffic: Traffic) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Time, unit, whether refused and whether answered, of all exchanges in order of time, then of keyed unit."""
+    ts, unit, status = (traffic.column(name) for name in ("ts", "unit", "status"))
+    refused, fine = np.isin(status, REFUSED), (status >= 100) & (status < 300)
+    order = np.argsort(ts, kind="stable")
+    sorted_ts = ts[order]
+    same = np.zeros(len(ts) + 1, np.bool_)
+    same[1:-1] = np.diff(sorted_ts) == 0
+    tied = np.flatnonzero(same[1:] | same[:-1])
+    rows = order[tied]
+    order[tied] = rows[np.lexsort((traffic.unit_order[unit[rows]], ts[rows]))]
+    return sorted_ts, unit[order].astype(np.int32), refused[order], fine[order]
 
 
 @nb.njit(cache=True, nogil=True)
@@ -179,7 +192,7 @@ def _around(ts, unit, refused, hushed, rows, horizon, max_rows, storm_rows, n_un
     storm = np.zeros(m, np.float64)
     room = max(1024, m * 8)
     heard = np.empty(room, np.int32)
-    gap = np.empty(room, np.int64)
+    gap = np.empty(room, np.int32)
     stamp = np.full(n_units, -1, np.int64)
     used = 0
     for e in range(m):
@@ -212,7 +225,7 @@ def _around(ts, unit, refused, hushed, rows, horizon, max_rows, storm_rows, n_un
                             wider = np.empty(room, np.int32)
                             wider[:used] = heard
                             heard = wider
-                            longer = np.empty(room, np.int64)
+                            longer = np.empty(room, np.int32)
                             longer[:used] = gap
                             gap = longer
                         heard[used] = u
@@ -226,6 +239,10 @@ def _around(ts, unit, refused, hushed, rows, horizon, max_rows, storm_rows, n_un
     return counts, heard[:used].copy(), gap[:used].copy(), reach, storm
 
 
+_MARKS = 1 << 12
+"""Hubs of one unit are looked up in a table of so many marks first, which stays in the fastest cache."""
+
+
 @nb.njit(cache=True, nogil=True)
 def _surroundings(giver, lot, ptr, unit, gap, unit_ptr, unit_hubs, limit):  # type: ignore[no-untyped-def]  # numba infers
     """For every event and hub of its unit: hub, event, nearest other member after and before, and how near.
@@ -235,6 +252,7 @@ def _surroundings(giver, lot, ptr, unit, gap, unit_ptr, unit_hubs, limit):  # ty
     stamp = np.full(len(limit), -1, np.int64)
     place = np.zeros(len(limit), np.int64)
     free = np.zeros(len(limit) + 1, np.int64)
+    marked = np.zeros(_MARKS, np.bool_)
     for e in range(len(giver)):
         for j in range(unit_ptr[giver[e]], unit_ptr[giver[e] + 1]):
             if lot[e] <= limit[unit_hubs[j]]:
@@ -245,20 +263,27 @@ def _surroundings(giver, lot, ptr, unit, gap, unit_ptr, unit_hubs, limit):  # ty
     near = np.full((total, 2), FAR, np.int32)
     for e in range(len(giver)):
         a = giver[e]
+        some = False
         for j in range(unit_ptr[a], unit_ptr[a + 1]):
             h = unit_hubs[j]
             if lot[e] > limit[h]:
                 continue
+            some = True
+            marked[h & (_MARKS - 1)] = True
             stamp[h], place[h] = e, free[h]
             who[free[h], 0], who[free[h], 1] = h, e
             free[h] += 1
+        if not some:
+            continue
         for i in range(ptr[e], ptr[e + 1]):
             v, side, away = unit[i], 0 if gap[i] > 0 else 1, np.int32(abs(gap[i]))
             for j in range(unit_ptr[v], unit_ptr[v + 1]):
                 h = unit_hubs[j]
-                if stamp[h] == e and away < near[place[h], side]:
+                if marked[h & (_MARKS - 1)] and stamp[h] == e and away < near[place[h], side]:
                     near[place[h], side] = away
                     who[place[h], 2 + side] = v
+        for j in range(unit_ptr[a], unit_ptr[a + 1]):
+            marked[unit_hubs[j] & (_MARKS - 1)] = False
     return who, near
 
 
@@ -306,42 +331,83 @@ def _votes(who, near, giver, when, control, late, reach, lot, windows):  # type:
     return out[:used].copy()
 
 
-def tally(found: Moments, hubs: Hubs, n_units: int) -> np.ndarray:
-    """int64[hubs, windows, halves, refused or control, after or before]: votes, capped by pair of units.
+@nb.njit(cache=True, nogil=True)
+def _counted(votes, start, cap, classes, always):  # type: ignore[no-untyped-def]  # numba infers
+    """int64[owners, classes, sides]: votes (owner, class, side, two units) of each owner, capped by pair of units.
 
-    Hubs with fewer than `MIN_REFUSALS` refusals have none: they could not say anything.
+    ``votes`` is sorted by owner, whose rows begin at ``start``. A cap matters only where "after" prevails among
+    refusals, which are the even classes: elsewhere all votes count, unless ``always``, which is no gain.
     """
-    n, classes = len(hubs), len(WINDOWS_S) * 8
-    counts = np.zeros(n * classes, np.int64)
-    if n and len(found.giver):
-        refusals = np.bincount(found.giver[~found.control], minlength=n_units)
+    out = np.zeros((len(start) - 1, classes * 2), np.int64)
+    for o in range(len(start) - 1):
+        after, before = 0, 0
+        for r in range(start[o], start[o + 1]):
+            out[o, votes[r, 1] * 2 + votes[r, 2]] += 1
+            if votes[r, 1] % 2 == 0:
+                if votes[r, 2] == 0:
+                    after += 1
+                else:
+                    before += 1
+        if not always and after <= before:
+            continue
+        out[o] = 0
+        keys = np.empty(start[o + 1] - start[o], np.int64)
+        for k in range(len(keys)):
+            r = start[o] + k
+            slot = np.int64(votes[r, 1] * 2 + votes[r, 2])
+            keys[k] = (slot << 58) | (np.int64(votes[r, 3]) << 29) | np.int64(votes[r, 4])
+        keys = np.sort(keys)
+        run = 0
+        for k in range(len(keys)):
+            run = run + 1 if k and keys[k] == keys[k - 1] else 1
+            if run <= cap[o]:
+                out[o, keys[k] >> 58] += 1
+    return out
+
+
+def tally(found: Moments, hubs: Hubs, n_units: int, threads: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Hubs that have votes, ascending, and int64[hubs, windows, halves, refused or control, after or before].
+
+    Hubs with fewer than `MIN_REFUSALS` refusals have none: they could not say anything. So many hubs are looked at at
+    a time as lay some `PAIRS_AT_ONCE` events beside their surroundings.
+    """
+    blocks: list[np.ndarray] = []
+    held = np.zeros(0, np.int64)
+    if len(hubs) and len(found.giver):
+        refusals = np.bincount(found.giver[~found.control], minlength=n_units).astype(np.int32)
         held = np.add.reduceat(refusals[hubs.units], hubs.ptr[:-1])
-        enough = held >= MIN_REFUSALS
-        hub_of = np.repeat(np.arange(n), np.diff(hubs.ptr))
-        kept = enough[hub_of]
-        hub_of, units = hub_of[kept], hubs.units[kept]
-        unit_ptr = np.concatenate([[0], np.cumsum(np.bincount(units, minlength=n_units))])
-        by_unit = hub_of[np.argsort(units, kind="stable")]
-        share = np.minimum(MOST_REFUSALS / np.maximum(held, 1), 1.0)
-        limit = (share * float(2**64 - 2**12)).astype(np.uint64)  # the largest float below 2**64, nearly
-        limit[share >= 1.0] = np.iinfo(np.uint64).max
-        who, near = _surroundings(
-            found.giver, found.lot, found.ptr, found.unit, found.gap, unit_ptr, by_unit, limit
-        )
-        votes = _votes(
-            who, near, found.giver, found.when, found.control, found.late, found.reach, found.lot,
-            np.array([int(w * SECOND) for w in WINDOWS_S], np.int64),
-        )  # fmt: skip
-        slot = (votes[:, 0].astype(np.int64) * (classes // 2) + votes[:, 1]) * 2 + votes[:, 2]
-        counts = np.bincount(slot, minlength=n * classes)
-        # A cap matters only where "after" prevails among refusals: elsewhere all votes count, which is no gain.
-        after, before = counts.reshape(n, -1, 2, 2)[:, :, 0].sum(1).T
-        speaks = (after > before)[votes[:, 0]]
-        capped, many = _capped(votes[speaks], pair_cap(np.diff(hubs.ptr)))
-        counts.reshape(n, classes)[after > before] = 0
-        slot = (capped[:, 0].astype(np.int64) * (classes // 2) + capped[:, 1]) * 2 + capped[:, 2]
-        counts += np.bincount(slot, weights=many, minlength=n * classes).astype(np.int64)
-    return counts.reshape(n, len(WINDOWS_S), 2, 2, 2)
+        able = np.flatnonzero(held >= MIN_REFUSALS)
+        upto = np.cumsum(2 * np.minimum(held[able], MOST_REFUSALS))
+        blocks = np.split(able, np.flatnonzero(np.diff(upto // PAIRS_AT_ONCE)) + 1)
+    parts = spread(lambda own: _tally_of(found, hubs, own, held[own], n_units), blocks, threads)
+    none = np.zeros((0, len(WINDOWS_S), 2, 2, 2), np.int64)
+    return (
+        np.concatenate([hub for hub, _ in parts] or [none[:, 0, 0, 0, 0]]),
+        np.concatenate([counts for _, counts in parts] or [none]),
+    )
+
+
+def _tally_of(
+    found: Moments, hubs: Hubs, own: np.ndarray, held: np.ndarray, n_units: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """What `tally` says of the hubs ``own``, of which each holds so many refusals."""
+    classes = len(WINDOWS_S) * 4
+    unit_ptr, unit_hubs = hubs_by_unit(hubs.ptr, hubs.units, own, n_units)
+    share = np.minimum(MOST_REFUSALS / np.maximum(held, 1), 1.0)
+    limit = (share * float(2**64 - 2**12)).astype(np.uint64)  # the largest float below 2**64, nearly
+    limit[share >= 1.0] = np.iinfo(np.uint64).max
+    who, near = _surroundings(
+        found.giver, found.lot, found.ptr, found.unit, found.gap, unit_ptr, unit_hubs, limit
+    )
+    votes = _votes(
+        who, near, found.giver, found.when, found.control, found.late, found.reach, found.lot,
+        np.array([int(w * SECOND) for w in WINDOWS_S], np.int64),
+    )  # fmt: skip
+    voted, start = np.unique(votes[:, 0], return_index=True)
+    judged = own[voted]
+    cap = pair_cap(hubs.ptr[judged + 1] - hubs.ptr[judged])
+    counts = _counted(votes, np.append(start, len(votes)), cap, classes, False)
+    return judged, counts.reshape(-1, len(WINDOWS_S), 2, 2, 2)
 
 
 def pair_cap(size: np.ndarray) -> np.ndarray:
@@ -352,21 +418,6 @@ def pair_cap(size: np.ndarray) -> np.ndarray:
     """
     cap: np.ndarray = np.maximum(PAIR_VOTES, SMALL_HUB_VOTES // np.maximum(size, 1))
     return cap
-
-
-def _capped(votes: np.ndarray, cap: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Distinct (owner, class, side, pair) of ``votes``, and how many of each count: at most ``cap[owner]``."""
-    if not len(votes):
-        return votes, np.zeros(0, np.int64)
-    # Two keys instead of five: owner with class and side, and the pair.
-    first = (votes[:, 0].astype(np.int64) << 8) | (votes[:, 1].astype(np.int64) << 1) | votes[:, 2]
-    pair = (votes[:, 3].astype(np.int64) << 32) | votes[:, 4]
-    order = np.lexsort((pair, first))
-    first, pair = first[order], pair[order]
-    start = np.flatnonzero(np.concatenate([[True], (np.diff(first) != 0) | (np.diff(pair) != 0)]))
-    many = np.diff(np.append(start, len(first)))
-    rows = votes[order[start]]
-    return rows, np.minimum(many, cap[rows[:, 0]])
 
 
 def balance(control: np.ndarray) -> np.ndarray:
@@ -389,30 +440,27 @@ def extract(traffic: Traffic, hubs: Hubs, rng: np.random.Generator | None = None
     if rng is not None:
         coin = rng.choice(np.array([-1, 1]), len(found.giver))
         found = replace(found, gap=found.gap * np.repeat(coin, np.diff(found.ptr)))
-    counts = tally(found, hubs, traffic.n_units)
+    hub, counts = tally(found, hubs, traffic.n_units, traffic.threads)
     refused, control = counts[:, :, :, 0], counts[:, :, :, 1].sum(2)
     null = balance(control)
     halves = [
         log10_mean(binomial_log10_e(r[..., 0], r.sum(-1), null), axis=1)
         for r in (refused[:, :, 0], refused[:, :, 1])
     ]
-    judged = np.flatnonzero(refused.any(axis=(1, 2, 3)))
     return {
-        int(h): Judged(float(a + b), float(a), float(b))
-        for h in judged
-        for a, b in [(halves[0][h], halves[1][h])]
+        int(hub[i]): Judged(float(a + b), float(a), float(b))
+        for i in np.flatnonzero(refused.any(axis=(1, 2, 3)))
+        for a, b in [(halves[0][i], halves[1][i])]
     }
 
 
 @nb.njit(cache=True, nogil=True)
-def _unit_votes(events, giver, control, reach, ptr, unit, gap, inside, row_of, windows):  # type: ignore[no-untyped-def]  # numba infers
+def _unit_votes(events, giver, control, reach, ptr, unit, gap, inside, row_of, windows, after, before):  # type: ignore[no-untyped-def]  # numba infers
     """Discordant events of single units: row, class (window, control), side, partner, event.
 
     A unit votes as the refused one, with the nearest member as partner, and as the one heard by a refused member.
+    ``after`` and ``before`` are room for one number of each unit, 2**62 before and afterwards.
     """
-    n = len(row_of)
-    after = np.full(n, 2**62, np.int64)
-    before = np.full(n, 2**62, np.int64)
     out = np.empty((4096, 5), np.int32)
     used = 0
     for e in events:
@@ -496,31 +544,36 @@ class UnitCompensation:
         order = np.argsort(found.giver, kind="stable")
         self.by_giver = order
         self.ptr = np.concatenate([[0], np.cumsum(np.bincount(found.giver, minlength=n_units))])
+        self._room = np.full((2, n_units), 2**62, np.int64)
 
     def decades(self, units: np.ndarray, inside: np.ndarray) -> np.ndarray:
         """float64[units] log10 e-values against the units marked ``inside``, each unit itself left out."""
         classes = len(WINDOWS_S) * 2
         row_of = np.full(self.n_units, -1, np.int64)
         row_of[units] = np.arange(len(units))
-        asked = np.union1d(units, np.flatnonzero(inside))
-        parts = [
-            self.by_giver[self.ptr[u] : self.ptr[u + 1]]
-            for u in asked.tolist()
-            if self.ptr[u + 1] > self.ptr[u]
-        ]
-        if not parts:
-            return np.zeros(len(units))
         f = self.found
+        events = np.sort(self._events_of(np.union1d(units, np.flatnonzero(inside))))
+        if not len(events):
+            return np.zeros(len(units))
         votes = _unit_votes(
-            np.sort(np.concatenate(parts)), f.giver, f.control, f.reach, f.ptr, f.unit, f.gap, inside, row_of,
+            events,
+            f.giver,
+            f.control,
+            f.reach,
+            f.ptr,
+            f.unit,
+            f.gap,
+            inside,
+            row_of,
             self.windows,
-        )  # fmt: skip
+            *self._room,
+        )
         votes = votes[np.lexsort((votes[:, 4], votes[:, 1], votes[:, 0]))]  # events are in order of time
         votes = votes[_apart(votes, f.when, f.lot, self.windows)]
+        votes[:, 4] = 0
+        start = np.searchsorted(votes[:, 0], np.arange(len(units) + 1))
         cap = np.full(len(units), pair_cap(np.array([inside.sum()]))[0])
-        rows, many = _capped(np.column_stack([votes[:, :4], np.zeros(len(votes), np.int32)]), cap)
-        slot = (rows[:, 0].astype(np.int64) * classes + rows[:, 1]) * 2 + rows[:, 2]
-        counts = np.bincount(slot, weights=many, minlength=len(units) * classes * 2).astype(np.int64)
+        counts = _counted(votes, start, cap, classes, True)
         table = counts.reshape(len(units), len(WINDOWS_S), 2, 2)
         refused, control = table[:, :, 0], table[:, :, 1]
         got: np.ndarray = log10_mean(
@@ -528,12 +581,20 @@ class UnitCompensation:
         )
         return got
 
+    def _events_of(self, units: np.ndarray) -> np.ndarray:
+        """Events in which one of some units is the refused or answered one."""
+        events: np.ndarray = self.by_giver[runs(self.ptr[units], self.ptr[units + 1] - self.ptr[units])]
+        return events
+
     def partners(self, inside: np.ndarray) -> np.ndarray:
         """Units heard soon after refusals of the units marked ``inside``, more often than just before."""
         votes = np.zeros(self.n_units, np.int64)
         f = self.found
-        mine = np.repeat(inside[f.giver] & ~f.control, np.diff(f.ptr)) & (np.abs(f.gap) <= self.windows[1])
-        np.add.at(votes, f.unit[mine], np.sign(f.gap[mine]))
+        events = self._events_of(np.flatnonzero(inside))
+        events = events[~f.control[events]]
+        heard = runs(f.ptr[events], f.ptr[events + 1] - f.ptr[events])
+        heard = heard[np.abs(f.gap[heard]) <= self.windows[1]]
+        np.add.at(votes, f.unit[heard], np.sign(f.gap[heard]))
         return np.flatnonzero(votes >= 2).astype(np.int32)
 
 

@@ -22,11 +22,14 @@ import numpy as np
 from stillwatch.detect.baseline import Baseline
 from stillwatch.detect.betting import bet_hubs, e_bh, events_log10_e
 from stillwatch.detect.families import look_up
-from stillwatch.detect.hubs import Hubs, TokenMatrix
+from stillwatch.detect.hubs import Hubs, TokenMatrix, hubs_by_unit
+from stillwatch.detect.threads import spread
 from stillwatch.detect.traffic import Traffic
 from stillwatch.detect.trait import CONTROL_GROUPS, SOURCE_GROUPS, Events, EventTrait, Judged, QueueTrait
 
 SPLIT_SIZE = 24
+BLOCK = 1_000_000
+"""Members of hubs that are tested at one time."""
 SOURCE_DECADES = 3.0
 """A channel is a source of a hub when its own e-value there is at least 10^3."""
 
@@ -42,6 +45,14 @@ class Pairs:
     exposure: np.ndarray
     rate: float
     """Null rate per opportunity before kappa."""
+
+    def degree(self) -> np.ndarray:
+        """int64[2, units]: ends of pairs at each unit, by half."""
+        n = len(self.exposure)
+        halves = [self.half == h for h in (0, 1)]
+        return np.stack(
+            [np.bincount(np.concatenate([self.giver[at], self.taker[at]]), minlength=n) for at in halves]
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,23 +119,9 @@ def _count_pairs(unit_ptr, unit_hubs, a, b, half, counts):  # type: ignore[no-un
                 j += 1
 
 
-def _hubs_by_unit(hubs: Hubs, n_units: int) -> tuple[np.ndarray, np.ndarray]:
-    hub_of = np.repeat(np.arange(len(hubs)), np.diff(hubs.ptr))
-    order = np.argsort(hubs.units, kind="stable")
-    counts = np.bincount(hubs.units, minlength=n_units)
-    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), hub_of[order].astype(np.int64)
-
-
-def _ends(hubs: Hubs, pairs: Pairs, n_units: int) -> np.ndarray:
+def _ends(ptr: np.ndarray, units: np.ndarray, degree: np.ndarray) -> np.ndarray:
     """int64[hubs, 2]: ends of pairs that lie in each hub, by half; a pair inside has two."""
-    out = np.zeros((len(hubs), 2), np.int64)
-    for h in (0, 1):
-        mine = pairs.half == h
-        degree = np.bincount(pairs.giver[mine], minlength=n_units) + np.bincount(
-            pairs.taker[mine], minlength=n_units
-        )
-        out[:, h] = np.add.reduceat(degree[hubs.units], hubs.ptr[:-1])
-    return out
+    return np.stack([np.add.reduceat(of_half[units], ptr[:-1]) for of_half in degree], axis=1)
 
 
 def test_hubs(
@@ -132,63 +129,144 @@ def test_hubs(
     queues: list[tuple[QueueTrait, dict[int, Judged]]], baseline: Baseline, *,
     kappa: float, alpha: float, use_traffic: bool, retest: bool = True,
 ) -> HubTests:  # fmt: skip
-    """Test every hub on every channel that does not define it.
+    """Test every hub on every channel that does not define it, a block of hubs at a time.
 
     Without ``retest`` hubs are chosen and believed on all of the evidence at once, for comparing.
     """
     n = len(hubs)
-    half = (traffic.unit_order & np.uint64(1)).astype(np.int64)
     bets = [m for m in matrices.values() if m.trait.bets and len(m.values)]
     channels = [m.trait.id for m in bets] + [p.trait.id for p in pairs] + [q.id for q, _ in queues]
     groups = [m.trait.group for m in bets] + [p.trait.group for p in pairs] + [q.group for q, _ in queues]
-    log10 = np.full((3, n, len(channels)), np.nan)
-    own_group = (
-        np.array([hubs.traits[t].group if t >= 0 else "" for t in hubs.trait]) if n else np.zeros(0, "U8")
-    )
-    size = np.diff(hubs.ptr)
-    small = size < SPLIT_SIZE
-    for c, matrix in enumerate(bets):
-        q, floor = share_of(matrix, baseline)
-        for part in range(3):
-            values, shown = bet_hubs(
-                hubs.ptr, hubs.units, half, part, matrix.codes, len(matrix.values), matrix.total, matrix.stratum,
-                matrix.present, q, floor, use_traffic, kappa,
-            )  # fmt: skip
-            log10[part, :, c] = np.where(shown >= 2, values, 0.0)
-        off, on = (2, 1) if matrix.trait.block == 1 else (1, 2)
-        log10[on, small, c] = log10[0, small, c]
-        log10[off, small, c] = np.nan
-        log10[:, own_group == matrix.trait.group, c] = np.nan
-    if n and pairs:
-        unit_ptr, unit_hubs = _hubs_by_unit(hubs, traffic.n_units)
-        for c, p in enumerate(pairs, start=len(bets)):
-            counts = np.zeros((n, 2), np.int64)
-            _count_pairs(unit_ptr, unit_hubs, p.giver, p.taker, p.half, counts)
-            touching = _ends(hubs, p, traffic.n_units) - counts
-            exposed = np.add.reduceat(p.exposure[hubs.units], hubs.ptr[:-1]).astype(float)
-            rate = p.rate * exposed
-            share = np.maximum(size / traffic.n_units, exposed / max(float(p.exposure.sum()), 1.0))
-            mixed = (size / traffic.n_units) ** 2
-            log10[0, :, c] = events_log10_e(
-                counts.sum(1), touching.sum(1), rate, mixed * len(p.giver), share, kappa
-            )
-            for h in (0, 1):
-                log10[h + 1, :, c] = events_log10_e(
-                    counts[:, h], touching[:, h], rate / 2, mixed * int((p.half == h).sum()), share, kappa
-                )
-    for c, (_, found) in enumerate(queues, start=len(bets) + len(pairs)):
-        for hub, judged in found.items():
-            log10[:, hub, c] = judged
-    parts = np.stack([_average(log10[part]) for part in range(3)])
+    evidence = _Evidence(
+        (traffic.unit_order & np.uint64(1)).astype(np.int64), hubs, bets, [share_of(m, baseline) for m in bets],
+        pairs, _inside(traffic, hubs, pairs), [p.degree() for p in pairs],
+        [_Found.of(found) for _, found in queues], kappa, use_traffic,
+        np.array([hubs.traits[t].group if t >= 0 else "" for t in hubs.trait]) if n else np.zeros(0, "U8"),
+    )  # fmt: skip
+    log10 = np.full((n, len(channels)), np.nan)
+    parts = np.zeros((3, n))
+
+    def judge(block: slice) -> None:
+        found = evidence.of(block, len(channels))
+        log10[block] = found[0]
+        parts[:, block] = [_average(part) for part in found]
+
+    spread(judge, _blocks(hubs.ptr), traffic.threads)
     discovered = e_bh(parts[1], alpha)
     confirmed = np.zeros(n, np.bool_)
     confirmed[discovered] = e_bh(parts[2][discovered], alpha)
     if not retest:
         discovered = confirmed = e_bh(parts[0], alpha)
     return HubTests(
-        tuple(channels), tuple(groups), log10[0], parts[0], parts[1], parts[2], discovered, confirmed,
-        _sourced(log10[0], groups, own_group),
+        tuple(channels), tuple(groups), log10, parts[0], parts[1], parts[2], discovered, confirmed,
+        _sourced(log10, groups, evidence.own_group),
     )  # fmt: skip
+
+
+def _blocks(ptr: np.ndarray) -> list[slice]:
+    """Hubs in blocks of about `BLOCK` members, each hub counting for one more."""
+    if len(ptr) < 2:
+        return []
+    work = ptr[1:] + np.arange(1, len(ptr))
+    ends = np.searchsorted(work, np.arange(BLOCK, int(work[-1]) + BLOCK, BLOCK)) + 1
+    ends = np.unique(np.minimum(ends, len(work)))
+    return [slice(int(a), int(b)) for a, b in zip([0, *ends[:-1]], ends, strict=True)]
+
+
+def _inside(traffic: Traffic, hubs: Hubs, pairs: list[Pairs]) -> list[np.ndarray]:
+    """int64[hubs, 2] for each event trait: pairs with both ends in a hub, by half."""
+    out = [np.zeros((len(hubs), 2), np.int64) for _ in pairs]
+    if len(hubs) and pairs:
+        unit_ptr, unit_hubs = hubs_by_unit(hubs.ptr, hubs.units, np.arange(len(hubs)), traffic.n_units)
+        for counts, p in zip(out, pairs, strict=True):
+            _count_pairs(unit_ptr, unit_hubs, p.giver, p.taker, p.half, counts)
+    return out
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a queue trait says of some hubs."""
+
+    hub: np.ndarray
+    """int64, ascending."""
+    log10: np.ndarray
+    """float64[hubs, 3]."""
+
+    @classmethod
+    def of(cls, judged: dict[int, Judged]) -> _Found:
+        hubs = sorted(judged)
+        return cls(np.array(hubs, np.int64), np.array([judged[h] for h in hubs], float).reshape(-1, 3))
+
+
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    """What speaks of hubs, channel by channel."""
+
+    half: np.ndarray
+    """int64[units]: which half each unit is in."""
+    hubs: Hubs
+    bets: list[TokenMatrix]
+    reference: list[tuple[np.ndarray, float]]
+    pairs: list[Pairs]
+    inside: list[np.ndarray]
+    degree: list[np.ndarray]
+    queues: list[_Found]
+    kappa: float
+    use_traffic: bool
+    own_group: np.ndarray
+    """Group of the trait that defines each hub."""
+
+    def of(self, block: slice, channels: int) -> np.ndarray:
+        """float64[3, hubs, channels]: log10 e-values of a block of hubs on all evidence and on its two halves."""
+        first, end = block.start, block.stop
+        ptr = self.hubs.ptr[first : end + 1] - self.hubs.ptr[first]
+        units = self.hubs.units[self.hubs.ptr[first] : self.hubs.ptr[end]]
+        size = np.diff(ptr)
+        out = np.full((3, len(size), channels), np.nan)
+        own = self.own_group[block]
+        for c, (matrix, (q, floor)) in enumerate(zip(self.bets, self.reference, strict=True)):
+            self._bet(out[:, :, c], matrix, q, floor, ptr, units, own != matrix.trait.group)
+        events = zip(self.pairs, self.inside, self.degree, strict=True)
+        for c, (p, inside, degree) in enumerate(events, start=len(self.bets)):
+            self._events(
+                out[:, :, c], p, inside[block], _ends(ptr, units, degree) - inside[block], ptr, units
+            )
+        for c, found in enumerate(self.queues, start=len(self.bets) + len(self.pairs)):
+            low, high = np.searchsorted(found.hub, (first, end))
+            out[:, found.hub[low:high] - first, c] = found.log10[low:high].T
+        return out
+
+    def _bet(
+        self, out: np.ndarray, matrix: TokenMatrix, q: np.ndarray, floor: float, ptr: np.ndarray,
+        units: np.ndarray, judged: np.ndarray,
+    ) -> None:  # fmt: skip
+        """Bets on the hubs that are judged: small ones as a whole for the block that their trait belongs to."""
+        small = np.diff(ptr) < SPLIT_SIZE
+        for part in range(3):
+            asked = judged if part == 0 else judged & ~small
+            values, shown = bet_hubs(
+                ptr, units, self.half, part, matrix.codes, len(matrix.values), matrix.total, matrix.stratum,
+                matrix.present, q, floor, self.use_traffic, self.kappa, asked,
+            )  # fmt: skip
+            out[part, asked] = np.where(shown >= 2, values, 0.0)[asked]
+        out[1 if matrix.trait.block == 1 else 2, small] = out[0, small]
+
+    def _events(
+        self, out: np.ndarray, p: Pairs, counts: np.ndarray, touching: np.ndarray, ptr: np.ndarray,
+        units: np.ndarray,
+    ) -> None:  # fmt: skip
+        """Pairs of events inside the hubs, against the honest rate and against chance."""
+        n_units = len(self.half)
+        exposed = np.add.reduceat(p.exposure[units], ptr[:-1]).astype(float)
+        rate = p.rate * exposed
+        size = np.diff(ptr)
+        share = np.maximum(size / n_units, exposed / max(float(p.exposure.sum()), 1.0))
+        mixed = (size / n_units) ** 2
+        out[0] = events_log10_e(counts.sum(1), touching.sum(1), rate, mixed * len(p.giver), share, self.kappa)
+        for h in (0, 1):
+            out[h + 1] = events_log10_e(
+                counts[:, h], touching[:, h], rate / 2, mixed * int((p.half == h).sum()), share, self.kappa
+            )
 
 
 def _average(log10: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numba as nb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,22 +17,30 @@ import pyarrow.compute as pc
 from stillwatch.detect.kernel import TEMPLATE_KEYS
 from stillwatch.detect.tables import Columns
 from stillwatch.detect.traffic import Traffic
+from stillwatch.detect.trait import Tokens
 
 MIN_UNITS = 3
-FEW = 100_000
-"""Rows for which a sorted table is searched; for more of them it is hashed first."""
 _NEW = pa.schema([("family", pa.int64()), ("payload", pa.int64())])
 
 
-def _support(traffic: Traffic, column: str) -> tuple[np.ndarray, np.ndarray]:
-    """Values of a key column that at least two units and three exchanges show, sorted, and how many units do."""
+def shared(traffic: Traffic, column: str) -> Tokens:
+    """Values of a key column that at least two units and three exchanges show, by unit and value.
+
+    What a value is shown by is counted first, by value alone: nearly every value of a large traffic is shown once.
+    """
     t = traffic.table().select("unit", value=column)
     t = t.filter(t.value != 0)
-    edges = t.group_by("value", "unit").agg(rows=t.count())
-    support = edges.group_by("value").agg(units=edges.count(), rows=edges["rows"].sum())
-    support = support.filter(support.rows >= 3, support.units > 1)
-    got = traffic.fetch(support.select("value", "units").order_by("value"))
-    return got["value"], got["units"]
+    seen = t.group_by("value").agg(rows=t.count(), low=t.unit.min(), high=t.unit.max())
+    support = seen.filter(seen.rows >= 3, seen.low != seen.high).select("value")
+    t = t.semi_join(support, "value")
+    got = traffic.fetch(t.group_by("unit", "value").agg(count=t.count()).order_by("unit", "value"))
+    return Tokens(got["unit"], got["value"], got["count"])
+
+
+def _support(traffic: Traffic, column: str) -> tuple[np.ndarray, np.ndarray]:
+    """Shared values of a key column, sorted, and how many units show each; traits take the rest from the cache."""
+    found = traffic.cache[f"shared {column}"] = shared(traffic, column)
+    return np.unique(found.value, return_counts=True)
 
 
 def look_up(values: np.ndarray, table: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -42,32 +51,68 @@ def look_up(values: np.ndarray, table: np.ndarray, weights: np.ndarray) -> np.nd
     return np.where(at >= 0, weights[at], 0)
 
 
-def _shared_by(values: np.ndarray, table: np.ndarray, units: np.ndarray) -> np.ndarray:
-    """Units that share each value: `look_up` without hashing the table for a handful of rows."""
-    if not len(table) or len(values) > FEW:
-        return look_up(values, table, units)
-    at = np.minimum(np.searchsorted(table, values), len(table) - 1)
-    return np.where(table[at] == values, units[at], 0)
+@dataclass(frozen=True)
+class _Support:
+    """How many units show each of some values, in an open-addressing table: digests are their own hashes."""
+
+    values: np.ndarray
+    """int64[slots]: 0 where a slot is free."""
+    units: np.ndarray
+    """int64[slots]."""
+
+    @classmethod
+    def of(cls, values: np.ndarray, units: np.ndarray) -> _Support:
+        slots = 1 << max(4, (2 * len(values)).bit_length())
+        return cls(*_laid_out(values, units.astype(np.int64), slots))
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        """int64: units that show each value; 0 where the table has none."""
+        found: np.ndarray = _looked_up(values, self.values, self.units)
+        return found
+
+
+@nb.njit(cache=True, nogil=True)
+def _laid_out(values, units, slots):  # type: ignore[no-untyped-def]  # numba infers
+    held, of = np.zeros(slots, np.int64), np.zeros(slots, np.int64)
+    for i in range(len(values)):
+        at = values[i] & (slots - 1)
+        while held[at] != 0:
+            at = (at + 1) & (slots - 1)
+        held[at], of[at] = values[i], units[i]
+    return held, of
+
+
+@nb.njit(cache=True, nogil=True)
+def _looked_up(values, held, units):  # type: ignore[no-untyped-def]  # numba infers
+    out = np.zeros(len(values), np.int64)
+    for i in range(len(values)):
+        at = values[i] & (len(held) - 1)
+        while held[at] != 0:
+            if held[at] == values[i]:
+                out[i] = units[at]
+                break
+            at = (at + 1) & (len(held) - 1)
+    return out
 
 
 @dataclass(frozen=True)
 class _Assign:
     """Family and payload of each exchange, from what its keys' values are shared by."""
 
-    templates: dict[str, tuple[np.ndarray, np.ndarray]]
-    longest: tuple[np.ndarray, np.ndarray]
+    templates: dict[str, _Support]
+    longest: _Support
 
     def __call__(self, rows: Columns) -> Columns:
         longest, full = rows["longest"], rows["full"]
         family = np.zeros(len(full), np.int64)
         best = np.zeros(len(full), np.int64)
-        for column, (values, units) in self.templates.items():
+        for column, support in self.templates.items():
             keys = rows[column]
-            support = _shared_by(keys, values, units)
-            better = support > best
+            units = support(keys)
+            better = units > best
             family[better] = keys[better]
-            best = np.maximum(best, support)
-        shared = _shared_by(longest, *self.longest)
+            best = np.maximum(best, units)
+        shared = self.longest(longest)
         most = np.where(best >= 10, shared * 5 >= best, shared * 2 > best)
         in_template = most & (shared > 2)
         return {"family": family, "payload": np.where((longest == 0) | in_template, full, longest)}
@@ -82,8 +127,6 @@ def assign_families(traffic: Traffic) -> None:
     for column in TEMPLATE_KEYS:
         values, units = _support(traffic, column)
         keep = units >= MIN_UNITS
-        templates[column] = (values[keep], units[keep].astype(np.int64))
-    values, units = _support(traffic, "longest")
-    assign = _Assign(templates, (values, units.astype(np.int64)))
-    t = traffic.table()
-    traffic.engine.widen("exchange", t, [*TEMPLATE_KEYS, "longest", "full"], assign, _NEW)
+        templates[column] = _Support.of(values[keep], units[keep])
+    assign = _Assign(templates, _Support.of(*_support(traffic, "longest")))
+    traffic.engine.widen("exchange", [*TEMPLATE_KEYS, "longest", "full"], assign, _NEW)

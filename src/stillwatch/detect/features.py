@@ -21,6 +21,7 @@ from stillwatch.detect.chains import as_lists, chains
 from stillwatch.detect.digest import Key, digest_strings, digest_text
 from stillwatch.detect.kernel import COLUMNS, chunk_digests, text_features
 from stillwatch.detect.lexicon import Lexicon
+from stillwatch.detect.network import digest_networks
 
 MISSING = -1
 I64 = pa.int64()
@@ -64,7 +65,6 @@ LONGEST_AGENT = 512
 _PRODUCT = re.compile(
     r"([A-Za-z][\w.+-]{0,40}(?:/[A-Za-z][\w+-]{0,20})?)[/ ]v?(\d{1,4})\.(\d{1,4})(?:\.(\d{1,5}))?"
 )
-_V6 = re.compile(r"[0-9a-f:.]{2,45}")
 _SDK_HEADERS = ("x-stainless-lang", "x-stainless-os", "x-stainless-arch", "x-stainless-runtime",
                 "x-stainless-runtime-version", "x-stainless-package-version", "anthropic-version",
                 "accept-language", "x-stainless-async")  # fmt: skip
@@ -112,30 +112,6 @@ class Names:
     operation: Interner = field(default_factory=Interner)
     country: Interner = field(default_factory=Interner)
     client: Interner = field(default_factory=Interner)
-
-
-def network_of(address: str) -> str:
-    """The /24 of an IPv4 or the /48 of an IPv6 address; anything else stands for itself.
-
-    An IPv4 address in IPv6 dress (``::ffff:203.0.113.9``) is the IPv4 address.
-
-    >>> network_of("203.0.113.9"), network_of("2001:db8:1:2::9"), network_of("not.an.ip.address")
-    ('203.0.113', '2001:db8:1', 'not.an.ip.address')
-    """
-    text = address.strip().lower()
-    if text.startswith("::ffff:") and "." in text:
-        text = text[7:]
-    if ":" not in text:
-        parts = text.split(".")
-        v4 = len(parts) == 4 and all(p.isascii() and p.isdigit() for p in parts)
-        return ".".join(parts[:3]) if v4 else address
-    if not _V6.fullmatch(text.partition("%")[0]):
-        return address
-    before, _, after = text.partition("%")[0].partition("::")
-    head = before.split(":") if before else []
-    tail = after.split(":") if after else []
-    groups = head + ["0"] * (8 - len(head) - len(tail)) + tail if "::" in text else head
-    return ":".join(part.lstrip("0") or "0" for part in groups[:3])
 
 
 def client_of(agent: str) -> tuple[str, int]:
@@ -288,14 +264,9 @@ class Featurizer:
                              ("ua", "user_agent"), ("tls", "tls_fingerprint"), ("device", "device_id"),
                              ("conv", "conversation_id")):  # fmt: skip
             out[name] = digest_strings(batch.column(source), key, name)
-        out["net"] = _by_unique(
-            batch.column("client_ip"),
-            lambda v: digest_text(key, "net", network_of(v)) if v else 0,
-            0,
-            np.int64,
-        )
+        out["net"] = digest_networks(batch.column("client_ip"), key)
         out["tools"] = _by_unique(batch.column("tools"), self._tools, 0, np.int64)
-        out["hdr"], out["hdr_flags"] = self._headers(batch)
+        out["hdr"], out["hdr_flags"] = self._headers(batch, out["ua"])
         for name in ("sealed_in", "sealed_out"):
             out[name] = _list_digests(batch.column(name), key, "sealed")
         out["issued"], out["presented"] = chains(batch, key)
@@ -363,7 +334,7 @@ class Featurizer:
             labels.append(str(spec.get("name", "")) if isinstance(spec, dict) else "")
         return digest_text(self.key, "tools", "\x1f".join(sorted(labels))) if labels else 0
 
-    def _headers(self, batch: pa.RecordBatch) -> tuple[np.ndarray, np.ndarray]:
+    def _headers(self, batch: pa.RecordBatch, agents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         column = batch.column("client_headers")
         n = len(batch)
         digest, flags = np.zeros(n, np.int64), np.zeros(n, np.int8)
@@ -381,7 +352,6 @@ class Featurizer:
         low = np.clip(offsets[:-1] - base, 0, len(hashed))
         high = np.clip(offsets[1:] - base, 0, len(hashed))
         digest = (total[high] - total[low]).astype(np.int64)
-        agents = _by_unique(batch.column("user_agent"), lambda v: digest_text(self.key, "ua", v), 0, np.int64)
         first, inverse = _distinct([digest, agents])
         table = np.zeros(len(first), np.int8)
         for i, row in enumerate(first):

@@ -6,10 +6,13 @@ group-by: linear in memberships.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numba as nb
 import numpy as np
 
+from stillwatch.detect.threads import spread
 from stillwatch.detect.traffic import MIN_UNITS, Traffic
 from stillwatch.detect.trait import Tokens, TokenTrait
 
@@ -39,9 +42,9 @@ class TokenMatrix:
     total: np.ndarray
     """float64[codes]: units that show each value, a unit with k values counting 1/k for each."""
     having: np.ndarray
-    """int64[codes]: units that show each value."""
+    """int32[codes]: units that show each value."""
     stratum: np.ndarray
-    """int64[codes]: stratum of each value; 0 where the trait has none."""
+    """int8[codes]: stratum of each value; 0 where the trait has none."""
     present: np.ndarray
     """float64[8]: units that show anything, by stratum of their first value."""
     ptr: np.ndarray
@@ -69,8 +72,10 @@ class Hubs:
     traits: tuple[TokenTrait, ...]
     dropped_large: int
     """Values shared by more units than ``hub_max``: too common to say anything."""
-    alias: dict[int, int] = field(default_factory=dict)
-    """Hub index of every value, also of those whose hub has the same members as an earlier one."""
+    shared: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    """int64, ascending: every value that makes a hub, also one whose hub has the same members as an earlier one."""
+    hub_of: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int32))
+    """int32: hub of each of `shared`."""
 
     def __len__(self) -> int:
         return len(self.value)
@@ -86,28 +91,7 @@ def token_matrix(traffic: Traffic, trait: TokenTrait, tokens: Tokens) -> TokenMa
     Traits that are bet on keep a min-hash sample, which does not depend on how others behave; traits that only
     attribute keep the values a unit shows most.
     """
-    values, code = np.unique(tokens.value, return_inverse=True)
-    favour = np.zeros(len(tokens.unit), np.int64) if trait.bets else -tokens.count
-    order = np.lexsort((mix(tokens.value), favour, tokens.unit))
-    unit, code = tokens.unit[order], code.ravel()[order]
-    codes = np.full((traffic.n_units, MAX_TOKENS), -1, np.int32)
-    if len(unit):
-        first = np.concatenate([[True], np.diff(unit) != 0])
-        rank = np.arange(len(unit)) - np.maximum.accumulate(np.where(first, np.arange(len(unit)), 0))
-        keep = rank < MAX_TOKENS
-        codes[unit[keep], rank[keep]] = code[keep]
-    k = (codes >= 0).sum(1)
-    rows, cols = np.nonzero(codes >= 0)
-    total = np.bincount(codes[rows, cols], weights=1.0 / k[rows], minlength=len(values))
-    having = np.bincount(codes[rows, cols], minlength=len(values)).astype(np.int64)
-    stratum = trait.stratum(values) if trait.stratum else np.zeros(len(values), np.int64)
-    shown = codes[k > 0, 0]
-    present = np.bincount(stratum[shown], minlength=8).astype(float) if len(values) else np.zeros(8)
-    order = np.argsort(codes[rows, cols], kind="stable")
-    ptr = np.concatenate([[0], np.cumsum(having)]).astype(np.int64)
-    return TokenMatrix(
-        trait, values, codes, total, having, stratum, present, ptr, rows[order].astype(np.int32)
-    )
+    return _matrix(traffic.n_units, trait, tokens, *_coded(tokens.value))
 
 
 def build_hubs(
@@ -125,63 +109,210 @@ def build_hubs(
     keyed order, which does not depend on data, so e-values stay valid.
     """
     chosen = tuple(t for t in traits if t.defines_hubs and t.id in tokens and len(tokens[t.id].unit))
-    rank = np.argsort(np.argsort(traffic.unit_order, kind="stable"), kind="stable")
-    signature_of = mix(traffic.unit_order)
-    rows: list[_Row] = []
-    dropped = 0
-    for index, trait in enumerate(chosen):
-        found, large = _rows_of(tokens[trait.id], index, rank, signature_of, traffic.heft, low, high, sample)
-        rows += found
-        dropped += large
-    seen: dict[int, int] = {}
-    kept: list[_Row] = []
-    alias: dict[int, int] = {}
-    for row in rows:
-        if row.signature not in seen:
-            seen[row.signature] = len(kept)
-            kept.append(row)
-        alias[row.value] = seen[row.signature]
-    lengths = np.array([len(r.members) for r in kept], np.int64)
-    return Hubs(
-        np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        np.concatenate([r.members for r in kept]) if kept else np.zeros(0, np.int32),
-        np.array([r.trait for r in kept], np.int16), np.array([r.value for r in kept], np.int64),
-        np.array([r.size for r in kept], np.int64), chosen, dropped, alias,
-    )  # fmt: skip
+    order = _Order.of(traffic)
+    rows = [
+        _rows_of(order, got.unit, *_coded(got.value), low, high, sample)
+        for got in (tokens[trait.id] for trait in chosen)
+    ]
+    return _hubs_of(rows, chosen)
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    trait: int
-    value: int
-    size: int
-    signature: int
-    members: np.ndarray
-
-
-def _rows_of(
-    got: Tokens,
-    index: int,
-    rank: np.ndarray,
-    signature_of: np.ndarray,
-    heft: np.ndarray,
+def hubs_and_matrices(
+    traffic: Traffic,
+    tokens: dict[str, Tokens],
+    traits: tuple[TokenTrait, ...],
+    *,
     low: int,
     high: int,
     sample: int,
-) -> tuple[list[_Row], int]:
-    order = np.lexsort((rank[got.unit], got.value))
-    value, unit = got.value[order], got.unit[order]
-    fresh = np.concatenate([[True], (np.diff(value) != 0) | (np.diff(unit) != 0)])
-    value, unit = value[fresh], unit[fresh]
-    start = np.flatnonzero(np.concatenate([[True], np.diff(value) != 0]))
-    size = np.diff(np.append(start, len(value)))
+) -> tuple[Hubs, dict[str, TokenMatrix]]:
+    """What `build_hubs` and `token_matrix` make of the tokens of each trait, which are taken out of ``tokens``."""
+    order = _Order.of(traffic)
+
+    def of(trait: TokenTrait) -> tuple[_Rows | None, TokenMatrix]:
+        got = tokens.pop(trait.id)
+        values, code = _coded(got.value)
+        rows = _rows_of(order, got.unit, values, code, low, high, sample) if trait.defines_hubs else None
+        return rows, _matrix(traffic.n_units, trait, got, values, code)
+
+    shown = [t for t in traits if t.id in tokens and len(tokens[t.id].unit)]
+    found = spread(of, shown, traffic.threads)
+    naming = [(rows, trait) for (rows, _), trait in zip(found, shown, strict=True) if rows is not None]
+    hubs = _hubs_of([rows for rows, _ in naming], tuple(trait for _, trait in naming))
+    return hubs, {trait.id: matrix for trait, (_, matrix) in zip(shown, found, strict=True)}
+
+
+def _coded(value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct values, ascending, and which of them each token has (int32)."""
+    values, code = np.unique(value, return_inverse=True)
+    return values, code.ravel().astype(np.int32)
+
+
+def _matrix(
+    n_units: int, trait: TokenTrait, tokens: Tokens, values: np.ndarray, code: np.ndarray
+) -> TokenMatrix:
+    favour = np.zeros(1, np.int64) if trait.bets else tokens.count
+    codes = _first_of_units(tokens.unit, code, favour, mix(values), n_units)
+    total, having, ptr, owners = _shown(codes, len(values))
+    stratum = (trait.stratum(values) if trait.stratum else np.zeros(len(values))).astype(np.int8)
+    shown = codes[codes[:, 0] >= 0, 0]
+    present = np.bincount(stratum[shown], minlength=8).astype(float) if len(values) else np.zeros(8)
+    return TokenMatrix(trait, values, codes, total, having, stratum, present, ptr, owners)
+
+
+@nb.njit(cache=True, nogil=True)
+def _first_of_units(unit, code, count, lot, n_units):  # type: ignore[no-untyped-def]  # numba infers
+    """int32[units, 4]: of the codes of each unit those with the largest ``count``, then the lowest ``lot``.
+
+    ``count`` of one element says that counts do not matter.
+    """
+    codes = np.full((n_units, MAX_TOKENS), -1, np.int32)
+    most = np.zeros((n_units, MAX_TOKENS), np.int64)
+    for i in range(len(unit)):
+        u, c = unit[i], code[i]
+        n = count[i] if len(count) == len(unit) else np.int64(0)
+        at = MAX_TOKENS
+        while at > 0:
+            held = codes[u, at - 1]
+            if held >= 0 and (n < most[u, at - 1] or (n == most[u, at - 1] and lot[c] >= lot[held])):
+                break
+            at -= 1
+        if at < MAX_TOKENS:
+            for j in range(MAX_TOKENS - 1, at, -1):
+                codes[u, j], most[u, j] = codes[u, j - 1], most[u, j - 1]
+            codes[u, at], most[u, at] = c, n
+    return codes
+
+
+@nb.njit(cache=True, nogil=True)
+def _shown(codes, n_codes):  # type: ignore[no-untyped-def]  # numba infers
+    """Of each code the units that show it: their weight, their number, and who they are in compressed rows."""
+    total = np.zeros(n_codes)
+    having = np.zeros(n_codes, np.int32)
+    for u in range(codes.shape[0]):
+        k = 0
+        while k < codes.shape[1] and codes[u, k] >= 0:
+            k += 1
+        for j in range(k):
+            total[codes[u, j]] += 1.0 / k
+            having[codes[u, j]] += 1
+    ptr = np.zeros(n_codes + 1, np.int64)
+    for c in range(n_codes):
+        ptr[c + 1] = ptr[c] + having[c]
+    free = ptr[:-1].copy()
+    owners = np.empty(ptr[n_codes], np.int32)
+    for u in range(codes.shape[0]):
+        for j in range(codes.shape[1]):
+            c = codes[u, j]
+            if c >= 0:
+                owners[free[c]] = u
+                free[c] += 1
+    return total, having, ptr, owners
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """The keyed order of units, which does not look at data, and what is summed up over them."""
+
+    rank: np.ndarray
+    """int64[units]: place of each unit."""
+    unit: np.ndarray
+    """int32[units]: the way back."""
+    signature: np.ndarray
+    heft: np.ndarray
+
+    @classmethod
+    def of(cls, traffic: Traffic) -> _Order:
+        unit = np.argsort(traffic.unit_order, kind="stable")
+        rank = np.empty(len(unit), np.int64)
+        rank[unit] = np.arange(len(unit))
+        return cls(rank, unit.astype(np.int32), mix(traffic.unit_order), traffic.heft)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Hubs of one trait, by value."""
+
+    value: np.ndarray
+    size: np.ndarray
+    signature: np.ndarray
+    length: np.ndarray
+    """int64: members that are kept."""
+    members: np.ndarray
+    too_large: int
+
+
+def _rows_of(
+    order: _Order, unit: np.ndarray, values: np.ndarray, code: np.ndarray, low: int, high: int, sample: int
+) -> _Rows:
+    n = len(order.rank)
+    key = code.astype(np.int64) * n + order.rank[unit]
+    key.sort()
+    key = key[np.concatenate([[True], np.diff(key) != 0])]
+    of, members = np.divmod(key, n)
+    del key
+    members = order.unit[members]
+    start = np.flatnonzero(np.concatenate([[True], np.diff(of) != 0]))
+    size = np.diff(np.append(start, len(of)))
     with np.errstate(over="ignore"):
-        signature = np.add.reduceat(signature_of[unit], start)
-    accounts = np.add.reduceat(heft[unit], start)
+        signature = np.add.reduceat(order.signature[members], start)
+    accounts = np.add.reduceat(order.heft[members], start)
     good = np.flatnonzero((accounts >= low) & (size >= MIN_UNITS) & (size <= high))
-    rows = [
-        _Row(index, int(value[start[g]]), int(size[g]), int(signature[g]),
-             unit[start[g] : start[g] + min(int(size[g]), sample)])
-        for g in good
-    ]  # fmt: skip
-    return rows, int((size > high).sum())
+    length = np.minimum(size[good], sample)
+    return _Rows(
+        values[of[start[good]]], size[good], signature[good], length, members[runs(start[good], length)],
+        int((size > high).sum()),
+    )  # fmt: skip
+
+
+def runs(start: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """The places of runs that begin at ``start``, one after another.
+
+    >>> runs(np.array([3, 9]), np.array([2, 1])).tolist()
+    [3, 4, 9]
+    """
+    before = np.cumsum(length) - length
+    out: np.ndarray = np.repeat(start - before, length) + np.arange(int(length.sum()))
+    return out
+
+
+def _hubs_of(rows: Sequence[_Rows], traits: tuple[TokenTrait, ...]) -> Hubs:
+    """One hub of those with the same members: that of the first trait, and there of the smallest value."""
+    if not rows:
+        none = np.zeros(0, np.int64)
+        return Hubs(
+            np.zeros(1, np.int64), none.astype(np.int32), none.astype(np.int16), none, none, traits, 0
+        )
+    signature = np.concatenate([r.signature for r in rows])
+    value = np.concatenate([r.value for r in rows])
+    length = np.concatenate([r.length for r in rows])
+    _, first, same = np.unique(signature, return_index=True, return_inverse=True)
+    kept = np.zeros(len(signature), np.bool_)
+    kept[first] = True
+    hub_of = (np.cumsum(kept) - 1)[first][same.ravel()].astype(np.int32)
+    trait = np.repeat(np.arange(len(rows)), [len(r.value) for r in rows]).astype(np.int16)
+    members = np.concatenate([r.members for r in rows])[np.repeat(kept, length)]
+    shared, last = np.unique(value[::-1], return_index=True)
+    return Hubs(
+        np.concatenate([[0], np.cumsum(length[kept])]).astype(np.int64), members, trait[kept], value[kept],
+        np.concatenate([r.size for r in rows])[kept], traits, sum(r.too_large for r in rows), shared,
+        hub_of[::-1][last],
+    )  # fmt: skip
+
+
+@nb.njit(cache=True, nogil=True)
+def hubs_by_unit(ptr, units, own, n_units):  # type: ignore[no-untyped-def]  # numba infers
+    """Of the hubs ``own`` those of each unit in compressed rows, ascending, by their place in ``own``."""
+    of = np.zeros(n_units + 1, np.int64)
+    for h in own:
+        for i in range(ptr[h], ptr[h + 1]):
+            of[units[i] + 1] += 1
+    of = np.cumsum(of)
+    free = of[:-1].copy()
+    places = np.empty(of[n_units], np.int32)
+    for k in range(len(own)):
+        for i in range(ptr[own[k]], ptr[own[k] + 1]):
+            u = units[i]
+            places[free[u]] = k
+            free[u] += 1
+    return of, places

@@ -80,6 +80,15 @@ def _tokenise(  # type: ignore[no-untyped-def]  # numba infers
     quote_from = 0
     i = start
     while i <= end:
+        while i < end and data[i] < 0x80:
+            kind = np.int64(kinds[data[i]])
+            if kind != 1 and kind != 2:
+                break
+            h = (h ^ U64(folds[data[i]])) * FNV
+            length += 1
+            if kind == 2:
+                digits += 1
+            i += 1
         if i < end:
             cp, width = _decode(data, i, end)
             low = U64(cp)

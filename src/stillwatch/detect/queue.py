@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import ibis
@@ -121,27 +122,34 @@ class Spread:
 def multiplicities(traffic: Traffic, sent: Any) -> dict[int, Spread]:
     """How payloads spread over units, per key of ``sent`` (an expression with columns key, unit, payload).
 
-    The accounts that take turns with a unit are the square of the sum over the sum of squares of how often
+    Nearly every payload of a large traffic has one sender, who takes turns with nobody. The accounts that take turns
+    with another unit are the square of the sum over the sum of squares of how often
     it and each other sent a payload of the same multiplicity together, over at most `MIXING_SAMPLE` of them.
     """
-    sent = sent.distinct()
-    together = ibis.window(group_by=["key", "payload"])
-    with traffic.engine.kept(sent.mutate(m=sent.count().over(together))) as dealt:
-        each = turns_taken(dealt, traffic.engine.salts)
-        size = dealt.group_by("key").agg(units=dealt.unit.nunique())
-        spread = each.group_by("key", "m", "mixing", "odd").agg(payloads=each.count()).join(size, "key")
-        rows = traffic.fetch(spread.order_by("key", "odd", "m", "mixing"))
-    key = rows["key"]
+    with traffic.engine.kept(sent.distinct()) as sent:
+        times = sent.group_by("key", "payload").agg(m=sent.count())
+        one = ibis.literal(1, "int64")
+        alone = times.filter(times.m == 1).group_by("key", odd=times.payload & 1)
+        alone = alone.agg(payloads=lambda t: t.count()).mutate(m=one, mixing=one)
+        with traffic.engine.kept(sent.join(times.filter(times.m > 1), ["key", "payload"])) as dealt:
+            each = turns_taken(dealt, traffic.engine.salts)
+            spread = each.group_by("key", "m", "mixing", "odd").agg(payloads=each.count())
+            size = sent.select("key", "unit").distinct().group_by("key").agg(units=lambda t: t.count())
+            both = spread.union(alone.select(*spread.columns)).join(size, "key")
+            rows = traffic.fetch(both.order_by("key", "odd", "m", "mixing"))
+    key, units, odd = rows["key"], rows["units"], rows["odd"] != 0
+    cuts = [0, *(np.flatnonzero(np.diff(key)) + 1).tolist(), len(key)] if len(key) else []
     out = {}
-    for k in np.unique(key):
-        at = key == k
-        m, mixing, payloads = (np.asarray(rows[name][at]) for name in ("m", "mixing", "payloads"))
-        out[int(k)] = Spread(m, mixing, payloads, int(rows["units"][at][0]), rows["odd"][at] != 0)
+    for first, end in pairwise(cuts):
+        own = slice(first, end)
+        out[int(key[first])] = Spread(
+            rows["m"][own], rows["mixing"][own], rows["payloads"][own], int(units[first]), odd[own]
+        )
     return out
 
 
 def turns_taken(dealt: Any, salts: int) -> Any:
-    """Multiplicity, half and mixing of each payload of each key, from (key, unit, payload, m).
+    """Multiplicity, half and mixing of each payload that several units sent, by key, from (key, unit, payload, m).
 
     No more than `MIXING_SAMPLE` payloads of at most `MAX_BET` units are looked at for each key and multiplicity, so
     no more than 400 times m squared pairs are made of them, however large the traffic. A mean of quotients is taken
@@ -173,8 +181,7 @@ def extract(traffic: Traffic, hubs: Hubs) -> dict[int, Judged]:
     """Work-queue evidence of the hubs that are template families."""
     if len(hubs) and (hubs.trait < 0).all():
         return _of_groups(traffic, hubs)
-    content = {h for h, t in enumerate(hubs.trait) if hubs.traits[t].group == "content"}
-    wanted = {value: hub for value, hub in hubs.alias.items() if hub in content}
+    of_content = np.array([t.group == "content" for t in hubs.traits])
     t = traffic.table()
     t = t.filter(t.family != 0)
     busy = t.group_by("family").agg(n=t.count(), low=t.unit.min(), high=t.unit.max())
@@ -183,8 +190,11 @@ def extract(traffic: Traffic, hubs: Hubs) -> dict[int, Judged]:
     by_family = multiplicities(traffic, sent.select("unit", "payload", key="family"))
     out: dict[int, Judged] = {}
     for family, spread in sorted(by_family.items()):
-        if family in wanted and wanted[family] not in out:
-            out[wanted[family]] = spread.judged()
+        at = int(np.searchsorted(hubs.shared, family))
+        if at < len(hubs.shared) and hubs.shared[at] == family:
+            hub = int(hubs.hub_of[at])
+            if of_content[hubs.trait[hub]] and hub not in out:
+                out[hub] = spread.judged()
     return out
 
 

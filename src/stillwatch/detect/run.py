@@ -11,7 +11,7 @@ from stillwatch.detect.assemble import Attributor, Group, assemble, content_grou
 from stillwatch.detect.baseline import Baseline
 from stillwatch.detect.controller import HubTests, Pairs, make_pairs, test_hubs
 from stillwatch.detect.families import assign_families
-from stillwatch.detect.hubs import Hubs, TokenMatrix, build_hubs, token_matrix
+from stillwatch.detect.hubs import Hubs, TokenMatrix, hubs_and_matrices
 from stillwatch.detect.shape import Rows, Stream, group_rows, stream_of
 from stillwatch.detect.split import parts_of
 from stillwatch.detect.traffic import DAY, UNKNOWN_TIME, Traffic
@@ -54,7 +54,8 @@ class Detection:
     """Everything that was computed; `stillwatch.detect.verdict` puts it into words."""
 
     traits: tuple[Trait, ...]
-    tokens: dict[str, Tokens]
+    shown: dict[str, int]
+    """Marks of units that each token trait found."""
     matrices: dict[str, TokenMatrix]
     pairs: list[Pairs]
     hubs: Hubs
@@ -143,19 +144,14 @@ def detect(
     assign_families(traffic)
     step("traits")
     tokens, events, queues = extract_tokens(traffic, traits, abstentions.append)
-    by_id = {t.id: t for t in traits}
     trusted = trusted_units(traffic)
     pairs = [make_pairs(traffic, trait, got, trusted) for trait, got in events]
     token_traits = tuple(t for t in traits if isinstance(t, TokenTrait) and t.id in tokens)
     step("hubs")
-    hubs = build_hubs(
+    shown = {trait_id: len(got.unit) for trait_id, got in tokens.items()}
+    hubs, matrices = hubs_and_matrices(
         traffic, tokens, token_traits, low=options.hub_min, high=options.hub_max, sample=options.hub_sample
     )
-    matrices = {
-        i: token_matrix(traffic, trait, got)
-        for i, got in tokens.items()
-        if isinstance(trait := by_id[i], TokenTrait) and len(got.unit)
-    }
     step("controller test")
     found = _queues(traffic, hubs, queues, abstentions.append)
     queues = [q for q, _ in found]
@@ -182,7 +178,7 @@ def detect(
     streams = [stream_of(traffic, rows, g, own) for g, own in zip(groups, rows.of_group, strict=True)]
     return Detection(
         traits,
-        tokens,
+        shown,
         matrices,
         pairs,
         hubs,

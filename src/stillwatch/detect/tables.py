@@ -56,9 +56,9 @@ class Engine(Protocol):
         """Take the rows out of a table whose ``seq`` an expression of one column names."""
 
     def widen(
-        self, name: str, source: Any, reads: Sequence[str], add: Callable[[Columns], Columns], new: pa.Schema
+        self, name: str, reads: Sequence[str], add: Callable[[Columns], Columns], new: pa.Schema
     ) -> None:
-        """Make table ``name`` (again) of the rows of an expression, in their order, with more columns.
+        """Set more columns beside those of a table, or in their place.
 
         ``add`` gets columns ``reads`` of some rows and returns columns ``new`` of the same rows. It may be called
         any number of times, in any process, so what it returns for a row must depend on that row alone.

@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stillwatch.detect.digest import Key, digest_strings, digest_text
-from stillwatch.detect.features import FEATURE_SCHEMA, MISSING, Featurizer, Names, network_of
+from stillwatch.detect.features import FEATURE_SCHEMA, MISSING, Featurizer, Names
 from stillwatch.detect.lexicon import Lexicon
+from stillwatch.detect.network import digest_networks
 from stillwatch.detect.tables import Columns, Engine, fetched
 from stillwatch.records import ACCOUNT_SCHEMA
 
@@ -88,8 +89,9 @@ class Traffic:
     """Client name to (packed version, release time), sorted by version."""
     duplicates: int = 0
     sampling_labels: dict[int, str] = field(default_factory=dict)
-    columns: dict[str, np.ndarray] = field(default_factory=dict)
     cache: dict[str, Any] = field(default_factory=dict)
+    threads: int = 1
+    """How many threads numeric steps may take."""
 
     @property
     def middle(self) -> int:
@@ -107,13 +109,11 @@ class Traffic:
         return fetched(self.engine, expression)
 
     def column(self, name: str) -> np.ndarray:
-        """One column of the exchange table in row order, which is that of ``seq``; kept after the first use.
+        """One column of the exchange table in row order, which is that of ``seq``.
 
         As long as the traffic: for what no expression can say. Everything else asks for groups, or for a few rows.
         """
-        if name not in self.columns:
-            self.columns[name] = self.engine.column("exchange", name)
-        return self.columns[name]
+        return self.engine.column("exchange", name)
 
     @property
     def heft(self) -> np.ndarray:
@@ -176,7 +176,7 @@ class Loader:
         self.rows = 0
         self._waiting: list[pa.RecordBatch] = []
         self._n_waiting = 0
-        engine.append("raw", FEATURE_SCHEMA.empty_table().append_column("seq", pa.array([], pa.int64())))
+        engine.append("exchange", FEATURE_SCHEMA.empty_table().append_column("seq", pa.array([], pa.int64())))
 
     def add(self, features: pa.RecordBatch) -> None:
         """Append one feature batch. Rows wait until there is a row group of them, which the engine takes at once."""
@@ -190,7 +190,7 @@ class Loader:
             return
         rows = pa.Table.from_batches(self._waiting)
         seq = pa.array(np.arange(self.rows, self.rows + len(rows), dtype=np.int64))
-        self.engine.append("raw", rows.append_column("seq", seq))
+        self.engine.append("exchange", rows.append_column("seq", seq))
         self.rows += len(rows)
         self._waiting, self._n_waiting = [], 0
 
@@ -212,14 +212,14 @@ def traffic_of(
     """Drop repeated exchange ids (the first counts), resolve units, and hand over.
 
     Args:
-        engine: holds FEATURE_SCHEMA plus ``seq`` as table ``raw``.
+        engine: holds FEATURE_SCHEMA plus ``seq`` as table ``exchange``.
         feat: what made the features; its names are those of the codes.
-        loaded: rows of ``raw``.
+        loaded: rows of that table.
     """
-    raw = engine.table("raw")
+    raw = engine.table("exchange")
     twice = raw.group_by("xid").agg(keep=raw.seq.min(), times=raw.count()).filter(lambda t: t.times > 1)
-    engine.discard("raw", raw.join(twice, "xid").filter(lambda t: t.seq != t.keep).select("seq"))
-    raw = engine.table("raw")
+    engine.discard("exchange", raw.join(twice, "xid").filter(lambda t: t.seq != t.keep).select("seq"))
+    raw = engine.table("exchange")
     rows = int(fetched(engine, raw.agg(rows=raw.count()))["rows"][0])
     frame = account_frame(accounts, feat)
     n_accounts = len(feat.names.account.names)
@@ -243,8 +243,8 @@ def traffic_of(
     for a in np.flatnonzero(org >= 0).tolist():
         names[unit[a]] = "o:" + feat.names.org.names[org[a]]
     order = digest_strings(pa.array(names, pa.string()), feat.key, "unit-order").astype(np.uint64)
-    engine.widen("exchange", raw.filter(raw.acct >= 0), ["acct"], _UnitOf(unit), _UNIT)
-    engine.drop("raw")
+    engine.discard("exchange", raw.filter(raw.acct < 0).select("seq"))
+    engine.widen("exchange", ["acct"], _UnitOf(unit), _UNIT)
     t = engine.table("exchange")
     start, end = 0, 1
     if rows:
@@ -350,8 +350,7 @@ def account_frame(accounts: pa.Table | None, feat: Featurizer) -> AccountFrame:
         out["free_mail"][at] = pc.is_in(domains, value_set=pa.array(sorted(FREE_MAIL))).to_numpy(
             zero_copy_only=False
         )
-        nets = pa.array([network_of(v) if v else None for v in column("signup_ip").to_pylist()], pa.string())
-        out["signup_net"][at] = digest_strings(nets, key, "net")
+        out["signup_net"][at] = digest_networks(column("signup_ip"), key)
         out["programme"][at] = digest_strings(column("programme"), key, "programme")
         out["verified"][at] = pc.is_in(
             column("verification"), value_set=pa.array(["identity", "business"])

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from stillwatch.ingest.conversation import opening_and_last
 from stillwatch.ingest.jsontext import dump, parsed
+from stillwatch.ingest.needles import Needles
 from stillwatch.ingest.sealed import MARKERS, may_hold_sealed, take_sealed
 
 _FILLED = ("messages", "prompt", "system_prompt", "sealed_in")
@@ -50,20 +51,22 @@ def derive_text(batch: pa.RecordBatch) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, schema=batch.schema)
 
 
+_SPEAKS, _SEALED = 1, 2
+_NEEDLES = Needles(
+    dict.fromkeys(('"system"', '"developer"', '"instructions"', '"systemInstruction"'), _SPEAKS)
+    | dict.fromkeys(MARKERS, _SEALED)
+)
+"""Words by which messages may hold a system prompt, and by which they may hold sealed blocks."""
+
+
 def _rows_to_read(batch: pa.RecordBatch) -> list[int]:
-    """Rows whose messages can add something: read from the columns, before any JSON is parsed."""
+    """Rows whose messages can add something: told by words in them, before any JSON is parsed."""
     messages = batch.column("messages")
-    wanted = pc.is_null(batch.column("prompt"))
-    speaks = pc.match_substring_regex(messages, '"(system|developer|instructions|systemInstruction)"')
-    wanted = pc.or_(wanted, pc.and_(pc.is_null(batch.column("system_prompt")), pc.fill_null(speaks, False)))
-    sealed = pc.match_substring_regex(messages, "|".join(map(_escaped, MARKERS)))
-    wanted = pc.or_(wanted, pc.fill_null(sealed, False))
-    wanted = pc.and_(wanted, pc.is_valid(messages))
-    return pc.indices_nonzero(wanted).to_pylist()  # type: ignore[no-any-return]  # pyarrow is untyped
-
-
-def _escaped(marker: str) -> str:
-    return marker.replace(".", "\\.")
+    holds = _NEEDLES.in_texts(messages)
+    no_prompt, no_system = (np.asarray(batch.column(name).is_null()) for name in ("prompt", "system_prompt"))
+    wanted = no_prompt | (no_system & (holds & _SPEAKS != 0)) | (holds & _SEALED != 0)
+    rows: list[int] = np.flatnonzero(wanted & np.asarray(messages.is_valid())).tolist()
+    return rows
 
 
 def _fill(columns: dict[str, list[Any]], row: int) -> None:

@@ -38,6 +38,9 @@ from stillwatch.records import EXCHANGE_REQUIRED, EXCHANGE_SCHEMA, Rejected
 KEPT_REJECTED = 100_000
 """Refused records kept with line and reason; beyond it they are only counted."""
 _BATCH_BYTES = 64 * 2**20
+_ENOUGH_BYTES = 16 * 2**20
+"""A batch is handed over when it has so many. Memory of this size is used again for the next one; of larger pieces the
+system takes back every one and clears it anew."""
 _ROWS_AT_ONCE = 8192
 """Rows kept as Python objects before they become Arrow; parts of one exchange need a longer wait."""
 _LATEST = datetime(2100, 1, 1, tzinfo=UTC)
@@ -160,7 +163,7 @@ class Reader:
                 for batch in self._read(source):
                     held.append(batch)
                     rows, size = rows + batch.num_rows, size + batch.nbytes
-                    if rows >= self._batch_rows or size > _BATCH_BYTES:
+                    if rows >= self._batch_rows or size > _ENOUGH_BYTES:
                         yield from _joined(held, self._batch_rows)
                         held, rows, size = [], 0, 0
             except SourceError as error:

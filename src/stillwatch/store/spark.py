@@ -217,11 +217,10 @@ class SparkEngine:
             out.unpersist()
 
     def widen(
-        self, name: str, source: Any, reads: Sequence[str], add: Callable[[Mapping[str, np.ndarray]], Any],
-        new: pa.Schema,
-    ) -> None:  # fmt: skip
-        """Make table ``name`` of the rows of an expression with more columns, batch by batch where the rows lie."""
-        frame = self.frame(source)
+        self, name: str, reads: Sequence[str], add: Callable[[Mapping[str, np.ndarray]], Any], new: pa.Schema
+    ) -> None:
+        """Set more columns beside those of a table, or in their place, batch by batch where the rows lie."""
+        frame = self._frames[name][1]
         self.put(name, self.mapped(frame, _Widened(add, tuple(reads), new), _and(frame.schema, new)))
 
     def frame(self, expression: Any) -> Any:

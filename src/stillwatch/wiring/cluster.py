@@ -158,7 +158,7 @@ def _report(intake: Intake | None) -> dict[str, Any]:
 
 
 def read_on_cluster(engine: SparkEngine, intake: Intake) -> int:
-    """Fill table ``raw`` of an engine from the inputs of an intake, which is told all that its reader would know.
+    """Fill table ``exchange`` of an engine from the inputs of an intake, which is told all that its reader would know.
 
     Returns:
         The number of rows.
@@ -187,7 +187,7 @@ def read_on_cluster(engine: SparkEngine, intake: Intake) -> int:
     found = engine.table("read")
     rows = found.filter(found.told.isnull()).drop("told")
     tables = {name: getattr(intake.feat.names, kind).index for name, kind in NAMED.items()}
-    engine.put("raw", engine.mapped(engine.frame(rows), _Coded(tables, starts), spark_schema(CODED)))
+    engine.put("exchange", engine.mapped(engine.frame(rows), _Coded(tables, starts), spark_schema(CODED)))
     engine.drop("read")
     return int(starts[-1])
 

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stillwatch import __version__
-from stillwatch.detect.features import network_of
+from stillwatch.detect.network import network_of
 from stillwatch.errors import ConfigError, VerificationError
 from stillwatch.ingest import read_accounts
 from stillwatch.records import Finding, Member

@@ -26,7 +26,6 @@ from stillwatch.ingest import Reader, Source, read_accounts, read_client_release
 from stillwatch.records import Rejected
 from stillwatch.settings import Settings, load_key
 from stillwatch.store import open_backend
-from stillwatch.wiring.columns import Columns
 from stillwatch.wiring.profile import Clock
 from stillwatch.wiring.progress import Progress
 from stillwatch.wiring.refusals import Sink
@@ -34,6 +33,8 @@ from stillwatch.wiring.sources import EVERYTHING, Span, split_sources, unfinishe
 
 EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)
 """No log of a language model API is older."""
+AHEAD = 4
+"""Batches for each thread that wait or are worked on, so that none is idle while the engine takes rows."""
 
 
 class Intake:
@@ -102,7 +103,7 @@ class Intake:
         with ThreadPoolExecutor(threads) as pool:
             for batch in self.canonical():
                 waiting.append((batch, pool.submit(self.feat.heavy, batch)))
-                if len(waiting) > threads:
+                if len(waiting) > AHEAD * threads:
                     done, future = waiting.popleft()
                     yield self.feat.finish(done, future.result())
             while waiting:
@@ -249,7 +250,7 @@ def load_traffic(
         clock.step("accounts and units")
         traffic = loader.finish(table, model_rows, client_rows)
         undo.pop_all()
-    traffic.columns = Columns(Path(spill))
+    traffic.threads = settings.run.threads or os.cpu_count() or 1
     clock.count(rows=traffic.n_exchanges)
     return traffic, context
 

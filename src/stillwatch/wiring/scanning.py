@@ -151,7 +151,7 @@ def count_steps(clock: Clock, traffic: Traffic, detection: Detection) -> None:
     clock.count(rows=sum(len(rows.linked_rows) for rows in detection.streams))
     rows = {
         "families": traffic.n_exchanges,
-        "traits": sum(len(got.unit) for got in detection.tokens.values()),
+        "traits": sum(detection.shown.values()),
         "hubs": len(detection.hubs.units),
         "controller test": len(detection.hubs),
         "groups": len(detection.groups),

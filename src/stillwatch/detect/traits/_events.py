@@ -18,7 +18,7 @@ def cross_unit(traffic: Traffic, issued: str, presented: str) -> Events:
     given = given.group_by("digest").agg(giver=given.unit.min(), other=given.unit.max(), since=given.ts.min())
     given = given.filter(given.giver == given.other).select("digest", "giver", "since")
     shown = t.filter(t[presented].length() > 0)
-    taken = shown.select("unit", "ts", digest=shown[presented].unnest())
+    taken = shown.select("unit", "ts", digest=shown[presented].unnest()).semi_join(given, "digest")
     taken = taken.group_by("digest", "unit").agg(ts=taken.ts.min())
     public = taken.group_by("digest").agg(takers=taken.count()).filter(lambda d: d.takers > MAX_TAKERS)
     taken = taken.anti_join(public.select("digest"), "digest").join(given, "digest")

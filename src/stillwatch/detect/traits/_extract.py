@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import numba as nb
 import numpy as np
 
+from stillwatch.detect.families import shared
 from stillwatch.detect.traffic import Traffic
 from stillwatch.detect.trait import Tokens
 
 
 def fetch(traffic: Traffic, expression: Any) -> Tokens:
     """Run an expression with columns unit, value, count; rows in a fixed order."""
-    table = traffic.engine.arrow(expression).sort_by([("unit", "ascending"), ("value", "ascending")])
-    return Tokens(
-        table.column("unit").to_numpy().astype(np.int32),
-        table.column("value").to_numpy().astype(np.int64),
-        table.column("count").to_numpy().astype(np.int64),
-    )
+    got = traffic.fetch(expression.order_by("unit", "value"))
+    types = (("unit", np.int32), ("value", np.int64), ("count", np.int64))
+    return Tokens(*(got[name].astype(kind, copy=False) for name, kind in types))
 
 
 def column_tokens(traffic: Traffic, column: str, *, where: Any = None) -> Tokens:
@@ -33,23 +32,37 @@ def shared_keys(traffic: Traffic, columns: tuple[str, ...]) -> Tokens:
     One sentence may stand in two columns (the second of two is also the last); it is one value, and its
     count is the larger of the two.
     """
-    parts = []
+    found = Tokens.empty()
     for column in columns:
-        t = traffic.table().select("unit", value=column)
-        t = t.filter(t.value != 0)
-        edges = t.group_by("unit", "value").agg(count=t.count())
-        support = edges.group_by("value").agg(units=edges.count(), rows=edges["count"].sum())
-        support = support.filter(support.rows >= 3, support.units > 1).select("value")
-        parts.append(fetch(traffic, edges.semi_join(support, "value")))
-    unit = np.concatenate([p.unit for p in parts])
-    value = np.concatenate([p.value for p in parts])
-    count = np.concatenate([p.count for p in parts])
-    if not len(unit):
-        return Tokens.empty()
-    order = np.lexsort((value, unit))
-    unit, value, count = unit[order], value[order], count[order]
-    at = np.flatnonzero(np.concatenate([[True], (np.diff(unit) != 0) | (np.diff(value) != 0)]))
-    return Tokens(unit[at], value[at], np.maximum.reduceat(count, at))
+        mine = traffic.cache.pop(f"shared {column}", None) or shared(traffic, column)
+        found = Tokens(*_merged(found.unit, found.value, found.count, mine.unit, mine.value, mine.count))
+    return found
+
+
+@nb.njit(cache=True, nogil=True)
+def _merged(unit, value, count, more_unit, more_value, more_count):  # type: ignore[no-untyped-def]  # numba infers
+    """Two lists of tokens that are sorted by unit and value, as one; the larger count of what is in both."""
+    n, m = len(unit), len(more_unit)
+    units = np.empty(n + m, np.int32)
+    values = np.empty(n + m, np.int64)
+    counts = np.empty(n + m, np.int64)
+    i, j, k = 0, 0, 0
+    while i < n or j < m:
+        ours = j == m or (
+            i < n and (unit[i] < more_unit[j] or (unit[i] == more_unit[j] and value[i] <= more_value[j]))
+        )
+        if ours:
+            both = j < m and unit[i] == more_unit[j] and value[i] == more_value[j]
+            units[k], values[k], counts[k] = unit[i], value[i], count[i]
+            if both:
+                counts[k] = max(count[i], more_count[j])
+                j += 1
+            i += 1
+        else:
+            units[k], values[k], counts[k] = more_unit[j], more_value[j], more_count[j]
+            j += 1
+        k += 1
+    return units[:k].copy(), values[:k].copy(), counts[:k].copy()
 
 
 def kind_mask(traffic: Traffic, kind: str) -> int:
