@@ -29,7 +29,7 @@ from stillwatch.detect.baseline import load_baseline
 from stillwatch.detect.digest import Key
 from stillwatch.detect.features import Featurizer
 from stillwatch.detect.lexicon import load_lexicon
-from stillwatch.detect.run import Options, detect
+from stillwatch.detect.run import Options, detect, extract_tokens
 from stillwatch.detect.traffic import Loader, Traffic
 from stillwatch.detect.trait import Tokens
 from stillwatch.detect.traits import load_traits
@@ -106,7 +106,8 @@ def ours(world: Path, memory_limit: str) -> tuple[pa.Table, dict[str, Any], dict
     found = detect(traffic, load_traits(), load_baseline(None, KEY.key_id), Options(), step)
     step("")
     names = traffic.names.account.names
-    columns = {"unique_id": pa.array(names)} | {t: _shown_most(traffic, found.tokens.get(t)) for t in TRAITS}
+    tokens, _, _ = extract_tokens(traffic, load_traits(), lambda _: None)
+    columns = {"unique_id": pa.array(names)} | {t: _shown_most(traffic, tokens.get(t)) for t in TRAITS}
     group = {
         names[account]: number
         for number, made in enumerate(found.groups)

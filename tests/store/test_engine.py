@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -18,11 +20,17 @@ def test_columns_are_set_beside_rows_in_their_order(monkeypatch: pytest.MonkeyPa
     engine = open_backend(1, "1GB", None)
     x = np.random.default_rng(1).integers(0, 1000, 50)
     for start in range(0, 50, 20):
-        engine.append("t", pa.table({"seq": np.arange(start, min(start + 20, 50)), "x": x[start : start + 20]}))
+        engine.append(
+            "t", pa.table({"seq": np.arange(start, min(start + 20, 50)), "x": x[start : start + 20]})
+        )
     t = engine.table("t")
     engine.discard("t", t.filter(t.seq.between(5, 24)).select("seq"))
     for factor in (2, 3):
-        engine.widen("t", ["x"], lambda rows, factor=factor: {"double": rows["x"] * factor}, NEW)
+
+        def times(rows: Mapping[str, np.ndarray], factor: int = factor) -> dict[str, np.ndarray]:
+            return {"double": rows["x"] * factor}
+
+        engine.widen("t", ["x"], times, NEW)
         kept = np.r_[0:5, 25:50]
         assert engine.column("t", "seq").tolist() == kept.tolist()
         assert engine.column("t", "double").tolist() == (x[kept] * factor).tolist()
