@@ -1,12 +1,14 @@
 """``python -m scripts.bench_watch``: what a watch costs beside a scan, and how long a campaign stays unseen under it.
 
-One world of the lab is made, by default the 24,000 accounts that were reported, scaled down. *Cost*: the first days go
-into the state of a watch, then quarters of an hour follow one by one, with no look due; then one look; then one scan of
-the same logs by itself. Groups, kinds and hints of the look and of the scan are compared. *Delay*: the log passes in
-steps of a look; for each campaign the minutes from its first exchange to the look that showed it are taken, by the
-lab's own measure.
+Worlds of the lab are made (kept in ``--work`` and used again), by default of the 24,000 accounts that were reported,
+scaled down. *Cost*: the first days go into the state of a watch, then quarters of an hour follow one by one, with no
+look due; then one look; then one scan of the same logs by itself. Groups, kinds and hints of the look and of the scan
+are compared. *Delay*: the log passes in steps of a look; for each campaign the minutes from its first exchange to the
+look that showed it are taken, by the lab's own measure, in a world of a size of its own (``--delay-scale``).
 
-Figures are of one run on one machine. A state of 30 days of the whole scenario has eight million exchanges.
+Figures are of one run on one machine. A state of 30 days of the whole scenario has eight million exchanges. Processor
+time is what shares are taken of. The delay is time of the log, not of the machine. ``--page`` alone puts the figures
+into docs/watch.md, where a test holds them to docs/data/bench_watch.json.
 """
 
 from __future__ import annotations
@@ -24,13 +26,15 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
+from scripts import watch_page as page
 from scripts.bench import machine
 from scripts.lab_run import a_key, generate
 from stillwatch.lab.discipline import open_truth
 from stillwatch.lab.suite import detection_delay
+from stillwatch.lab.suite.code import code_digest
 from stillwatch.settings import Settings, load_settings
 from stillwatch.wiring import Context, WatchOptions, scan
 from stillwatch.wiring.watching import Watch
@@ -92,7 +96,7 @@ class Bench:
 
 
 def main() -> None:
-    """Measure, and write one JSON file."""
+    """Measure, and write one JSON file; parts that are not measured stay as they stand there."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -100,55 +104,81 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("docs/data/bench_watch.json"))
     parser.add_argument("--scenario", default="observed_hydra_24k")
     parser.add_argument("--scale", type=float, default=0.05)
+    parser.add_argument("--delay-scale", type=float, default=0.05)
     parser.add_argument("--seed", type=int, default=101)
     parser.add_argument("--days", type=int, default=30, help="days in the state before the increments")
     parser.add_argument("--increments", type=int, default=8)
     parser.add_argument("--looks", type=int, default=3)
-    parser.add_argument(
-        "--delay-days", type=int, default=10, help="days that pass for the delay; 0 leaves it out"
-    )
+    parser.add_argument("--delay-days", type=int, default=10, help="days that pass at most for the delay")
+    parser.add_argument("--parts", nargs="+", choices=["cost", "delay"], default=["cost", "delay"])
+    parser.add_argument("--make-only", action="store_true", help="make the worlds, and measure nothing")
+    parser.add_argument("--page", action="store_true", help="only put what was measured into docs/watch.md")
     given = parser.parse_args()
-    shutil.rmtree(given.work, ignore_errors=True)
-    given.work.mkdir(parents=True)
-    os.environ["STILLWATCH_KEY"] = a_key(given.work).read_text("utf-8").strip()
-    settings = load_settings(None)
-    traffic = given.work / "traffic"
-    generate(given.scenario, given.seed, given.scale, traffic)
-    result: dict[str, Any] = {
-        "machine": machine(), "scenario": given.scenario, "seed": given.seed, "scale": given.scale,
-        "looks_a_day": given.looks,
-    }  # fmt: skip
-    result["cost"] = cost(traffic, given.work / "cost", settings, given.looks, given.days, given.increments)
-    print(json.dumps(result["cost"]), flush=True)
-    if given.delay_days:
-        result["delay"] = delay(traffic, given.work / "delay", settings, given.looks, given.delay_days)
-        print(json.dumps(result["delay"]), flush=True)
-    result["peak_memory_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    given.out.parent.mkdir(parents=True, exist_ok=True)
+    result = json.loads(given.out.read_text("utf-8")) if given.out.exists() else {}
+    if given.page:
+        page.write(result)
+        return
+    os.environ["STILLWATCH_KEY"] = a_key(_folder(given.work)).read_text("utf-8").strip()
+    scales = {"cost": given.scale, "delay": given.delay_scale}
+    worlds = {part: _world(given, scales[part]) for part in given.parts}
+    if given.make_only:
+        return
+    for part, traffic in worlds.items():
+        work = _folder(given.work / "run", empty=True)
+        about = {
+            "machine": machine(), "code": code_digest("own"), "scenario": given.scenario, "seed": given.seed,
+            "scale": scales[part], "looks_a_day": given.looks,
+        }  # fmt: skip
+        settings = load_settings(None)
+        found = (
+            cost(traffic, work, settings, given.looks, given.days, given.increments) if part == "cost"
+            else delay(traffic, work, settings, given.looks, given.delay_days)
+        )  # fmt: skip
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        result[part] = about | found | {"peak_memory_bytes": peak}
+        print(json.dumps(result[part]), flush=True)
+        shutil.rmtree(work)
+    _folder(given.out.parent)
     given.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    page.write(result)
+
+
+def _folder(path: Path, *, empty: bool = False) -> Path:
+    if empty:
+        shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _world(given: argparse.Namespace, scale: float) -> Path:
+    """Traffic of the scenario; what an earlier run made is used again."""
+    traffic: Path = given.work / f"{given.scenario}-{given.seed}-{scale:g}"
+    if not (traffic / "world.json").exists():
+        generate(given.scenario, given.seed, scale, traffic)
+    return traffic
 
 
 def cost(
     traffic: Path, work: Path, settings: Settings, looks: int, days: int, increments: int
 ) -> dict[str, Any]:  # fmt: skip
     """Seconds of a quarter of an hour, of a look and of a scan, on a state of so many days."""
-    table = pq.read_table(traffic / "exchanges").sort_by("started_at")
-    times = table.column("started_at")
-    begun = pc.min(times).as_py()
+    begun = _begun(traffic)
     edge = datetime(begun.year, begun.month, begun.day, tzinfo=UTC) + timedelta(days=days, hours=-12)
     bench = Bench(traffic, work, settings, looks, days)
-    for day in range(days + 1):
-        bench.take(_between(table, edge - timedelta(days=day + 1), edge - timedelta(days=day)))
+    first_day = edge.replace(hour=0) - timedelta(days=days - 1)
+    for day in range(days):
+        end = min(first_day + timedelta(days=day + 1), edge)
+        bench.take(_between(traffic, first_day + timedelta(days=day), end))
     with Timed() as first:
         bench.visit(edge)
     steps, rows = [], []
     for number in range(increments):
-        rows.append(bench.take(_between(table, edge + number * QUARTER, edge + (number + 1) * QUARTER)))
+        rows.append(bench.take(_between(traffic, edge + number * QUARTER, edge + (number + 1) * QUARTER)))
         with Timed() as step:
             visit = bench.visit(edge + (number + 1) * QUARTER)
         assert visit.looked is None  # noqa: S101
         steps.append(step)
-    rows.append(bench.take(_between(table, edge + increments * QUARTER, edge + (increments + 1) * QUARTER)))
+    rows.append(bench.take(_between(traffic, edge + increments * QUARTER, edge + (increments + 1) * QUARTER)))
     with Timed() as look:
         visit = bench.visit(edge + timedelta(hours=24))
     assert visit.looked is not None  # noqa: S101
@@ -195,17 +225,17 @@ def compared(look: Any, scanned: Any) -> dict[str, Any]:
 
 def delay(traffic: Path, work: Path, settings: Settings, looks: int, days: int) -> dict[str, Any]:
     """Minutes from each campaign's first exchange to the look that showed it, by verdict."""
-    bench = Bench(traffic, work, settings, looks, keep_days=60)
-    begun = pc.min(pq.read_table(traffic / "exchanges", columns=["started_at"]).column("started_at")).as_py()
+    bench = Bench(traffic, work, settings, looks, keep_days=max(days, 30))
+    begun = _begun(traffic)
     midnight = datetime(begun.year, begun.month, begun.day, tzinfo=UTC)
     hours = [n * 24 / looks - (begun - midnight).total_seconds() / 3600 for n in range(1, days * looks + 1)]
     seen = begun
 
     def detect(prefix: Path, out: Path) -> None:
         nonlocal seen
-        table = pq.read_table(prefix / "exchanges").sort_by("started_at")
-        until = pc.max(table.column("started_at")).as_py()
-        bench.take(_between(table, seen, until + timedelta(microseconds=1)))
+        table = _between(prefix, seen, datetime.max.replace(tzinfo=UTC))
+        bench.take(table)
+        until = table.column("started_at")[-1].as_py()
         seen = until + timedelta(microseconds=1)
         passed = int((until - midnight).total_seconds() * looks / 86_400) + 1
         bench.visit(midnight + timedelta(hours=passed * 24 / looks), _context(prefix))
@@ -236,11 +266,21 @@ def delay(traffic: Path, work: Path, settings: Settings, looks: int, days: int) 
     }  # fmt: skip
 
 
-def _between(table: pa.Table, low: datetime, high: datetime) -> pa.Table:
-    at = table.column("started_at")
-    kind = at.type
-    inside = pc.and_(pc.greater_equal(at, pa.scalar(low, kind)), pc.less(at, pa.scalar(high, kind)))
-    return table.filter(inside)
+def _exchanges(traffic: Path) -> ds.Dataset:
+    return ds.dataset(sorted((traffic / "exchanges").glob("*.parquet")))
+
+
+def _begun(traffic: Path) -> datetime:
+    times = _exchanges(traffic).head(1, columns=["started_at"]).column(0)
+    begun: datetime = times[0].as_py()
+    return begun
+
+
+def _between(traffic: Path, low: datetime, high: datetime) -> pa.Table:
+    """Exchanges of a time, in its order."""
+    at = ds.field("started_at")
+    edges = [pa.scalar(t, pa.timestamp("us", tz="UTC")) for t in (low, high)]
+    return _exchanges(traffic).to_table(filter=(at >= edges[0]) & (at < edges[1])).sort_by("started_at")
 
 
 def _context(traffic: Path) -> Context:

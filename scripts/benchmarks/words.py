@@ -112,14 +112,14 @@ def _part(suite: str, worlds: set[str], made: dict[str, dict[str, set[str]]]) ->
     return f"{suite} ({', '.join(sorted(worlds))})" if split else suite
 
 
-def of_another_program(code: str | None) -> list[str]:
+def of_another_program(code: str | None, target: str = "bench") -> list[str]:
     """A warning for figures of speed that another state of the program made; a result that is the same says nothing of speed."""
     if code == code_digest("own"):
         return []
     by = f"with the digest `{code}`" if code else "whose digest was not written down"
     return [
         "",
-        f"**These figures are of an earlier state of the program**, {by}. `make bench` measures the present one.",
+        f"**These figures are of an earlier state of the program**, {by}. `make {target}` measures the present one.",
     ]
 
 

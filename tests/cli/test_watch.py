@@ -23,7 +23,6 @@ AT = datetime(2026, 3, 10, 12, tzinfo=UTC)
     [
         (("--out", "r"), "name the logs to watch"),
         (("logs",), "missing option '--out'"),
-        (("s3://bucket/logs", "--out", "r"), "is a URL: only files and folders can be watched"),
         (("-", "--out", "r"), "standard input cannot be watched"),
         (
             ("logs", "--out", "r", "--every", "often"),
@@ -33,6 +32,10 @@ AT = datetime(2026, 3, 10, 12, tzinfo=UTC)
         (("logs", "--out", "r", "--keep", "36h"), "whole days"),
         (("logs", "--out", "r", "--looks", "0"), "'--looks'"),
         (("logs", "--out", "r", "--look", "3"), "no such option"),
+        (("logs", "--out", "r", "--master", "local"), "add --engine spark"),
+        (("s3://b/logs", "--out", "r", "--engine", "spark"), "object stores cannot be watched on Spark"),
+        (("a.jsonl", "--out", "r", "--engine", "spark"), "is no folder: on Spark a watch reads folders"),
+        (("logs", "--out", "r", "--memory-limit", "lots"), "--memory-limit"),
         (("--status", "--out", "r"), "r.state is not the state of a watch"),
     ],
 )

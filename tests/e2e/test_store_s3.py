@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import subprocess
@@ -87,6 +88,34 @@ def test_days_and_a_customer_go_there(client: Client) -> None:
         ("2026-11-21", A_DAY - 6), ("2026-11-22", A_DAY), ("2026-11-23", A_DAY),
     ]  # fmt: skip
     assert shown["unfinished_deletion"] is False
+
+
+def test_a_watch_reads_each_object_once(client: Client) -> None:
+    """New and changed objects alone are read; a store that does not answer harms nothing; a scan reads the same."""
+    import fsspec
+
+    system = fsspec.filesystem("s3", endpoint_url=client.env["AWS_ENDPOINT_URL"], key="test", secret="test")
+    text = [(client.place / "logs" / f"{number}.jsonl").read_bytes() for number in range(DAYS)]
+    once = ("watch", "s3://bucket/live", "--key-file", "k", "--out", "live", "--looks", "1", "--once")
+    empty = client.told(*once)
+    assert (empty["read"]["files"], empty["look"]) == (0, None)
+    system.pipe_file("bucket/live/a/0.jsonl", text[0])
+    system.pipe_file("bucket/live/.hidden", b"no log")
+    first = client.told(*once)
+    assert (first["read"]["files"], first["read"]["rows"], first["read"]["refused"]) == (1, A_DAY, 0)
+    system.pipe_file("bucket/live/a/0.jsonl", text[0] + text[1])
+    system.pipe_file("bucket/live/b/2.jsonl", gzip.compress(text[2]))
+    deaf = client.run(*once, AWS_ENDPOINT_URL="http://127.0.0.1:9", AWS_MAX_ATTEMPTS="1")
+    assert (deaf.returncode, "Traceback" in deaf.stderr, "hint:" in deaf.stderr) == (2, False, True)
+    second = client.told(*once)
+    assert (second["read"]["files"], second["read"]["rows"]) == (2, 3 * A_DAY)
+    assert client.told(*once)["read"]["files"] == 0
+    status = client.told("watch", "--status", "--out", "live")
+    assert (status["counts"]["logs"], status["useless"]) == (2, [])
+    there = client.told("scan", "s3://bucket/live", "--key-file", "k")
+    here = client.told("scan", "live.state/features", "--key-file", "k")
+    assert here["counts"]["exchanges"] == there["counts"]["exchanges"] == 3 * A_DAY
+    assert here["counts"]["accounts"] == there["counts"]["accounts"]
 
 
 def test_what_is_not_there_is_said(client: Client) -> None:

@@ -56,7 +56,7 @@ def _kept(state: WatchState) -> list[int]:
 
 def _portion(state: WatchState, table: pa.Table, oldest_us: int = 0) -> Portion:
     portion = state.begin("2026-03-02T00:00:00+00:00")
-    state.add(portion, table, oldest_us)
+    portion.keep(table, oldest_us, state.root)
     portion.marks.append(MARK)
     return portion
 

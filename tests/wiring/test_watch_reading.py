@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import os
 import random
@@ -16,8 +17,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from stillwatch.errors import ConfigError
+from stillwatch.errors import ConfigError, UpstreamError
 from stillwatch.settings import PrivacySettings, RunSettings, Settings
+from stillwatch.store import places
 from stillwatch.store.watch_state import WatchState
 from stillwatch.wiring import watch_reading
 from stillwatch.wiring.features import ingest
@@ -47,14 +49,15 @@ class Desk:
     settle_s: float = 60.0
     format: str | None = None
     settings: Settings = SETTINGS
-    states: list[WatchState] = field(default_factory=list)
+    inputs: list[str] = field(default_factory=list)
+    """What is watched in place of the folder."""
 
     def visit(self, now: datetime = NOW, oldest: datetime | None = None) -> Visited:
         """Open the state, read what is new, and close it again."""
         key = key_of(self.settings, ENV)
         state = WatchState(self.folder, {"key": key.key_id})
         try:
-            logs = Logs([str(self.logs)], state, self.settings, key, format=self.format, mapping=None,
+            logs = Logs(self.inputs or [str(self.logs)], state, self.settings, key, format=self.format, mapping=None,
                         settle_s=self.settle_s, progress=Quiet())  # fmt: skip
             return logs.visit(now, micro(oldest) if oldest else 0)
         finally:
@@ -302,3 +305,72 @@ def test_any_order_of_writing_and_visiting_keeps_every_line_once(
     desk.visit()
     assert desk.accounts() == _once(written)
     assert not desk.refused()
+
+
+class Objects:
+    """A prefix of a store in memory; it can stop answering half way through an object."""
+
+    def __init__(self) -> None:
+        fsspec = pytest.importorskip("fsspec", reason="needs the extra: pip install 'stillwatch[s3]'")
+        self.system = fsspec.filesystem("memory")
+        self.system.store.clear()
+
+    def put(self, name: str, text: str) -> None:
+        """Make an object."""
+        self.system.pipe_file(f"/logs/{name}", text.encode())
+
+
+class _Silent:
+    """A file of which the first bytes come, and no more."""
+
+    def __init__(self, raw: Any) -> None:
+        self._raw, self._left = raw, 40
+
+    def read(self, size: int) -> bytes:
+        if not self._left:
+            raise ConnectionError("reset by peer at bucket/secret-name")
+        got: bytes = self._raw.read(min(size, self._left))
+        self._left -= len(got)
+        return got
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._raw, name)
+
+
+def test_objects_are_read_whole_and_once(desk: Desk) -> None:
+    """By their name and version; one that is gone is forgotten, and hidden ones are none."""
+    objects = Objects()
+    desk.inputs = ["memory://logs"]
+    assert desk.visit().files == 0
+    objects.put("b.jsonl", _lines([3]))
+    objects.put("a.jsonl", _lines([1, 2]) + "no log\n")
+    objects.put("_tmp/x.jsonl", _lines([9]))
+    visited = desk.visit()
+    assert (visited.files, visited.rows, visited.refused) == (2, 3, 1)
+    assert desk.refused()[0][:2] == ("a.jsonl", 3)
+    assert desk.visit().files == 0
+    objects.put("b.jsonl", _lines([3, 4]))
+    assert desk.visit().rows == 2
+    objects.system.rm("/logs/b.jsonl")
+    desk.visit()
+    assert desk.accounts() == Counter({"a1": 1, "a2": 1, "a3": 2, "a4": 1})
+
+
+def test_an_object_store_that_stops_answering_costs_nothing(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of the object counts, the visit fails in words, and the next one reads all of it."""
+    objects = Objects()
+    desk.inputs = ["memory://logs"]
+    objects.put("a.jsonl", _lines(range(9)))
+    real = places.ObjectPlace.open
+    with monkeypatch.context() as silent:
+        silent.setattr(
+            places.ObjectPlace, "open",
+            lambda place, name: io.BufferedReader(places._Remote(_Silent(real(place, name))), 16),
+        )  # fmt: skip
+        with pytest.raises(UpstreamError, match="did not answer") as told:
+            desk.visit()
+    assert "secret-name" not in str(told.value)
+    assert desk.accounts() == Counter()
+    assert desk.visit().rows == 9

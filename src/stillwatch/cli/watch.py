@@ -18,10 +18,11 @@ import click
 
 from stillwatch.cli import interrupts, offers
 from stillwatch.cli.commands import VerbCommand, general_options, json_option, option, reading_options
-from stillwatch.cli.edge import mapping_path, read_settings
+from stillwatch.cli.edge import mapping_path, read_settings, with_memory_limit
 from stillwatch.cli.logged import log_the_run
 from stillwatch.cli.terminal import Progress, console, is_tty, print_json, safe
 from stillwatch.cli.terminal import progress as bars_or_lines
+from stillwatch.errors import ConfigError
 
 if TYPE_CHECKING:
     from stillwatch.wiring import Visit
@@ -54,6 +55,14 @@ class Span(click.ParamType[int]):
             "until it is stopped; report/ always holds the last look",
         ),
         ("stillwatch watch logs/ --key-file stillwatch.key --out report --once", "one visit, from cron"),
+        (
+            "stillwatch watch s3://bucket/logs --key-file stillwatch.key --out report",
+            "objects, each read once",
+        ),
+        (
+            "stillwatch watch /shared/logs --engine spark --master spark://head:7077 --out /shared/report",
+            "on a cluster, a micro-batch at each visit",
+        ),
         ("stillwatch watch --status --out report", "how the watch of that report stands"),
     ),
 )
@@ -106,6 +115,18 @@ class Span(click.ParamType[int]):
     help="Run folder of the last look, as of a scan; replaced whole by the next.",
 )  # fmt: skip
 @option("--overwrite", section="Writing", is_flag=True, help="Begin in a folder that holds an earlier run.")
+@option(
+    "--engine", section="Machine", type=click.Choice(["duckdb", "spark"]), default=None,
+    help="Where logs are read and looked at: in this process, or on Spark. The result is the same; else `run.engine`.",
+)  # fmt: skip
+@option(
+    "--master", section="Machine", metavar="URL", default=None,
+    help="Spark's master, with `--engine spark`: local, spark://HOST:PORT, yarn, ...; else `run.master`.",
+)  # fmt: skip
+@option(
+    "--memory-limit", section="Machine", metavar="SIZE",
+    help="Memory the engine may use before it spills to disk, such as 4GB; wins over run.memory_limit.",
+)  # fmt: skip
 @json_option("Print one JSON object for each visit (or the status) to standard output.")
 @general_options
 def watch(
@@ -127,16 +148,19 @@ def watch(
     baseline: str | None,
     out: str,
     overwrite: bool,
+    engine: str | None,
+    master: str | None,
+    memory_limit: str | None,
     as_json: bool,
     settings_path: str | None,
     quiet: bool,
 ) -> int:
     """Keep watch over logs that grow.
 
-    INPUT is a folder or file, as for `scan`; the folder may be empty as yet. Every visit reads what is new, once:
-    lines that were appended, files that are new. Several times a day everything that is kept is looked at as one scan
-    looks at it, and the run folder is replaced. The error rates of the settings then hold for all looks of a day
-    together. Nothing sticks: a campaign that is no longer supported leaves.
+    INPUT is a folder, a file or a URL such as s3://bucket/logs, as for `scan`; a folder or prefix may be empty as yet.
+    Every visit reads what is new, once: lines that were appended, files and objects that are new. Several times a day
+    everything that is kept is looked at as one scan looks at it, and the run folder is replaced. The error rates of the
+    settings then hold for all looks of a day together. Nothing sticks: a campaign that is no longer supported leaves.
 
     Ends in good order on Ctrl-C or SIGTERM; killed at any point, it goes on where it was.
 
@@ -155,19 +179,17 @@ def watch(
         return 0
     if not inputs:
         raise click.UsageError("name the logs to watch", click.get_current_context())
-    remote = next((given for given in inputs if "://" in given), None)
-    if remote:
-        message = (
-            f"{safe(remote)!r} is a URL: only files and folders can be watched, also mounted or mirrored ones"
-        )
-        raise click.UsageError(message, click.get_current_context())
     if "-" in inputs:
         raise click.UsageError(
             "standard input cannot be watched: name a file or folder", click.get_current_context()
         )
     if keep % _UNITS["d"]:
         raise click.UsageError("--keep is a number of whole days, such as 30d", click.get_current_context())
-    settings = read_settings(settings_path, key_file)
+    settings = with_memory_limit(read_settings(settings_path, key_file), memory_limit).with_engine(
+        engine, master
+    )
+    if master is not None and settings.run.engine != "spark":
+        raise ConfigError("--master is Spark's", hint="add --engine spark")
     options = wiring.WatchOptions(
         inputs, Path(out), folder, looks=looks, keep_days=keep // _UNITS["d"], every_s=float(every), format=format,
         mapping=mapping_path(mapping),

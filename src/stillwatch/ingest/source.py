@@ -60,6 +60,8 @@ class Source:
     """Opens what is no file of this machine, such as an object of an object store."""
     size: int = 0
     """Bytes of what lies elsewhere."""
+    version: str = ""
+    """Changes when the bytes of what lies elsewhere do; empty where nobody says."""
 
     def open(self, stdin: BinaryIO | None = None) -> BinaryIO:
         """Open for reading bytes.

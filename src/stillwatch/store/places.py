@@ -44,6 +44,8 @@ class Entry:
     """Relative to the place, with ``/``."""
     size: int
     """Bytes."""
+    version: str = ""
+    """Of an object: what changes when its bytes do, as far as the store says."""
 
 
 class Place(Protocol):
@@ -190,22 +192,20 @@ class ObjectPlace:
             found = system.find(root, detail=True)
         names = ((str(path)[len(root) :].lstrip("/"), info) for path, info in found.items())
         return sorted(
-            (Entry(name or root.rpartition("/")[2], int(info["size"] or 0)) for name, info in names
+            (Entry(name or root.rpartition("/")[2], int(info["size"] or 0), _version(info)) for name, info in names
              if visible(name) and (name or info["type"] == "file") and not name.endswith("/")),
             key=lambda entry: entry.name,
         )  # fmt: skip
 
-    def is_file(self) -> bool:
-        """Whether the address names one object."""
+    def alone(self) -> Entry | None:
+        """The one object that the address names, when it names one."""
         system, root = self._at()
         with _upstream(self.name):
-            return bool(system.isfile(root))
-
-    def size(self) -> int:
-        """Bytes of the one object that the address names."""
-        system, root = self._at()
-        with _upstream(self.name):
-            return int(system.size(root) or 0)
+            system.invalidate_cache()
+            if not system.isfile(root):
+                return None
+            info = system.info(root)
+            return Entry("", int(info["size"] or 0), _version(info))
 
     def exists(self, name: str) -> bool:
         system, path = self._at(name)
@@ -268,6 +268,12 @@ class _Remote(io.RawIOBase):
         if not self.closed:
             self._raw.close()
         super().close()
+
+
+def _version(info: dict[str, Any]) -> str:
+    """By what a driver tells: the tag of the bytes, or the time of the last change."""
+    told = (info.get(name) for name in ("ETag", "etag", "LastModified", "last_modified", "updated", "mtime"))
+    return str(next((one for one in told if one), ""))
 
 
 def _filesystem(url: str, scheme: str) -> tuple[Any, str]:

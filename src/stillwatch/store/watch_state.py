@@ -73,6 +73,36 @@ class Portion:
     reasons: dict[str, int] = field(default_factory=dict)
     refused: list[tuple[str, int, str]] = field(default_factory=list)
     """Source, line and reason, of the first refusals."""
+    part: str = ""
+    """Tells the names of its files from those that others write for the same portion."""
+
+    def keep(self, table: pa.Table, oldest_us: int, root: Path) -> None:
+        """Write feature rows by day below ``root``; they count when the portion is committed. Needs no ledger.
+
+        What is older is only counted.
+        """
+        ts = table.column("ts").to_numpy()
+        fresh = ts >= oldest_us
+        self.late += int((~fresh).sum())
+        days = ts // DAY_US
+        for day in np.unique(days[fresh]).tolist():
+            part = table.filter(pa.array((days == day) & fresh))
+            label = str(np.datetime64(day, "D"))
+            name = f"day={label}/features-{self.number:010d}-{self.part}{len(self.segments):05d}.parquet"
+            size = _write(root / name, part)
+            self.segments.append((name, label, len(part), size, int(pc.max(part.column("ts")).as_py())))
+            self.rows += len(part)
+
+    def absorb(self, other: Portion) -> None:
+        """Take in a part of this portion that was read elsewhere."""
+        self.rows, self.late, self.skipped = (
+            self.rows + other.rows, self.late + other.late, self.skipped + other.skipped,
+        )  # fmt: skip
+        self.segments += other.segments
+        self.marks += other.marks
+        self.refused += other.refused
+        for reason, count in other.reasons.items():
+            self.reasons[reason] = self.reasons.get(reason, 0) + count
 
 
 class WatchState:
@@ -130,19 +160,10 @@ class WatchState:
         (last,) = self.db.execute("SELECT coalesce(max(number), 0) FROM portion").fetchone()
         return Portion(last + 1, at)
 
-    def add(self, portion: Portion, table: pa.Table, oldest_us: int) -> None:
-        """Write feature rows by day; they count when the portion is committed. What is older is only counted."""
-        ts = table.column("ts").to_numpy()
-        fresh = ts >= oldest_us
-        portion.late += int((~fresh).sum())
-        days = ts // DAY_US
-        for day in np.unique(days[fresh]).tolist():
-            part = table.filter(pa.array((days == day) & fresh))
-            label = str(np.datetime64(day, "D"))
-            name = f"day={label}/features-{portion.number:010d}-{len(portion.segments):05d}.parquet"
-            size = self._write(name, part)
-            portion.segments.append((name, label, len(part), size, int(pc.max(part.column("ts")).as_py())))
-            portion.rows += len(part)
+    @property
+    def root(self) -> Path:
+        """Where feature files lie."""
+        return self.folder / FEATURES
 
     def commit(self, portion: Portion) -> None:
         """From here on the portion counts; durable when this returns."""
@@ -182,7 +203,7 @@ class WatchState:
     def paths(self) -> list[Path]:
         """Feature files that count, oldest day first and in the order they came in."""
         rows = self.db.execute("SELECT name FROM segment ORDER BY day, first, name").fetchall()
-        return [self.folder / FEATURES / name for (name,) in rows]
+        return [self.root / name for (name,) in rows]
 
     def newest_us(self) -> int | None:
         """Time of the latest exchange."""
@@ -225,11 +246,11 @@ class WatchState:
             ((day, first),) = self.db.execute(
                 "SELECT day, first FROM segment WHERE name = ?", (name,)
             ).fetchall()
-            table = pq.ParquetFile(self.folder / FEATURES / name).read()
+            table = pq.ParquetFile(self.root / name).read()
             rest = table.filter(pc.invert(theirs(table)))
             made = f"{name.removesuffix('.parquet')}-r.parquet"
             if len(rest):
-                size, last = self._write(made, rest), int(pc.max(rest.column("ts")).as_py())
+                size, last = _write(self.root / made, rest), int(pc.max(rest.column("ts")).as_py())
                 swaps.append((name, (made, day, first, len(rest), size, last)))
             else:
                 swaps.append((name, None))
@@ -249,7 +270,7 @@ class WatchState:
         found = self.db.execute(
             "SELECT name, first FROM segment WHERE day = ? ORDER BY first, name", (day,)
         ).fetchall()
-        tables = [pq.ParquetFile(self.folder / FEATURES / name).read() for name, _ in found]
+        tables = [pq.ParquetFile(self.root / name).read() for name, _ in found]
         seen = {
             n for t in tables for n in (t.schema.metadata or {}).get(b"fields", b"").decode().split(",") if n
         }
@@ -261,7 +282,7 @@ class WatchState:
         whole = whole.replace_schema_metadata(metadata)
         (number,) = self.db.execute("SELECT max(number) FROM portion").fetchone()
         name = f"day={day}/features-{found[0][1]:010d}-to-{number:010d}.parquet"
-        size = self._write(name, whole)
+        size = _write(self.root / name, whole)
         last = int(pc.max(whole.column("ts")).as_py())
         with self.db:
             self.db.execute("DELETE FROM segment WHERE day = ?", (day,))
@@ -362,7 +383,7 @@ class WatchState:
 
     def _sweep(self) -> None:
         """Remove what a killed process left; a file that is named and missing is an error."""
-        root = self.folder / FEATURES
+        root = self.root
         known = {name for (name,) in self.db.execute("SELECT name FROM segment")}
         found = {path.relative_to(root).as_posix() for path in root.glob("day=*/*")}
         lost = sorted(known - found)
@@ -373,27 +394,28 @@ class WatchState:
             )
         self._remove(found - known)
 
-    def _write(self, name: str, table: pa.Table) -> int:
-        path = self.folder / FEATURES / name
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.partial")
-        with open(partial, "wb", opener=_private) as file:
-            pq.write_table(table, file, compression="zstd", row_group_size=_ROWS)
-            file.flush()
-            os.fsync(file.fileno())
-            size = file.tell()
-        os.replace(partial, path)
-        for folder in (path.parent, path.parent.parent):
-            sync_folder(folder)
-        return size
-
     def _remove(self, names: Iterable[str]) -> None:
         for name in names:
-            path = self.folder / FEATURES / name
+            path = self.root / name
             with suppress(FileNotFoundError):
                 path.unlink()
             with suppress(OSError):
                 path.parent.rmdir()
+
+
+def _write(path: Path, table: pa.Table) -> int:
+    """A feature file that appears whole or not at all, durable; its bytes."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    with open(partial, "wb", opener=_private) as file:
+        pq.write_table(table, file, compression="zstd", row_group_size=_ROWS)
+        file.flush()
+        os.fsync(file.fileno())
+        size = file.tell()
+    os.replace(partial, path)
+    for folder in (path.parent, path.parent.parent):
+        sync_folder(folder)
+    return size
 
 
 def _open(folder: Path) -> sqlite3.Connection:

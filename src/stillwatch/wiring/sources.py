@@ -103,24 +103,32 @@ def unfinished_deletion(sources: Sequence[Source]) -> list[str]:
     return sorted(each for each in stores if place_of(each).exists(JOURNAL))
 
 
-def _expanded(given: str | Source) -> list[str | Source]:
-    """A path stays as it is; the objects under a URL become sources."""
-    if isinstance(given, Source) or not is_url(given):
-        return [given]
-    place = ObjectPlace(given)
-    if place.is_file():
-        return [Source(given, None, True, partial(place.open, ""), place.size())]
+def objects_of(url: str) -> list[Source]:
+    """The objects under a URL, or the one that it names; hidden ones, and what an ingest refused, left out."""
+    place = ObjectPlace(url)
+    if (one := place.alone()) is not None:
+        return [Source(url, None, True, partial(place.open, ""), one.size, one.version)]
     entries = place.entries()
     beside: dict[str, list[str]] = {}
     for entry in entries:
         folder, _, name = entry.name.rpartition("/")
         beside.setdefault(folder, []).append(name)
-    sources: list[str | Source] = []
+    sources = []
     for entry in entries:
         folder, _, name = entry.name.rpartition("/")
         if not set_aside(name, beside[folder]):
             opened = partial(place.open, entry.name)
-            sources.append(Source(f"{place.name}/{entry.name}", None, False, opened, entry.size))
+            sources.append(
+                Source(f"{place.name}/{entry.name}", None, False, opened, entry.size, entry.version)
+            )
+    return sources
+
+
+def _expanded(given: str | Source) -> list[str | Source]:
+    """A path stays as it is; the objects under a URL become sources."""
+    if isinstance(given, Source) or not is_url(given):
+        return [given]
+    sources: list[str | Source] = [*objects_of(given)]
     if not sources:
         raise SourceError(given, "no object has this prefix", hint="check bucket and prefix")
     return sources

@@ -2,39 +2,36 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
+import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import astuple, dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
-import numpy as np
-import pyarrow as pa
-
 from stillwatch.detect.digest import Key
-from stillwatch.detect.features import portable
-from stillwatch.errors import SourceError
-from stillwatch.ingest import KEPT_REJECTED, Source, find_sources
+from stillwatch.errors import SourceError, UpstreamError
+from stillwatch.ingest import Source, find_sources
 from stillwatch.ingest.recognise import HEAD, container_of
 from stillwatch.ingest.source import squash
-from stillwatch.records import Rejected
 from stillwatch.settings import Settings
+from stillwatch.store.places import is_url
 from stillwatch.store.watch_state import Portion, WatchState
 from stillwatch.watch import Mark, Part, next_part
-from stillwatch.wiring.intake import Intake, micro
 from stillwatch.wiring.progress import Progress
-from stillwatch.wiring.refusals import Refusals
+from stillwatch.wiring.sources import objects_of
+from stillwatch.wiring.watch_taking import Named, Taking, edges
 
 SETTLE_S = 60.0
 """A file that nobody has written to for so long is whole."""
 PORTION_BYTES = 64 * 2**20
 """Bytes of logs that are read before what they gave counts."""
 DAY = timedelta(days=1)
-_EDGE = 4096
-_FUTURE = "started_at lies more than a day ahead"
+_Step = tuple[int, Callable[[Portion, Taking], None]]
+"""Bytes of a step of reading, and what does it."""
 
 
 @dataclass(slots=True)
@@ -50,42 +47,52 @@ class Visited:
 
 
 class Logs:
-    """Reads what is new in files and folders into a state.
+    """Reads what is new in files, folders and object stores into a state.
 
     Args:
-        inputs: files, folders and patterns; a folder may be empty as yet.
+        inputs: files, folders, patterns and URLs; a folder or prefix may be empty as yet.
         own: folders of the watch itself, which are no logs wherever they lie.
         state: where features go. settings, key, format, mapping: as for a scan.
         settle_s: a file that cannot be cut is read when nobody has written to it for so long.
+        keep_days: days of exchanges that are kept.
     """
 
     def __init__(
         self, inputs: Sequence[str], state: WatchState, settings: Settings, key: Key, *, format: str | None,
         mapping: Path | None, settle_s: float, progress: Progress, own: Sequence[Path] = (),
+        keep_days: int = 30,
     ) -> None:  # fmt: skip
         self._own = [folder.resolve() for folder in own]
         self._inputs, self._state, self._settings, self._key = inputs, state, settings, key
         self._format, self._mapping = format, mapping
-        self._settle_s, self._progress = settle_s, progress
+        self._settle_s, self._progress, self._keep_days = settle_s, progress, keep_days
         self._marks: dict[str, Mark] = {}
 
     def visit(self, now: datetime, oldest_us: int) -> Visited:
         """Read everything that is new; what is older than ``oldest_us`` is counted and left."""
         self._marks = {name: Mark(*row) for name, row in self._state.marks().items()}
-        found = {s.name: s.path for s in self._sources() if s.path is not None and not self._is_own(s.path)}
-        self._follow_renames(found)
+        sources = self._sources()
+        found = {s.name: s.path for s in sources if s.path is not None and not self._is_own(s.path)}
+        objects = {s.name: s for s in sources if s.elsewhere is not None}
+        self._follow_renames(found, objects)
         visited = Visited()
-        new = [(name, path) for name, path in found.items() if self._changed(name, path)]
-        if new:
-            size = sum(max(_size(path) - self._offset(name), 0) for name, path in new)
-            self._progress.step(f"reading {len(new)} files" if len(new) > 1 else "reading", float(size))
+        files = [(name, path) for name, path in found.items() if self._changed(name, path)]
+        fresh = [source for source in objects.values() if self._is_new(source, self._marks.get(source.name))]
+        if files or fresh:
+            size = sum(max(_size(path) - self._offset(name), 0) for name, path in files)
+            size += sum(source.size for source in fresh)
+            count = len(files) + len(fresh)
+            self._progress.step(f"reading {count} files" if count > 1 else "reading", float(size))
+        taking = self._taking(now, oldest_us)
         portion: Portion | None = None
         waiting = 0
-        for name, path in new:
+        todo: list[tuple[str, Path] | Source] = [*files, *fresh]
+        for each in todo:
             visited.files += 1
-            for part, length in self._parts(name, path, now):
+            steps = self._object(each) if isinstance(each, Source) else self._files(*each, now)
+            for length, read in steps:
                 portion = portion or self._state.begin(now.isoformat())
-                self._read(name, path, part, length, portion, now, oldest_us)
+                read(portion, taking)
                 waiting += length
                 visited.bytes += length
                 if waiting >= PORTION_BYTES:
@@ -95,14 +102,20 @@ class Logs:
             self._commit(portion, visited)
         return visited
 
+    def _taking(self, now: datetime, oldest_us: int) -> Taking:
+        return Taking(
+            self._settings, self._key, self._mapping, self._state.root.resolve(), oldest_us, latest=now + DAY
+        )
+
     def _sources(self) -> list[Source]:
+        elsewhere = [source for given in self._inputs if is_url(given) for source in objects_of(given)]
+        here = [given for given in self._inputs if not is_url(given)]
         try:
-            return find_sources(self._inputs)
+            return [*(find_sources(here) if here else ()), *elsewhere]
         except SourceError:
-            if all(Path(given).is_dir() for given in self._inputs):
-                return [
-                    s for given in self._inputs if any(Path(given).rglob("[!.]*")) for s in _walked(given)
-                ]
+            if all(Path(given).is_dir() for given in here):
+                walked = [s for given in here if any(Path(given).rglob("[!.]*")) for s in _walked(given)]
+                return [*walked, *elsewhere]
             raise
 
     def _is_own(self, path: Path) -> bool:
@@ -114,7 +127,7 @@ class Logs:
         mark = self._marks.get(name)
         return mark.offset if mark else 0
 
-    def _follow_renames(self, found: dict[str, Path]) -> None:
+    def _follow_renames(self, found: dict[str, Path], objects: Collection[str]) -> None:
         """A log that was turned over keeps how far it was read; one that is gone is forgotten."""
         owner = {mark.identity: name for name, mark in self._marks.items()}
         now: dict[str, Mark] = {}
@@ -126,6 +139,7 @@ class Logs:
                 moved.append(now[name])
             elif name in self._marks:
                 now[name] = self._marks[name]
+        now |= {name: self._marks[name] for name in self._marks.keys() & set(objects)}
         gone = self._marks.keys() - now.keys()
         if moved or gone:
             self._state.move([astuple(mark) for mark in moved], gone)
@@ -136,6 +150,20 @@ class Logs:
         if mark is None or now is None:
             return now is not None
         return (mark.size, mark.modified_ns) != (now.st_size, now.st_mtime_ns) or mark.offset < now.st_size
+
+    @staticmethod
+    def _is_new(source: Source, mark: Mark | None) -> bool:
+        """Objects are whole when they are there, and a changed one is another."""
+        return mark is None or (mark.identity, mark.size) != (source.version, source.size)
+
+    def _object(self, source: Source) -> Iterator[_Step]:
+        """The one step of an object: all of it."""
+        yield source.size, lambda portion, taking: self._read_object(source, portion, taking)
+
+    def _files(self, name: str, path: Path, now: datetime) -> Iterator[_Step]:
+        """The steps of a file, each of which is done before the next is asked for."""
+        for part, length in self._parts(name, path, now):
+            yield length, partial(self._read, name, path, part, length)
 
     def _parts(self, name: str, path: Path, now: datetime) -> Iterator[tuple[Part, int]]:
         """Parts of a file with their length in bytes, until nothing is new. Each is read before the next."""
@@ -159,14 +187,10 @@ class Logs:
             if part.whole or self._marks.get(name) is mark:
                 return
 
-    def _read(
-        self, name: str, path: Path, part: Part, length: int, portion: Portion, now: datetime, oldest_us: int
-    ) -> None:
+    def _read(self, name: str, path: Path, part: Part, length: int, portion: Portion, taking: Taking) -> None:
         """Read one part into a portion and set the mark behind it."""
         mark = self._marks.get(name)
-        latest = now + DAY
         told = self._format or (mark.format if mark and part.start and not self._mapping else None) or None
-        note = ""
         try:
             file = path.open("rb")
         except FileNotFoundError:
@@ -179,55 +203,39 @@ class Logs:
             if before.st_size < part.start or (part.start and not _holds(file, mark)):
                 return  # it was turned over since it was looked at; the next step sees what is there now
             span = None if part.whole else _Span(file, part.start, length)
-            refused = _Named(Path(place) / "refused", name, part.lines)
-            with refused:
-                intake = None
-                try:
-                    intake = Intake(
-                        ["-"] if span else [str(path)], _until(self._settings, latest), self._key, format=told,
-                        mapping=self._mapping, stdin=cast("BinaryIO", span), progress=_Within(self._progress),
-                        refused=refused,
-                    )  # fmt: skip
-                    for batch in intake.batches():
-                        self._keep(batch, intake, portion, oldest_us, micro(latest), refused)
-                except SourceError as error:
-                    note = error.message.removeprefix(f"{error.where}: ")
-                    refused.add(Rejected(name, 0, note))
-                for one in refused:
-                    if len(portion.refused) < KEPT_REJECTED:
-                        portion.refused.append((one.source, one.line, one.reason))
-                for reason, count in refused.reasons.items():
-                    portion.reasons[reason] = portion.reasons.get(reason, 0) + count
-            reader = intake.reader if intake else None
-            portion.skipped += reader.total.skipped if reader else 0
-            seen = reader.recognised[0].format if reader and reader.recognised else ""
+            refused = Named(Path(place) / "refused", name, part.lines)
+            given = Source("-", None) if span else Source(str(path), path)
+            stdin = cast("BinaryIO | None", span)
+            seen, note = taking(given, stdin, refused, told, portion, self._progress)
             offset = before.st_size if span is None else part.start + span.done
-            head, tail = _edges(file, offset)
-        self._marks[name] = Mark(
+            head, tail = edges(file, offset)
+        self._set(Mark(
             name, f"{before.st_dev}:{before.st_ino}", offset, part.lines + (span.lines if span else 0),
             before.st_size, before.st_mtime_ns, head, tail, seen or (mark.format if mark else ""), note,
-        )  # fmt: skip
-        portion.marks.append(astuple(self._marks[name]))
+        ), portion)  # fmt: skip
+
+    def _read_object(self, source: Source, portion: Portion, taking: Taking) -> None:
+        """Fetch an object and read all of it: a store that stops answering half way leaves nothing of it behind."""
+        with tempfile.TemporaryDirectory(prefix="stillwatch-") as place:
+            name = source.name.rpartition("/")[2]
+            kept = name.startswith("features-") and name.endswith(".parquet")
+            path = Path(place) / ("features-object.parquet" if kept else "object")
+            _fetch(source, path)
+            refused = Named(Path(place) / "refused", source.name, 0)
+            given = Source(source.name, path)
+            seen, note = taking(given, None, refused, self._format, portion, self._progress)
+        self._set(
+            Mark(source.name, source.version, source.size, 0, source.size, 0, "", "", seen, note), portion
+        )
+
+    def _set(self, mark: Mark, portion: Portion) -> None:
+        """How far a log was read, once the portion counts."""
+        self._marks[mark.name] = mark
+        portion.marks.append(astuple(mark))
 
     def _useless(self, name: str, path: Path, portion: Portion, why: str) -> None:
         """A file that cannot be opened: it is noted, and tried again at every visit."""
-        self._marks[name] = Mark(name, _identity(path), 0, 0, 0, 0, "", "", "", why)
-        portion.marks.append(astuple(self._marks[name]))
-
-    def _keep(
-        self, batch: pa.RecordBatch, intake: Intake, portion: Portion, oldest_us: int, latest_us: int,
-        refused: _Named,
-    ) -> None:  # fmt: skip
-        """Features of a batch into the portion."""
-        ahead = np.asarray(batch.column("ts").to_numpy() >= latest_us)
-        if ahead.any():  # a reader refuses these itself; feature files hold what another process let pass
-            for _ in range(int(ahead.sum())):
-                refused.add(Rejected(refused.name, 0, _FUTURE))
-            batch = batch.filter(pa.array(~ahead))
-        table = portable(batch, intake.feat.names, self._key.key_id)
-        seen = ",".join(sorted(intake.feat.seen_fields)).encode()
-        table = table.replace_schema_metadata({**(table.schema.metadata or {}), b"fields": seen})
-        self._state.add(portion, table, oldest_us)
+        self._set(Mark(name, _identity(path), 0, 0, 0, 0, "", "", "", why), portion)
 
     def _commit(self, portion: Portion, visited: Visited) -> None:
         self._state.commit(portion)
@@ -256,33 +264,16 @@ class _Span:
         return data
 
 
-class _Named(Refusals):
-    """Refusals of one part of a log, under the log's own name and lines."""
-
-    def __init__(self, path: Path, name: str, lines: int) -> None:
-        super().__init__(path)
-        self.name, self._lines = name, lines
-
-    def add(self, one: Rejected) -> None:
-        """Keep one."""
-        own = one.source == "-"
-        super().add(Rejected(self.name, one.line + self._lines if own else one.line, one.reason))
-
-
-class _Within:
-    """Progress of one part: it moves the bar of the visit and begins no phase of its own."""
-
-    def __init__(self, outer: Progress) -> None:
-        self._outer = outer
-
-    def step(self, name: str, total: float | None = None) -> None:
-        self._outer.advance(0.0)
-
-    def advance(self, amount: float) -> None:
-        self._outer.advance(amount)
-
-    def note(self, text: str) -> None:
-        self._outer.note(text)
+def _fetch(source: Source, path: Path) -> None:
+    """Copy what lies elsewhere into a file of this machine."""
+    try:
+        with source.open() as raw, path.open("wb") as file:
+            shutil.copyfileobj(raw, file, 8 * 2**20)
+    except OSError as error:
+        raise UpstreamError(
+            f"{source.name}: {(error.strerror or 'cannot be read').lower()}",
+            hint="it is tried again at the next visit",
+        ) from error
 
 
 def _walked(given: str) -> list[Source]:
@@ -290,12 +281,6 @@ def _walked(given: str) -> list[Source]:
         return find_sources([given])
     except SourceError:  # nothing but hidden files
         return []
-
-
-def _until(settings: Settings, latest: datetime) -> Settings:
-    told = settings.ingest.latest
-    ingest = settings.ingest.model_copy(update={"latest": min(told, latest) if told else latest})
-    return settings.model_copy(update={"ingest": ingest})
 
 
 def _stat(path: Path) -> os.stat_result | None:
@@ -315,18 +300,9 @@ def _identity(path: Path) -> str:
     return f"{at.st_dev}:{at.st_ino}" if at else ""
 
 
-def _edges(file: BinaryIO, offset: int) -> tuple[str, str]:
-    """Digests of the first and the last bytes before a place in a file."""
-    digests = []
-    for start in (0, max(offset - _EDGE, 0)):
-        file.seek(start)
-        digests.append(hashlib.blake2b(file.read(min(_EDGE, offset)), digest_size=8).hexdigest())
-    return digests[0], digests[1]
-
-
 def _holds(file: BinaryIO, mark: Mark | None) -> bool:
     """Whether what was read of a log is there, at both of its ends."""
-    return mark is not None and _edges(file, mark.offset) == (mark.head, mark.tail)
+    return mark is not None and edges(file, mark.offset) == (mark.head, mark.tail)
 
 
 def _same(path: Path, mark: Mark) -> bool:

@@ -26,6 +26,7 @@ from stillwatch.wiring.progress import Progress, writable
 from stillwatch.wiring.scanning import load_reference
 from stillwatch.wiring.watch_look import Context, Looked, Plan, look
 from stillwatch.wiring.watch_reading import DAY, SETTLE_S, Logs, Visited
+from stillwatch.wiring.watch_spark import CHECKPOINTS, SparkLogs, on_spark
 
 COMPACT_FILES = 24
 """A day that lies in so many feature files or more is made one."""
@@ -78,6 +79,9 @@ class Watch:
         self._options, self._settings, self._env = options, settings, env
         self._progress, self._now = progress, now
         self._schedule = Schedule(options.looks)
+        on_cluster = settings.run.engine == "spark"
+        if on_cluster:
+            on_spark(options.inputs)
         key = key_of(settings, env)
         load_reference(options.context.baseline, key.key_id)
         with writable(options.state):
@@ -96,9 +100,10 @@ class Watch:
             with writable(options.out):
                 check_target(options.out, overwrite=options.overwrite or bool(self._state.looks(last=1)))
             self._say_hello()
-            self._logs = Logs(
+            self._logs = (SparkLogs if on_cluster else Logs)(
                 options.inputs, self._state, settings, key, format=options.format, mapping=options.mapping,
                 settle_s=options.settle_s, progress=progress, own=(options.state, options.out),
+                keep_days=options.keep_days,
             )  # fmt: skip
         except BaseException:
             self.close()
@@ -303,7 +308,7 @@ def _check_state(state: Path) -> None:
     if state.exists() and not state.is_dir():
         raise ConfigError(f"{state.name} is not a folder", hint="name another --state folder")
     present = {entry.name for entry in state.iterdir()} if state.exists() else set()
-    ours = {NAME, DATABASE, f"{DATABASE}-journal", FEATURES}
+    ours = {NAME, DATABASE, f"{DATABASE}-journal", FEATURES, CHECKPOINTS}
     foreign = sorted(present - ours)
     if foreign:
         raise ConfigError(
