@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 from datetime import date, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -20,6 +22,9 @@ from stillwatch.cli.commands import (
 )
 from stillwatch.cli.edge import mapping_path, read_settings, standard_input
 from stillwatch.cli.terminal import console, print_json, progress
+
+if TYPE_CHECKING:
+    from stillwatch.settings import Settings
 
 
 @click.group(cls=SectionGroup, short_help="Fit or show the reference cohort.")
@@ -38,6 +43,11 @@ def baseline() -> None:
             "stillwatch baseline fit march/ --accounts known.parquet --name 2026-03 --out baseline.parquet",
             "a month of traffic of accounts that you know",
         ),
+        (
+            "stillwatch baseline fit april/ --accounts known.parquet --honest-from sqlite:///stillwatch.db "
+            "--name 2026-04 --out baseline.parquet",
+            "learning also from accounts that people found innocent",
+        ),
     ),
 )
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...", shell_complete=offers.paths)
@@ -48,6 +58,21 @@ def baseline() -> None:
     section="Context",
     metavar="FILE",
     help="Account table; only accounts in it are learnt from.",
+)
+@option(
+    "--honest-from",
+    section="Context",
+    metavar="ADDRESS",
+    help="Database of cases: accounts that people found innocent there are learnt from as well, unless the account "
+    "table says that they are suspended.",
+)
+@option(
+    "--as",
+    "as_name",
+    section="Context",
+    metavar="NAME",
+    envvar="STILLWATCH_PERSON",
+    help="Who you are in that database; else STILLWATCH_PERSON, else your name on this machine.",
 )
 @option("--name", required=True, section="Context", help="Name stamped on every finding that uses it.")
 @option(
@@ -74,6 +99,8 @@ def fit(
     mapping: str | None,
     key_file: str | None,
     accounts: tuple[str, ...],
+    honest_from: str | None,
+    as_name: str | None,
     name: str,
     as_of: datetime | None,
     out: str,
@@ -85,6 +112,7 @@ def fit(
     from stillwatch import wiring
 
     settings = read_settings(settings_path, key_file)
+    innocent = None if honest_from is None else _innocent(honest_from, as_name, settings)
     day: date | None = as_of.date() if as_of else None
     with progress(quiet=quiet) as told:
         learnt = wiring.fit_baseline(
@@ -96,6 +124,7 @@ def fit(
             as_of=day,
             format=format,
             mapping=mapping_path(mapping),
+            innocent=innocent,
             progress=told,
             env=os.environ,
             stdin=standard_input(inputs),
@@ -106,6 +135,18 @@ def fit(
         from stillwatch.cli.summary import facts
 
         console().print(facts(learnt))
+
+
+def _innocent(address: str, name: str | None, settings: Settings) -> list[str]:
+    """Accounts that people found innocent, as far as this person may read it."""
+    from stillwatch.wiring.desk import Desk
+
+    with Desk.open(address, password_env=settings.respond.store_password_env) as desk:
+        person = desk.ready().person(name or getpass.getuser())
+        with desk.look(person) as work:
+            from stillwatch.respond import correcting
+
+            return [row["account_id"] for row in correcting.honest_accounts(work)]
 
 
 @baseline.command(
