@@ -142,3 +142,30 @@ def test_without_a_store_the_hint_says_how_to_begin(run: Any) -> None:
     done = run("case", "list")
     assert done.exit_code == 2 and "stillwatch respond init" in done.stderr
     assert not Path("stillwatch.db").exists()
+
+
+def test_a_package_from_a_case(store: Any) -> None:
+    """By its name, from the store of the settings or a named one; what is neither folder nor case is said."""
+    pytest.importorskip("typst", reason="pip install 'stillwatch[evidence]'")
+    assert store("evidence", "key", "new", "A. Rossi", "--role", "acquirer").exit_code == 0
+    assert store("case", "import", "report").exit_code == 0
+    made = store(
+        "evidence", "build", "K-1", "--db", "sqlite:///stillwatch.db", "--profile", "cloud", "-o", "p"
+    )
+    assert (made.exit_code, "sealed; check it" in made.stdout) == (0, True), made.stderr
+    assert (
+        store("evidence", "build", "K-1", "--run", "report", "--profile", "cloud", "-o", "q").exit_code == 0
+    )
+    key = next(Path("evidence/keys").glob("*.pub"))
+    assert store("evidence", "verify", "p", "--key", str(key)).exit_code == 0
+    for args, said in (
+        (("K-2",), "case K-2"),
+        (("12",), "neither the output folder of a scan nor a case"),
+        (("nowhere",), "neither the output folder of a scan nor a case"),
+        (("report", "--db", "sqlite:///stillwatch.db"), "belong to a case"),
+        (("K-1", "--campaign", "G-1"), "a case is about one group"),
+        (("K-1", "--as", "nobody"), "nobody"),
+    ):
+        told = store("evidence", "build", *args, "--profile", "cloud", "-o", "r")
+        assert (told.exit_code, said in told.stderr) == (2, True), told.stderr
+    assert not Path("r").exists()

@@ -16,7 +16,18 @@ from stillwatch.evidence.documents import documents, exhibits
 from stillwatch.evidence.profiles import PROFILES
 from stillwatch.evidence.redact import withhold
 from stillwatch.records import Kind
-from stillwatch.records.evidence import Acceptance, CaseFile, Circumvention, Evasion, Notice
+from stillwatch.records.evidence import (
+    Acceptance,
+    AppealRow,
+    CaseFile,
+    CaseRecord,
+    CaseStep,
+    Circumvention,
+    Evasion,
+    MeasureTaken,
+    Notice,
+    SeenInRun,
+)
 from tests.evidence.packing import bytes_in_turn
 from tests.report.factory import HOSTILE, SUMMARY, make_campaign, make_finding, make_members, make_result
 
@@ -49,6 +60,7 @@ def a_page(case: CaseFile, profile: str = "court") -> dict[str, Any]:
         "package_id": "P-1", "case_id": case.case_id, "created_at": DAY.isoformat(), "program": "stillwatch",
         "person": "A", "key_id": "00",
         "settings_digest": "00", "title": case.title, "profile": profile, "audience": audience.audience, "withheld": 0,
+        "seals": {"signatures": 2, "timestamps": 1, "log": "log.example/evidence"},
     }  # fmt: skip
     for name, (value, _) in exhibits(case).items():
         if name in audience.leaves_out:
@@ -115,6 +127,47 @@ def test_each_audience_reads_what_it_gets(profile: str) -> None:
     )
     assert ("Confidential" in model["footer"]) == (profile != "public")
     assert "exemplars" not in json.dumps(plain(exhibits(case)["campaigns"][0]))
+
+
+@pytest.mark.parametrize(("signatures", "stamps", "log", "said"), [
+    (2, 2, "log.example/e", "2 people sign; 2 RFC 3161 timestamps; in the log log.example/e"),
+    (1, 0, None, "one person signs; no timestamp; in no log"),
+])  # fmt: skip
+def test_a_reader_with_the_pages_alone_knows_how_to_check(
+    signatures: int, stamps: int, log: str | None, said: str
+) -> None:
+    """What seals the package, and the commands as they are typed: the verifier takes them."""
+    page = a_page(a_case())
+    page["seals"] = {"signatures": signatures, "timestamps": stamps, "log": log}
+    model = report.model(page)
+    assert model["seals"] == said
+    wanted = ["--key acquirer.pem", "--key reviewer.pem"][:signatures]
+    assert model["check"][1] == f"python3 data/verify_package.py . {' '.join(wanted)}"
+    assert f"<code>{model['check'][1]}</code>" in report.html(page)
+    assert "unauthorised distillation (true_positive), by C" in report.html(page)
+
+
+def test_what_people_did_is_told_by_plan_and_step() -> None:
+    """As far as the audience gets it; hostile names stay text; what is left out says so."""
+    from dataclasses import replace
+
+    record = CaseRecord(
+        "closed", DAY, None, 2.5, (SeenInRun("ab" * 16, DAY, "new", 3, 3, 0, "5e", "0.1"),),
+        tuple(MeasureTaken(DAY, f"acct-{n}", "block", "webhook", "P-1") for n in range(70)),
+        tuple(AppealRow(f"A-{n}", f"acct-{n}", "block", "offered", DAY, None, None, None, None) for n in range(70)),
+        (CaseStep(DAY, HOSTILE[0], "note", None), CaseStep(DAY, "bo", "state", HOSTILE[1])), ("acct-1",),
+    )  # fmt: skip
+    case = replace(a_case(), record=record)
+    shown = report.model(a_page(case))["record"]
+    assert shown["measures"] == [["P-1", "block", "webhook", "70", *["2026-03-10 00:00 UTC"] * 2]]
+    assert (len(shown["appeals"]), shown["more_appeals"]) == (60, 10)
+    assert shown["steps"][0][3] == "left out"
+    assert report.model(a_page(case, "lab"))["record"]["measures"] == []
+    assert report.model(a_page(case, "government"))["record"]["steps"][1][3].startswith("withheld ")
+    assert report.model(a_page(a_case()))["record"] is None
+    assert "<script" not in report.html(a_page(case))
+    pytest.importorskip("typst", reason="typst is not installed")
+    assert report.pdf(a_page(case)).startswith(b"%PDF")
 
 
 def test_counts_stay_apart_until_a_person_confirms() -> None:

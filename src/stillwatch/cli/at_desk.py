@@ -32,19 +32,19 @@ class Seat:
 
 
 @contextmanager
-def desk_of(settings_path: str | None) -> Iterator[tuple[Desk, Settings]]:
-    """The desk on the store that the settings name."""
+def desk_of(settings_path: str | None, store: str | None = None) -> Iterator[tuple[Desk, Settings]]:
+    """The desk on this store, else on the one that the settings name."""
     from stillwatch.wiring.desk import Desk
 
     settings = read_settings(settings_path)
-    with Desk.open(settings.respond.store, password_env=settings.respond.store_password_env) as desk:
+    with Desk.open(store or settings.respond.store, password_env=settings.respond.store_password_env) as desk:
         yield desk, settings
 
 
 @contextmanager
-def seat(settings_path: str | None, name: str | None) -> Iterator[Seat]:
+def seat(settings_path: str | None, name: str | None, store: str | None = None) -> Iterator[Seat]:
     """The desk with somebody at it; when they rise, the log of evidence seals what was done, if one is kept."""
-    with desk_of(settings_path) as (desk, settings):
+    with desk_of(settings_path, store) as (desk, settings):
         person = desk.ready().person(name or getpass.getuser())
         try:
             yield Seat(desk, person, settings)

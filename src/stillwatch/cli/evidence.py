@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def _preserving(command: Any) -> Any:
 
 @click.command(
     cls=VerbCommand,
-    short_help="Make a package from the output folder of a scan.",
+    short_help="Make a package from a scan's output folder, or from a case.",
     examples=(
         (
             "stillwatch evidence build report --campaign C-1 --profile lab --signer 'A. Rossi' --out package",
@@ -62,9 +63,21 @@ def _preserving(command: Any) -> Any:
             "    --key-file stillwatch.key --case case.toml --prices prices.toml --out package",
             "with everything that a second run needs",
         ),
+        (
+            "stillwatch evidence build K-12 --db sqlite:///stillwatch.db --profile court --run report --out package",
+            "from a case that people worked on: measures, notices, appeals, hours, verdict",
+        ),
     ),
 )
-@click.argument("run_dir", metavar="RUN", type=_FOLDER)
+@click.argument("what", metavar="RUN|CASE", shell_complete=offers.paths)
+@option("--db", section="From a case", metavar="ADDRESS",
+        help="Store of cases; else `respond.store` of the settings.")  # fmt: skip
+@option("--as", "as_name", section="From a case", metavar="NAME", envvar="STILLWATCH_PERSON",
+        help="Who you are in the store; else STILLWATCH_PERSON, else your name on this machine.")  # fmt: skip
+@option("--run", "beside", section="From a case", metavar="RUN", type=_FOLDER,
+        help="Output folder of the scan that the case was last seen in: its findings and digests go in.")  # fmt: skip
+@option("--with-notes", section="From a case", is_flag=True,
+        help="Let the words of notes into the timeline. Read them first.")  # fmt: skip
 @option("--out", "-o", required=True, section="Writing", metavar="FOLDER", type=click.Path(file_okay=False),
         help="Folder of the package; must not exist. What is withheld goes to FOLDER.openings.json.")  # fmt: skip
 @option("--profile", required=True, section="What goes in", type=click.Choice(_PROFILES),
@@ -94,22 +107,33 @@ def _preserving(command: Any) -> Any:
 @json_option()
 @general_options
 def build(
-    run_dir: str, out: str, profile: str, campaigns: tuple[str, ...], accounts: tuple[str, ...], case_path: str | None,
+    what: str, db: str | None, as_name: str | None, beside: str | None, with_notes: bool,
+    out: str, profile: str, campaigns: tuple[str, ...], accounts: tuple[str, ...], case_path: str | None,
     files: tuple[str, ...],
     prices: str | None, signer: str | None, inputs: tuple[str, ...], format: str | None, key_file: str | None,
     mapping: str | None, baseline: str | None, grants: str | None, releases: str | None, client_releases: str | None,
     with_inputs: bool, case_uco: bool, as_json: bool, settings_path: str | None, quiet: bool,
 ) -> None:  # fmt: skip
-    """Make an evidence package from the output folder of a scan, and sign it.
+    """Make an evidence package from the output folder of a scan, or from a case such as K-12, and sign it.
 
     A package says what was seen, how sure that is and what speaks against it, and can be checked by anybody with
     Python or OpenSSL. Profiles that need a second signature wait for `stillwatch evidence sign`.
     """
     from stillwatch import wiring
 
-    with progress(quiet=quiet or as_json) as told:
+    number = None if Path(what).is_dir() else _case_number(what)
+    if number is None and (db or beside or with_notes):
+        raise click.UsageError("--db, --run and --with-notes belong to a case", click.get_current_context())
+    if number is not None and campaigns:
+        raise click.UsageError("a case is about one group: leave --campaign out", click.get_current_context())
+    run_dir = what if number is None else beside
+    with (
+        _case_of(number, settings_path, as_name, db, with_notes) as stored,
+        progress(quiet=quiet or as_json) as told,
+    ):
         made = wiring.build_evidence(
-            Path(run_dir), Path(out), profile=profile, settings=read_settings(settings_path, key_file), signer=signer,
+            Path(run_dir) if run_dir else None, Path(out), stored=stored, profile=profile,
+            settings=read_settings(settings_path, key_file), signer=signer,
             campaigns=campaigns, accounts=accounts, case=Path(case_path) if case_path else None,
             prices=Path(prices) if prices else None, inputs=inputs, format=format, mapping=mapping_path(mapping),
             tables={"grants": grants, "releases": releases, "client_releases": client_releases, "baseline": baseline},
@@ -132,6 +156,35 @@ def build(
         show("not sealed yet: a reviewer signs it with `stillwatch evidence sign`")
     else:
         show("sealed; check it: stillwatch evidence verify")
+
+
+def _case_number(what: str) -> int:
+    """The number of a case by its name; what is no folder is one, or a slip."""
+    from stillwatch.records import number_of
+
+    found = number_of(what, "K")
+    if found is None or what.strip().isdecimal():
+        raise click.UsageError(
+            f"{safe(what)!r} is neither the output folder of a scan nor a case such as K-12",
+            click.get_current_context(),
+        )
+    return found
+
+
+@contextmanager
+def _case_of(
+    number: int | None, settings_path: str | None, as_name: str | None, db: str | None, with_notes: bool
+) -> Iterator[Any]:
+    """The case at its desk; None when there is none. What was taken out enters the log when this ends."""
+    if number is None:
+        yield None
+        return
+    from stillwatch.cli.at_desk import seat
+
+    with seat(settings_path, as_name, db) as s:
+        from stillwatch.wiring.evidence_store import StoredCase
+
+        yield StoredCase(s.desk, s.person, number, with_notes)
 
 
 @click.command(

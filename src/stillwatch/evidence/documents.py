@@ -13,7 +13,7 @@ from dataclasses import asdict
 from typing import Any
 
 from stillwatch.evidence.exposure import exposure
-from stillwatch.records.evidence import CaseFile, Evasion
+from stillwatch.records.evidence import CaseFile, CaseRecord, Evasion
 from stillwatch.records.finding import Campaign, Finding, Member, Tier
 
 ELEMENTS = {
@@ -48,7 +48,19 @@ def documents(case: CaseFile, prices: Mapping[str, Any], hints: Mapping[Evasion,
     }
     if case.attribution is not None:
         made["attribution"] = case.attribution
+    if case.record is not None:
+        made |= _of_record(case.record)
     return made
+
+
+def _of_record(record: CaseRecord) -> dict[str, Any]:
+    """What people did: the case's head and scans, measures, appeals, its timeline, and accounts that have left it."""
+    head = {name: getattr(record, name) for name in ("state", "opened_at", "closed_at", "hours")}
+    return {
+        "case": {**head, "scans": [asdict(s) for s in record.sightings], "accounts that left": len(record.former)},
+        "measures": [asdict(m) for m in record.measures], "appeals": [asdict(a) for a in record.appeals],
+        "timeline": [asdict(s) for s in record.steps], "former": [{"account_id": a} for a in record.former],
+    }  # fmt: skip
 
 
 def exhibits(case: CaseFile) -> dict[str, tuple[Any, str]]:

@@ -14,6 +14,9 @@ from stillwatch.errors import ConfigError
 _ACCOUNTS = frozenset({"account_id", "subject_account"})
 _VOLUMES = frozenset({"account_exchange_count", "account_first_seen", "account_last_seen"})
 _VALUES = frozenset({"value", "reasons_with_values"})
+_WORDS = frozenset({"words"})
+"""What people wrote beside the steps of a case: it may name accounts."""
+_PEOPLE = frozenset({"measures", "appeals", "timeline", "former"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +37,18 @@ PROFILES = {
     profile.name: profile
     for profile in (
         Profile("court", "a court and the experts of both sides", frozenset(), frozenset(), True),
-        Profile("government", "an authority to which the owner reports", frozenset(), _ACCOUNTS, False),
+        Profile("government", "an authority to which the owner reports", frozenset(), _ACCOUNTS | _WORDS, False),
         Profile(
             "cloud", "a provider that serves the same models, who has to act on accounts",
-            frozenset({"exposure", "attribution", "work"}), _VALUES, False,
+            frozenset({"exposure", "attribution", "work", "timeline"}), _VALUES, False,
         ),
         Profile(
-            "lab", "another laboratory", frozenset({"exposure", "attribution", "work", "terms", "notices"}),
+            "lab", "another laboratory", frozenset({"exposure", "attribution", "work", "terms", "notices"}) | _PEOPLE,
             _ACCOUNTS | _VALUES | _VOLUMES, False,
         ),
         Profile(
             "public", "anybody", frozenset({"exposure", "attribution", "work", "terms", "notices", "circumvention",
-                                            "members"}),
+                                            "members"}) | _PEOPLE,
             _ACCOUNTS | _VALUES, False,
         ),
     )

@@ -27,13 +27,22 @@ GLOSSARY = (
     ("pool", "such a group, use unknown"),
     ("bits", "weight of evidence: ten bits make an explanation about a thousand times less likely than its rival"),
     ("e-value", "weight of evidence against chance: if chance alone were at work its mean would be at most one"),
+    ("grant", "a recorded permission to distil: who, which models, until when"),
+    ("measure", "what was done to an account, such as a block; people agree to it first, and each can be taken back"),
     ("p-value", "how often honest groups of like size look at least as much like extraction"),
     ("false discovery rate", "of what is reported, the share expected to be wrong; not the chance of innocence"),
     ("family", "kinds of traits whose evidence may depend on each other: it adds across families, not inside one"),
     ("extraction share", "the part of a group's exchanges that belongs to the extraction, with its interval"),
+    ("verdict", "what a person concluded when the case was closed; a scan alone confirms nothing"),
     ("withheld", "left out for this audience under a commitment: it can be opened later, and nothing else put there"),
     ("checkpoint", "the signed state of an append-only log: whoever holds one notices if the log is changed later"),
 )  # fmt: skip
+_VERDICT = {
+    "true_positive": "unauthorised distillation",
+    "benign_positive": "what was seen is there, and it is allowed or harmless",
+    "false_positive": "what was seen is not there, or not these accounts",
+    "undetermined": "it could not be determined",
+}
 _CONFIDENCE = {
     "low": "low: few comparisons, or a weight that rests on one channel",
     "medium": "medium: several families agree, or the shape stands out among honest groups",
@@ -84,7 +93,12 @@ def model(page: Mapping[str, Any]) -> dict[str, Any]:
             "key_id": page["key_id"],
             "profile": page["profile"], "audience": page["audience"],
             "footer": "May be shared" if page["profile"] == "public" else f"Confidential: for {page['audience']}",
-            "withheld": page["withheld"],
+            "withheld": page["withheld"], "seals": _seals(page["seals"]),
+            "check": [
+                "python3 -m pip install cryptography",
+                "python3 data/verify_package.py . --key acquirer.pem"
+                + (" --key reviewer.pem" if page["seals"]["signatures"] > 1 else ""),
+            ],
             "settings_digest": page["settings_digest"], "glossary": [list(g) for g in GLOSSARY],
             "groups": [
                 _group(claim, campaigns[claim["campaign_id"]], counts[claim["campaign_id"]],
@@ -92,8 +106,11 @@ def model(page: Mapping[str, Any]) -> dict[str, Any]:
                 for claim in page["claims"]
             ],
             "method": _method(page["method"]), "circumvention": _circumvention(page.get("circumvention")),
-            "notices": [[_time(n["at"]), said(n["account_id"]), n["what"], n["how"]] for n in page.get("notices", [])],
-            "terms": _terms(page.get("terms")), "attribution": _attribution(page.get("attribution")),
+            "notices": [[_time(n["at"]), said(n["account_id"]), n["what"], n["how"]]
+                        for n in page.get("notices", [])[:MOST_ROWS]],
+            "more_notices": max(0, len(page.get("notices", [])) - MOST_ROWS),
+            "record": _record(page), "terms": _terms(page.get("terms")),
+            "attribution": _attribution(page.get("attribution")),
         }
     )  # fmt: skip
     return laid
@@ -136,8 +153,8 @@ def _group(
     return {
         "id": claim["campaign_id"], "kind": claim["kind"], "claim": claim["claim"],
         "confidence": _CONFIDENCE.get(claim["confidence"], claim["confidence"]),
-        "verdict": f"{claim['verdict']}, by {said(claim['verdict_by'])}" if claim["verdict"] else
-        "open: no person has closed this case",
+        "verdict": f"{_VERDICT.get(claim['verdict'], '')} ({claim['verdict']}), by {said(claim['verdict_by'])}"
+        if claim["verdict"] else "open: no person has closed this case",
         "window": f"{_time(claim['window']['first_seen'])} to {_time(claim['window']['last_seen'])}",
         "facts": [
             ["Accounts", f"{tried['accounts']:,}, of which {tried['accounts that belong firmly']:,} belong firmly"],
@@ -156,7 +173,7 @@ def _group(
         "would_change": claim["would_change"],
         "elements": [[e["element"], ", ".join(e["met_by"]) or "not seen in these logs"] for e in claim["elements"]],
         "exposure": None if exposure is None else [
-            [f["name"], _figure(f), f["formula"], f["missing"]] for f in exposure
+            [f["name"].replace("_", " "), _figure(f), f["formula"], f["missing"]] for f in exposure
         ],
         "members": [[said(m["account_id"]), m["tier"], f"{m['membership_bits']:.1f}", said(m["account_exchange_count"]),
                      "; ".join(m["reasons"][:3])] for m in mine[:MOST_MEMBERS]],
@@ -255,6 +272,58 @@ def _circumvention(document: Any) -> dict[str, Any] | None:
         "rows": rows,
         "absent": sorted([k.replace("_", " "), v] for k, v in document["not on record"].items()),
     }
+
+
+def _seals(seals: Mapping[str, Any]) -> str:
+    """What the package must hold beside its files, in words."""
+    people = f"{seals['signatures']} people sign" if seals["signatures"] > 1 else "one person signs"
+    stamps = {0: "no timestamp", 1: "one RFC 3161 timestamp"}
+    count = seals["timestamps"]
+    log = f"in the log {seals['log']}" if seals["log"] else "in no log"
+    return f"{people}; {stamps.get(count, f'{count} RFC 3161 timestamps')}; {log}"
+
+
+def _record(page: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What people did on the case: scans, measures by plan, appeals, and the timeline as far as this reader gets it."""
+    case = page.get("case")
+    if case is None:
+        return None
+    appeals, steps = page.get("appeals", []), page.get("timeline", [])
+    scans = case["scans"]
+    return {
+        "facts": [
+            ["State", case["state"]],
+            ["Opened", _time(case["opened_at"])],
+            ["Closed", _time(case["closed_at"]) if case["closed_at"] else "not closed"],
+            ["Scans that showed it", f"{len(scans):,}"],
+            ["Accounts that left it", f"{case['accounts that left']:,}: an earlier scan had them, the newest has not"],
+            ["Hours logged", f"{case['hours']:g}"],
+        ],
+        "scans": [
+            [_time(s["at"]), s["run_id"][:12], s["relation"], f"{s['accounts']:,}", f"{s['joined']:,} / {s['left']:,}"]
+            for s in scans[-MOST_ROWS:]
+        ],
+        "measures": _by_plan(page.get("measures", [])),
+        "appeals": [
+            [a["appeal"], said(a["account_id"]), _time(a["filed_at"]) if a["filed_at"] else "not filed",
+             f"{a['outcome']}, by {a['decided_by']}, {_time(a['decided_at'])}" if a["outcome"] else a["state"]]
+            for a in appeals[:MOST_ROWS]
+        ],
+        "more_appeals": max(0, len(appeals) - MOST_ROWS),
+        "steps": [
+            [_time(s["at"]), s["person"], s["kind"], said(s["words"]) if s["words"] is not None else "left out"]
+            for s in steps[-MOST_ROWS:]
+        ],
+        "more_steps": max(0, len(steps) - MOST_ROWS),
+    }  # fmt: skip
+
+
+def _by_plan(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """Measures by plan and kind: how many, and from when to when."""
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for row in rows:
+        found.setdefault((row["plan"], row["what"], row["executor"]), []).append(row["at"])
+    return [[*which, f"{len(at):,}", _time(at[0]), _time(at[-1])] for which, at in found.items()]
 
 
 def _terms(rows: Any) -> dict[str, Any] | None:

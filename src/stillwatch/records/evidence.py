@@ -105,6 +105,73 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
+class SeenInRun:
+    """One scan that filed something under the case."""
+
+    run_id: str
+    at: datetime
+    relation: str
+    accounts: int
+    joined: int
+    left: int
+    settings_digest: str
+    program: str
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureTaken:
+    """What was done to one account, or taken back."""
+
+    at: datetime
+    account_id: str
+    what: str
+    executor: str
+    plan: str
+
+
+@dataclass(frozen=True, slots=True)
+class AppealRow:
+    """An objection and what became of it; never the customer's words."""
+
+    appeal: str
+    account_id: str
+    measure: str
+    state: str
+    offered_at: datetime
+    filed_at: datetime | None
+    decided_at: datetime | None
+    outcome: str | None
+    decided_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CaseStep:
+    """One line of a case's timeline."""
+
+    at: datetime
+    person: str
+    kind: str
+    words: str | None
+    """What was written; None when it is left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaseRecord:
+    """What people did on a case, as the store has it."""
+
+    state: str
+    opened_at: datetime
+    closed_at: datetime | None
+    hours: float
+    sightings: tuple[SeenInRun, ...]
+    measures: tuple[MeasureTaken, ...]
+    appeals: tuple[AppealRow, ...]
+    steps: tuple[CaseStep, ...]
+    former: tuple[str, ...]
+    """Accounts that an earlier scan had and the newest has not."""
+
+
+@dataclass(frozen=True, slots=True)
 class CaseFile:
     """Everything that a package on one case may hold. Made from the folder of a run, or from a case of the respond
     room: evidence does not ask which."""
@@ -128,4 +195,6 @@ class CaseFile:
     attribution: dict[str, Any] | None = None
     """Apart from detection, and only with a person's name under it."""
     first_known: datetime | None = None
-    """When the first run that showed it ended, when that is recorded."""
+    """When it was first known: by whoever says so, or when the first scan that showed it was filed."""
+    record: CaseRecord | None = None
+    """Of a case that people worked on in the store."""

@@ -1,4 +1,4 @@
-"""From the folder of a run to a sealed package.
+"""From the folder of a run, or from a case of the store, to a sealed package.
 
 A package is made in two steps. *Build* writes everything that it says and one person's signature; where its profile
 asks for a second person, it waits. *Seal* adds, once all signatures are there, what rests on them: timestamps over the
@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stillwatch import __version__
 from stillwatch.errors import ConfigError, StillwatchError, UpstreamError, VerificationError
@@ -30,19 +30,22 @@ from stillwatch.wiring.evidence_inputs import preserve
 from stillwatch.wiring.evidence_keys import needs_extra, read_list, signing_key
 from stillwatch.wiring.progress import Progress, writable, write_private
 
+if TYPE_CHECKING:
+    from stillwatch.wiring.evidence_store import StoredCase
+
 VERIFIER = Path(__file__).parent.parent / "evidence" / "standalone" / "verify_package.py"
 OPENINGS = ".openings.json"
 
 
 def build_evidence(
-    run: Path, out: Path, *, profile: str, settings: Settings, signer: str | None = None,
+    run: Path | None, out: Path, *, profile: str, settings: Settings, signer: str | None = None,
     campaigns: Sequence[str] = (), accounts: Sequence[str] = (), case: Path | None = None, prices: Path | None = None,
     inputs: Sequence[str] = (), tables: Mapping[str, str | None] | None = None, format: str | None = None,
     mapping: Path | None = None, with_inputs: bool = False, case_uco: bool = False,
-    files: Sequence[Path] = (), progress: Progress,
+    files: Sequence[Path] = (), stored: StoredCase | None = None, progress: Progress,
     env: Mapping[str, str] = os.environ,
 ) -> dict[str, Any]:  # fmt: skip
-    """Build a package from a run; see the module for what happens when.
+    """Build a package from a run, from a case of the store, or from both; see the module for what happens when.
 
     Raises:
         StillwatchError: nothing is written then.
@@ -71,8 +74,20 @@ def build_evidence(
             f"profile {profile} takes no inputs: they hold everybody who was scanned",
             hint="use --profile court, or say --with-inputs if you mean it",
         )
-    progress.step("reading the run")
-    file = case_from_run(run, campaigns=campaigns, accounts=accounts, case=case)
+    if inputs and run is None:
+        raise ConfigError(
+            "the store keeps no more of a run than its result", hint="name the folder of the run with --run"
+        )
+    if stored is not None:
+        from stillwatch.wiring.evidence_store import case_from_store
+
+        progress.step("reading the case")
+        file = case_from_store(stored, run=run, accounts=accounts, case=case, profile=profile)
+    elif run is not None:
+        progress.step("reading the run")
+        file = case_from_run(run, campaigns=campaigns, accounts=accounts, case=case)
+    else:
+        raise ConfigError("there is nothing to build from", hint="name the folder of a run, or a case")
     if file.attribution is not None:
         checked(file.attribution)
     known_prices = checked_prices(read_toml(prices)) if prices else {}
@@ -88,11 +103,11 @@ def build_evidence(
             )  # fmt: skip
         made.take(files)
         progress.step("writing what it says")
-        openings = made.write(audience, known_prices, read_list(settings), case_uco=case_uco)
+        log = evidence_log.log_name(settings, env)
+        openings = made.write(audience, known_prices, read_list(settings), log=log, case_uco=case_uco)
         predicate = made.predicate(
-            profile=profile, settings_digest=str(file.run.get("settings_digest")),
-            log=evidence_log.log_name(settings, env),
-        )  # fmt: skip
+            profile=profile, settings_digest=str(file.run.get("settings_digest")), log=log
+        )
         made.sign(predicate, key)
         if not two:
             progress.step("sealing")
@@ -208,8 +223,9 @@ class _Package:
             self._exhibit(name, digest(to, "sha256"), to.stat().st_size, "a file, sealed as it is", path.name)
 
     def write(
-        self, audience: Any, prices: Mapping[str, Any], keys: Sequence[Any], *, case_uco: bool
-    ) -> list[Any]:
+        self, audience: Any, prices: Mapping[str, Any], keys: Sequence[Any], *, log: Mapping[str, Any] | None,
+        case_uco: bool,
+    ) -> list[Any]:  # fmt: skip
         """Everything under ``data/``; returns what opens the withheld fields."""
         from stillwatch.evidence.canonical import sha256
         from stillwatch.evidence.certificate import certificate
@@ -232,7 +248,8 @@ class _Package:
             if name in audience.leaves_out:
                 continue
             data = put(f"data/exhibits/{name}.json", value)
-            self._exhibit(f"data/exhibits/{name}.json", sha256(data), len(data), what, "folder of the run")
+            source = "folder of the run" if self.case.run_files else "store of cases"
+            self._exhibit(f"data/exhibits/{name}.json", sha256(data), len(data), what, source)
         for path in sorted((self.folder / "data").glob("inputs/**/*")):
             if path.is_file():
                 name = path.relative_to(self.folder).as_posix()
@@ -262,6 +279,7 @@ class _Package:
         page = {
             **facts, "title": self.case.title, "profile": audience.name, "audience": audience.audience,
             "person": self.person, "key_id": self.key_id, "withheld": len(openings),
+            "seals": {"signatures": self.signatures, "timestamps": self.timestamps, "log": log and log["origin"]},
             **{name.removeprefix("data/").removesuffix(".json"): value for name, value in shown.items()},
         }  # fmt: skip
         self._put("data/report.html", html(page).encode("utf-8", "replace"))
@@ -309,6 +327,9 @@ class _Package:
             )
             for name, digest in sorted(run.items())
         ]
+        if self.case.record is not None:
+            events.insert(0, Event(self.now, self.person, "acquired", f"case {_one_line(self.case.case_id)}", None,
+                                   "read from the store of cases"))  # fmt: skip
         events += [Event(self.now, self.person, "sealed", e.path, e.sha256, e.what) for e in self.exhibits]
         note = f"profile {profile}; {withheld} values withheld under salted commitments"
         events.append(Event(self.now, self.person, "redacted", "package", None, note))

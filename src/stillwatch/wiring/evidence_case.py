@@ -53,16 +53,16 @@ def case_from_run(
     ids = {c.campaign_id for c in chosen}
     members = tuple(m for m in result.members if m.campaign_id in ids)
     belong = {m.account_id for m in members}
-    told = _told(case)
+    told = told_of(case)
     findings = about(result.findings, ids, members)
     return CaseFile(
         case_id=str(told.get("case_id") or "+".join(sorted(ids))),
         title=str(told.get("title") or "Suspected extraction of model capabilities"),
         campaigns=chosen, members=members, findings=findings, run=result.summary,
         run_files=files_of_run(run),
-        acceptances=_acceptances(accounts, belong),
-        circumventions=(*_seen(findings, chosen), *_rows(told, "circumvention", Circumvention)),
-        notices=_rows(told, "notice", Notice), work=_rows(told, "work", Work),
+        acceptances=acceptances(accounts, belong),
+        circumventions=(*seen_evasions(findings, chosen), *told["circumvention"]),
+        notices=told["notice"], work=told["work"],
         verdict=told.get("verdict"), verdict_by=told.get("verdict_by"), attribution=told.get("attribution"),
         first_known=told.get("first_known"),
     )  # fmt: skip
@@ -103,10 +103,13 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: {error}", hint="the evidence page shows such a file") from error
 
 
-def _told(path: Path | None) -> dict[str, Any]:
-    if path is None:
-        return {}
-    found = read_toml(path)
+def told_of(path: Path | None) -> dict[str, Any]:
+    """What people wrote into a case file, checked; its lists are there, as records, when it says nothing of them.
+
+    Raises:
+        ConfigError: a slip; the place is said.
+    """
+    found = read_toml(path) if path is not None else {}
     for key in found:
         if key not in _KEYS:
             raise ConfigError(f"{path}: {key}: no such key", hint=f"known are {', '.join(_KEYS)}")
@@ -119,7 +122,8 @@ def _told(path: Path | None) -> dict[str, Any]:
         raise ConfigError(f"{path}: verdict_by: a verdict is a person's", hint="give their name")
     if "first_known" in found:
         found["first_known"] = _time(found["first_known"], f"{path}: first_known")
-    return found
+    kinds: dict[str, type] = {"circumvention": Circumvention, "notice": Notice, "work": Work}
+    return {**found, **{name: _rows(found, name, kind) for name, kind in kinds.items()}}
 
 
 def _rows(told: Mapping[str, Any], name: str, kind: type) -> tuple[Any, ...]:
@@ -170,7 +174,8 @@ def _chosen(campaigns: Sequence[Campaign], wanted: Sequence[str]) -> tuple[Campa
     return tuple(by_id[w] for w in dict.fromkeys(wanted))
 
 
-def _acceptances(accounts: Sequence[str], belong: set[str]) -> tuple[Acceptance, ...]:
+def acceptances(accounts: Sequence[str], belong: set[str]) -> tuple[Acceptance, ...]:
+    """Which terms these accounts accepted, as the account tables say."""
     if not accounts:
         return ()
     table, _ = read_accounts(list(accounts))
@@ -183,7 +188,8 @@ def _acceptances(accounts: Sequence[str], belong: set[str]) -> tuple[Acceptance,
     )
 
 
-def _seen(findings: Sequence[Finding], campaigns: Sequence[Campaign]) -> list[Circumvention]:
+def seen_evasions(findings: Sequence[Finding], campaigns: Sequence[Campaign]) -> list[Circumvention]:
+    """Ways round controls that the scan itself saw."""
     when = {c.campaign_id: c.first_seen for c in campaigns}
     return [
         Circumvention(
@@ -196,4 +202,13 @@ def _seen(findings: Sequence[Finding], campaigns: Sequence[Campaign]) -> list[Ci
     ]  # fmt: skip
 
 
-__all__ = ["HINTS", "case_from_run", "files_of_run", "read_toml", "run_digest"]
+__all__ = [
+    "HINTS",
+    "acceptances",
+    "case_from_run",
+    "files_of_run",
+    "read_toml",
+    "run_digest",
+    "seen_evasions",
+    "told_of",
+]

@@ -43,16 +43,22 @@ def import_run(desk: Desk, person: Person, run: Path, *, progress: Progress) -> 
     """
     progress.step("reading the run")
     result = load_result(run)
+    run_id = run_id_of(run)
+    progress.step("filing campaigns")
+    with desk.work(person) as work:
+        return file_run(work, result, run_id=run_id, label=run.name,
+                        row_of=lambda c: json.loads(dumps(campaign_row(c))))  # fmt: skip
+
+
+def run_id_of(run: Path) -> str:
+    """Name of a run: the digest of its tables."""
     digest = hashlib.sha256()
     try:
         for name in _FILES:
             digest.update(hashlib.sha256((run / name).read_bytes()).digest())
     except OSError as error:
         raise SourceError(str(run), "cannot be read", hint="run the scan again") from error
-    progress.step("filing campaigns")
-    with desk.work(person) as work:
-        return file_run(work, result, run_id=digest.hexdigest()[:32], label=run.name,
-                        row_of=lambda c: json.loads(dumps(campaign_row(c))))  # fmt: skip
+    return digest.hexdigest()[:32]
 
 
 def collateral(work: Work, case: Case, bits: Sequence[float], others: int) -> dict[str, Any]:
