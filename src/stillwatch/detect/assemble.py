@@ -21,6 +21,7 @@ from stillwatch.detect.baseline import Baseline
 from stillwatch.detect.controller import HubTests, Pairs, share_of
 from stillwatch.detect.hubs import Hubs, TokenMatrix
 from stillwatch.detect.profile import keep_best, null_shares, odds, shown_by
+from stillwatch.detect.threads import spread
 from stillwatch.detect.traffic import Traffic
 from stillwatch.detect.trait import CONTROL_GROUPS, SOURCE_GROUPS, UnitEvidence
 
@@ -40,6 +41,8 @@ THIN_HONEST = 0.25
 """Largest estimated share of honest members in such a hub."""
 MIN_TRUSTED = 0.05
 """Below this share of trusted units in the population the honest share cannot be estimated."""
+MANY = 2_000
+"""Units from which scoring is spread over threads."""
 MAX_GROUPS = 2000
 PAIR_CAP = 4.0
 
@@ -131,19 +134,43 @@ class Attributor:
             for p in self.pairs:
                 candidates += [p.giver[inside[p.taker]], p.taker[inside[p.giver]]]
             candidates += [link.partners(inside) for link in self.links]
-        units = np.unique(np.concatenate(candidates)).astype(np.int32) if chosen is None else chosen
+        if chosen is None:
+            units = self._distinct(candidates)
+        else:
+            units = chosen
         parts = np.zeros((len(self.trait_groups), len(units)))
-        for matrix, table in tables:
-            if not len(table.codes):
-                continue
-            row = self.trait_groups.index(matrix.trait.group)
+
+        def decades(shown: tuple[TokenMatrix, _Table] | None) -> np.ndarray:
+            if shown is None:
+                return self.control(units, inside)
+            matrix, table = shown
+            best = np.zeros(len(units))
             shared = odds(matrix.codes, units, inside, table.codes, table.count, table.shown, table.q)
-            keep_best(matrix.codes, units, np.log10(shared), parts[row])
-        if self.pairs:
-            parts[-1] = self._pairs(units, inside)
-        for link in self.links:
-            parts[-1] = np.maximum(parts[-1], np.clip(link.decades(units, inside), 0.0, PAIR_CAP))
+            keep_best(matrix.codes, units, np.log10(shared), best)
+            return best
+
+        asked: list[tuple[TokenMatrix, _Table] | None] = [shown for shown in tables if len(shown[1].codes)]
+        rows = [self.trait_groups.index(shown[0].trait.group) for shown in tables if len(shown[1].codes)]
+        if (self.pairs or self.links) and (only is None or only & CONTROL_GROUPS):
+            asked, rows = [None, *asked], [-1, *rows]
+        threads = self.traffic.threads if len(units) >= MANY else 1
+        for row, found in zip(rows, spread(decades, asked, threads), strict=True):
+            parts[row] = np.maximum(parts[row], found)
         return units, parts
+
+    def _distinct(self, candidates: list[np.ndarray]) -> np.ndarray:
+        """int32: the units that occur in any of some arrays, ascending."""
+        some = np.zeros(self.traffic.n_units, np.bool_)
+        for units in candidates:
+            some[units] = True
+        return np.flatnonzero(some).astype(np.int32)
+
+    def control(self, units: np.ndarray, inside: np.ndarray) -> np.ndarray:
+        """Decades of control events between units and those marked ``inside``."""
+        out = self._pairs(units, inside) if self.pairs else np.zeros(len(units))
+        for link in self.links:
+            out = np.maximum(out, np.clip(link.decades(units, inside), 0.0, PAIR_CAP))
+        return out
 
     def _table(
         self, matrix: TokenMatrix, members: np.ndarray, more: np.ndarray, reference: np.ndarray, floor: float
@@ -278,10 +305,15 @@ def _claim(
 
 def _retain(attributor: Attributor, members: np.ndarray, own_group: str) -> np.ndarray:
     """Members whose evidence, the recruiting trait group left out, reaches one decade."""
-    telling = (SOURCE_GROUPS | CONTROL_GROUPS) - {own_group}
+    telling = SOURCE_GROUPS - {own_group}
     units, parts = attributor.score(np.sort(members), outsiders=False, only=telling)
-    rows = [i for i, g in enumerate(attributor.trait_groups) if g in telling]
-    kept: np.ndarray = units[parts[rows].sum(0) >= STAY_DECADES]
+    weight = parts[[i for i, g in enumerate(attributor.trait_groups) if g in telling]].sum(0)
+    undecided = np.flatnonzero(weight < STAY_DECADES)
+    if len(undecided):  # control events are laid out only for those who need them
+        inside = np.zeros(attributor.traffic.n_units, np.bool_)
+        inside[members] = True
+        weight[undecided] += attributor.control(units[undecided], inside)
+    kept: np.ndarray = units[weight >= STAY_DECADES]
     return kept
 
 

@@ -49,7 +49,8 @@ STORM_SHARE, STORM_ROWS = 0.25, 8
 MAX_ROWS = 64
 """Rows that are looked at on either side of a refusal: where traffic is dense, only the shorter windows are judged."""
 MAX_REFUSALS = 100_000
-PAIRS_AT_ONCE = 4_000_000
+PAIRS_AT_ONCE = 12_000_000
+"""Events of hubs that are laid beside their surroundings at one time, 24 bytes each."""
 MIN_REFUSALS = 8
 """Refusals that a hub must hold to be judged."""
 MOST_REFUSALS = 400
@@ -470,11 +471,13 @@ def _unit_votes(events, giver, control, reach, ptr, unit, gap, inside, row_of, w
         for i in range(ptr[e], ptr[e + 1]):
             v, d = unit[i], gap[i]
             if d > 0:
-                after[v] = d
+                if inside[a]:
+                    after[v] = d
                 if inside[v] and d < near_after:
                     near_after, who_after = d, v
             else:
-                before[v] = -d
+                if inside[a]:
+                    before[v] = -d
                 if inside[v] and -d < near_before:
                     near_before, who_before = -d, v
         c = 1 if control[e] else 0
@@ -501,9 +504,10 @@ def _unit_votes(events, giver, control, reach, ptr, unit, gap, inside, row_of, w
                         out[used, 0], out[used, 1], out[used, 2] = row_of[v], w * 2 + c, 0 if x else 1
                         out[used, 3], out[used, 4] = a, e
                         used += 1
-        for i in range(ptr[e], ptr[e + 1]):
-            after[unit[i]] = 2**62
-            before[unit[i]] = 2**62
+        if inside[a]:
+            for i in range(ptr[e], ptr[e + 1]):
+                after[unit[i]] = 2**62
+                before[unit[i]] = 2**62
     return out[:used].copy()
 
 
@@ -568,7 +572,8 @@ class UnitCompensation:
             self.windows,
             *self._room,
         )
-        votes = votes[np.lexsort((votes[:, 4], votes[:, 1], votes[:, 0]))]  # events are in order of time
+        order = ((votes[:, 0].astype(np.int64) << 3) | votes[:, 1]) << 32 | votes[:, 4]
+        votes = votes[np.argsort(order, kind="stable")]  # events are in order of time
         votes = votes[_apart(votes, f.when, f.lot, self.windows)]
         votes[:, 4] = 0
         start = np.searchsorted(votes[:, 0], np.arange(len(units) + 1))

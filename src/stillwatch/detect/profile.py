@@ -8,6 +8,9 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
+_SPREAD = 0x9E3779B1
+"""An odd number that spreads neighbouring codes over a table."""
+
 
 @nb.njit(cache=True, nogil=True)
 def shown_by(codes, members):  # type: ignore[no-untyped-def]  # numba infers
@@ -58,6 +61,15 @@ def null_shares(distinct, mine, absent, reference, floor, use_traffic, having, s
 def odds(codes, units, inside, distinct, count, shown, q):  # type: ignore[no-untyped-def]  # numba infers
     """float64[units, k]: one half, and half the share of other members that show a code over its null share ``q``."""
     out = np.full((len(units), codes.shape[1]), 0.5)
+    slots = 8
+    while slots < 2 * len(distinct):
+        slots *= 2
+    place = np.full(slots, -1, np.int32)
+    for k in range(len(distinct)):
+        slot = (np.int64(distinct[k]) * _SPREAD) & (slots - 1)
+        while place[slot] >= 0:
+            slot = (slot + 1) & (slots - 1)
+        place[slot] = k
     for i in range(len(units)):
         own = 1.0 if inside[units[i]] else 0.0
         base = max(shown - own, 1.0)
@@ -65,8 +77,11 @@ def odds(codes, units, inside, distinct, count, shown, q):  # type: ignore[no-un
             code = codes[units[i], j]
             if code < 0:
                 continue
-            at = np.searchsorted(distinct, code)
-            if at < len(distinct) and distinct[at] == code:
+            slot = (np.int64(code) * _SPREAD) & (slots - 1)
+            while place[slot] >= 0 and distinct[place[slot]] != code:
+                slot = (slot + 1) & (slots - 1)
+            if place[slot] >= 0:
+                at = place[slot]
                 out[i, j] = 0.5 + 0.5 * max(count[at] - own, 0.0) / base / q[at]
     return out
 

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import ibis
+import numba as nb
 import numpy as np
 import pyarrow as pa
 from scipy import stats
@@ -215,47 +216,84 @@ def succession_log10_e(traffic: Traffic, units: np.ndarray) -> tuple[float, int,
     Appearances in one hour count once, and no more than `MAX_VOTES` on one side of one ban: thirty students
     who join on the day after a ban are one event, not thirty.
     """
-    frame = traffic.accounts
-    if "banned" not in traffic.cache:
-        traffic.cache["banned"] = np.flatnonzero((frame.status == 3) & (frame.status_changed != UNKNOWN_TIME))
-    banned = traffic.cache["banned"]
-    if not len(banned):
-        return 0.0, 0, 0
-    inside = np.zeros(traffic.n_units, np.bool_)
-    inside[units] = True
-    bans = np.sort(frame.status_changed[banned[inside[traffic.unit[banned]]]])
-    bans = bans[(bans > traffic.start + DAY) & (bans < traffic.end - DAY)]
-    if not len(bans):
-        return 0.0, 0, 0
-    first = traffic.first_seen()[units]
-    at = np.searchsorted(bans, first)
-    since = first - bans[np.maximum(at - 1, 0)]
-    until = bans[np.minimum(at, len(bans) - 1)] - first
-    after = (at > 0) & (since <= DAY)
-    before = (at < len(bans)) & (until >= 0) & (until <= DAY)
-    both = after & before
-    a = _votes(at[after & ~both], first[after & ~both])
-    b = _votes(at[before & ~both], first[before & ~both])
-    return float(binomial_log10_e(a, a + b, SUCCESSION_NULL)), a, b
+    after, before = _appearances(traffic, np.array([0, len(units)]), units)
+    return float(_weighed(after, before)[0]), int(after[0]), int(before[0])
 
 
-def _votes(ban: np.ndarray, when: np.ndarray) -> int:
-    """Appearances that count: one an hour and at most `MAX_VOTES` for one ban."""
-    hours = np.unique((ban.astype(np.int64) << _HOUR_BITS) | (when // HOUR)) >> _HOUR_BITS
-    return int(np.minimum(np.bincount(hours), MAX_VOTES).sum()) if len(ban) else 0
+def _weighed(after: np.ndarray, before: np.ndarray) -> np.ndarray:
+    return binomial_log10_e(after, after + before, SUCCESSION_NULL)
+
+
+def _appearances(traffic: Traffic, ptr: np.ndarray, units: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """First appearances that count after and before the bans in each of several sets of units (compressed rows).
+
+    Only bans with a whole day of traffic on both sides are looked at.
+    """
+    if "bans" not in traffic.cache:
+        frame = traffic.accounts
+        known = (frame.status == 3) & (frame.status_changed != UNKNOWN_TIME)
+        inside = (frame.status_changed > traffic.start + DAY) & (frame.status_changed < traffic.end - DAY)
+        banned = np.flatnonzero(known & inside)
+        banned = banned[np.argsort(traffic.unit[banned], kind="stable")]
+        of_unit = np.bincount(traffic.unit[banned], minlength=traffic.n_units)
+        traffic.cache["bans"] = (np.concatenate([[0], np.cumsum(of_unit)]), frame.status_changed[banned])
+    ban_ptr, bans = traffic.cache["bans"]
+    found: tuple[np.ndarray, np.ndarray] = _near_bans(ptr, units, ban_ptr, bans, traffic.first_seen())
+    return found
+
+
+@nb.njit(cache=True, nogil=True)
+def _near_bans(ptr, units, ban_ptr, bans, first):  # type: ignore[no-untyped-def]  # numba infers
+    """int64[sets], twice: votes for "after" and for "before"; who is near two bans says nothing."""
+    after, before = np.zeros(len(ptr) - 1, np.int64), np.zeros(len(ptr) - 1, np.int64)
+    for h in range(len(ptr) - 1):
+        held = 0
+        for i in range(ptr[h], ptr[h + 1]):
+            held += ban_ptr[units[i] + 1] - ban_ptr[units[i]]
+        if held == 0:
+            continue
+        own = np.empty(held, np.int64)
+        k = 0
+        for i in range(ptr[h], ptr[h + 1]):
+            for j in range(ban_ptr[units[i]], ban_ptr[units[i] + 1]):
+                own[k] = bans[j]
+                k += 1
+        own = np.sort(own)
+        late = np.empty(ptr[h + 1] - ptr[h], np.int64)
+        early = np.empty(ptr[h + 1] - ptr[h], np.int64)
+        n_late, n_early = 0, 0
+        for i in range(ptr[h], ptr[h + 1]):
+            when = first[units[i]]
+            at = np.searchsorted(own, when)
+            is_late = at > 0 and when - own[at - 1] <= DAY
+            is_early = at < held and own[at] - when <= DAY
+            hour = (np.int64(at) << _HOUR_BITS) | (when // HOUR)
+            if is_late and not is_early:
+                late[n_late] = hour
+                n_late += 1
+            elif is_early and not is_late:
+                early[n_early] = hour
+                n_early += 1
+        after[h], before[h] = _votes(late[:n_late]), _votes(early[:n_early])
+    return after, before
+
+
+@nb.njit(cache=True, nogil=True)
+def _votes(hours):  # type: ignore[no-untyped-def]  # numba infers
+    """Appearances (ban and hour) that count: one an hour and at most `MAX_VOTES` for one ban."""
+    hours = np.sort(hours)
+    votes, of_ban = 0, 0
+    for i in range(len(hours)):
+        if i and hours[i] == hours[i - 1]:
+            continue
+        of_ban = of_ban + 1 if i and hours[i] >> _HOUR_BITS == hours[i - 1] >> _HOUR_BITS else 1
+        votes += 1 if of_ban <= MAX_VOTES else 0
+    return votes
 
 
 def succession(traffic: Traffic, hubs: Hubs) -> dict[int, Judged]:
-    """Succession evidence of every hub that holds a banned account."""
-    frame = traffic.accounts
-    banned = np.zeros(traffic.n_units, np.bool_)
-    banned[traffic.unit[frame.status == 3]] = True
-    if not banned.any():
-        return {}
-    has = np.add.reduceat(banned[hubs.units].astype(np.int64), hubs.ptr[:-1]) if len(hubs) else np.zeros(0)
-    out = {}
-    for h in np.flatnonzero(has > 0):
-        e, after, before = succession_log10_e(traffic, hubs.members(int(h)))
-        if after + before:
-            out[int(h)] = Judged(e, math.nan, e)
-    return out
+    """Succession evidence of every hub with somebody who appeared near a ban in it."""
+    after, before = _appearances(traffic, hubs.ptr, hubs.units)
+    judged = np.flatnonzero(after + before)
+    log10 = _weighed(after[judged], before[judged])
+    return {int(h): Judged(float(e), math.nan, float(e)) for h, e in zip(judged, log10, strict=True)}
