@@ -11,7 +11,7 @@ SEED ?= 7
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx litellm envoy valkey bench-protect lock clean bench-log case unmimic bench-watch bench-respond postgres bench-scale vendor console console-pictures test-scale java
+.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx litellm envoy valkey bench-protect lock clean bench-log case unmimic bench-watch bench-respond bench-taxii postgres bench-scale vendor console console-pictures test-scale java
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | sed -E 's/:.*## */\t/' | expand -t 16
@@ -81,6 +81,9 @@ bench-log: $(STAMP)  ## what appending to a log of ten million leaves costs
 
 bench-watch: $(STAMP)  ## cost of a watch beside a scan, and the time to detect, into docs/data/bench_watch.json
 	$(BIN)/python -m scripts.bench_watch
+
+bench-taxii: $(STAMP)  ## a TAXII collection of a million objects: sending, paging, pages (SQLite; about five minutes)
+	$(BIN)/python -m scripts.bench_taxii
 
 bench-respond: $(STAMP)  ## how quickly a store of a million accounts answers (SQLite; about ten minutes)
 	$(BIN)/python -m scripts.bench_respond

@@ -92,6 +92,7 @@ VERBS = (
     "scan",
     "ingest",
     "explain",
+    "leads_beside",
     "fit_baseline",
     "show_baseline",
     "generate",
