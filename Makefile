@@ -11,7 +11,7 @@ SEED ?= 7
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx litellm envoy valkey bench-protect lock clean bench-log case inspect refusals unmimic bench-watch bench-respond postgres bench-scale vendor console console-pictures test-scale java peers bench-engines
+.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx litellm envoy valkey bench-protect lock clean bench-log case inspect refusals unmimic bench-watch bench-respond postgres bench-scale vendor console console-pictures test-scale java peers bench-engines bench-taxii
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | sed -E 's/:.*## */\t/' | expand -t 16
@@ -82,6 +82,9 @@ bench-log: $(STAMP)  ## what appending to a log of ten million leaves costs
 
 bench-watch: $(STAMP)  ## cost of a watch beside a scan, and the time to detect, into docs/data/bench_watch.json
 	$(BIN)/python -m scripts.bench_watch
+
+bench-taxii: $(STAMP)  ## a TAXII collection of a million objects: sending, paging, pages (SQLite; about five minutes)
+	$(BIN)/python -m scripts.bench_taxii
 
 bench-respond: $(STAMP)  ## how quickly a store, and the console, of a million accounts answer (about ten minutes)
 	$(BIN)/python -m scripts.bench_respond --out docs/data/respond.json

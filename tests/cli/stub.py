@@ -96,6 +96,7 @@ VERBS = (
     "must_log",
     "ingest",
     "explain",
+    "leads_beside",
     "fit_baseline",
     "show_baseline",
     "generate",

@@ -30,3 +30,6 @@ def explain(run_dir: str, subject: str) -> None:
     from stillwatch import wiring
 
     show(wiring.explain(Path(run_dir), subject))
+    beside = wiring.leads_beside(Path(run_dir), subject)
+    if beside:
+        show(f"\n{beside}")

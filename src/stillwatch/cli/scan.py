@@ -13,7 +13,7 @@ from stillwatch.cli import offers
 from stillwatch.cli.commands import MOMENT, VerbCommand, general_options, json_option, option, reading_options
 from stillwatch.cli.edge import mapping_path, read_settings, standard_input, utc, with_memory_limit
 from stillwatch.cli.logged import log_the_run
-from stillwatch.cli.terminal import console, print_json, progress
+from stillwatch.cli.terminal import console, print_json, progress, show
 from stillwatch.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -109,6 +109,22 @@ class ScanCommand(VerbCommand):
     help="Reference cohort from `stillwatch baseline fit`; else the built-in way of `detect.reference`.",
 )
 @option(
+    "--leads",
+    section="Context",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False),
+    help="What others shared (`stillwatch share pull`), shown beside the findings of --out and never part of them.",
+)
+@option(
+    "--sources",
+    section="Context",
+    metavar="FILE",
+    type=click.Path(dir_okay=False),
+    default="sources.toml",
+    show_default=True,
+    help="With --leads: how reliable you find each source.",
+)
+@option(
     "--out",
     "-o",
     section="Writing",
@@ -173,6 +189,8 @@ def scan(
     releases: str | None,
     client_releases: str | None,
     baseline: str | None,
+    leads: str | None,
+    sources: str,
     out: str | None,
     overwrite: bool,
     log: bool | None,
@@ -202,7 +220,10 @@ def scan(
         raise ConfigError("--master is Spark's", hint="add --engine spark")
     if log:
         wiring.must_log(settings, Path(out) if out else None)
+    if leads is not None and out is None:
+        raise ConfigError("leads are shown beside a run", hint="name its folder: --out FOLDER")
     costs: dict[str, Any] = {}
+    beside: dict[str, Any] = {}
     with progress(quiet=quiet) as told:
         result = wiring.scan(
             inputs,
@@ -224,6 +245,19 @@ def scan(
             stdin=standard_input(inputs),
             profiled=costs.update,
         )
+        if leads is not None and out is not None:
+            beside = wiring.match_leads(
+                inputs,
+                Path(out),
+                Path(leads),
+                Path(sources),
+                settings=settings,
+                format=format,
+                mapping=mapping_path(mapping),
+                since=utc(since),
+                until=utc(until),
+                progress=told,
+            )
     status = exit_status(result)
     if as_json:
         print_json(result.summary)
@@ -231,6 +265,13 @@ def scan(
         from stillwatch.cli.summary import print_summary
 
         print_summary(result, Path(out) if out else None, status)
+        if leads is not None:
+            met = sum(bool(row["campaigns"]) for row in beside["matches"])
+            show(
+                f"{len(beside['matches'])} of {beside['leads']} leads from others met this traffic, "
+                f"{met} of them a group; leads.json has them, `stillwatch explain` shows them; "
+                "they changed nothing above"
+            )
     if out and log is not False:
         log_the_run(Path(out), settings, must=bool(log), quiet=quiet)
     if explain_plan:

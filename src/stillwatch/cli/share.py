@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from stillwatch.cli import offers
+from stillwatch.cli import offers, share_leads, share_server
 from stillwatch.cli.commands import (
     SectionGroup,
     VerbCommand,
@@ -232,11 +232,20 @@ def check(folder: str, as_json: bool, settings_path: str | None) -> None:
 
 
 @click.group(
-    "share", cls=SectionGroup, short_help="Tell others what was seen, and nothing else.",
-    sections=(("Commands", (preview, draft, release, check)),),
+    "share", cls=SectionGroup, short_help="Tell others what was seen; hear what they saw.",
+    sections=(
+        ("Send", (preview, draft, release, check, *share_leads.SEND)), ("Receive", share_leads.RECEIVE),
+        ("Run a server", share_server.SERVE),
+    ),
+    examples=(
+        ("stillwatch share preview report --campaign C-1 --facts share.toml --audience lab", "what would leave"),
+        ("stillwatch share pull", "what others shared, as leads"),
+    ),
 )  # fmt: skip
 def share() -> None:
-    """Share a campaign with another laboratory, a cloud, an authority or the public, as STIX 2.1 and MISP.
+    """Share a campaign with another laboratory, a cloud, an authority or the public, as STIX 2.1 and MISP, and hear
+    what others share, over TAXII 2.1.
 
     What an audience's list does not name is dropped, what nobody may have stops everything, and people release it.
+    What comes in is a lead, never a verdict.
     """

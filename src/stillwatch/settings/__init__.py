@@ -38,6 +38,7 @@ from stillwatch.settings.serving import (
     GatewaySettings,
     ProtectSettings,
     ReceiveSettings,
+    TaxiiSettings,
 )
 
 __all__ = [
@@ -59,6 +60,7 @@ __all__ = [
     "RunSettings",
     "SettingRow",
     "Settings",
+    "TaxiiSettings",
     "load_key",
     "load_settings",
     "parse_settings",

@@ -20,11 +20,12 @@ from stillwatch.settings.serving import (
     GatewaySettings,
     ProtectSettings,
     ReceiveSettings,
+    TaxiiSettings,
 )
 
 
 class Settings(Section):
-    """Everything that can be set, in thirteen sections."""
+    """Everything that can be set, in fourteen sections."""
 
     privacy: PrivacySettings = PrivacySettings()
     detect: DetectSettings = DetectSettings()
@@ -39,6 +40,7 @@ class Settings(Section):
     respond: RespondSettings = RespondSettings()
     console: ConsoleSettings = ConsoleSettings()
     dye: DyeSettings = DyeSettings()
+    taxii: TaxiiSettings = TaxiiSettings()
 
     def with_key_file(self, path: str) -> Settings:
         """The same settings with another key file.

@@ -303,3 +303,67 @@ class DyeSettings(Section):
         "name",
         shapes_result=False,
     )
+
+
+class TaxiiSettings(Section):
+    """The TAXII server, where others fetch and leave what is shared. None of it changes a scan."""
+
+    store: str = setting(
+        "sqlite:///taxii.db",
+        "Database of members, collections and objects: `sqlite:///FILE`, or `postgresql://USER@HOST:PORT/DATABASE` "
+        "without a password.",
+        "address",
+        shapes_result=False,
+        pattern=r"^(sqlite:///.+|postgresql(\+pg8000)?://[^\s]+)$",
+    )
+    store_password_env: str = setting(
+        "STILLWATCH_TAXII_DATABASE_PASSWORD",
+        "Environment variable that holds the database's password, where it has one.",
+        "name",
+        shapes_result=False,
+        min_length=1,
+    )
+    public_url: str | None = setting(
+        None,
+        "Address under which members reach the server; where it listens when unset.",
+        "address",
+        shapes_result=False,
+        pattern=r"^https?://[^/?#@\s]+$",
+    )
+    https: bool = setting(
+        False,
+        "A proxy in front ends HTTPS. Without it the server listens on this machine alone.",
+        "yes or no",
+        shapes_result=False,
+    )
+    title: str = setting(
+        "stillwatch",
+        "Name of the server, for its members.",
+        "text",
+        shapes_result=False,
+        min_length=1,
+        max_length=100,
+    )
+    contact: str = setting("", "Whom members may ask about it.", "text", shapes_result=False, max_length=200)
+    page_objects: int = setting(
+        500, "Objects on a page at most.", "objects", shapes_result=False, ge=1, le=5_000
+    )
+    max_objects: int = setting(
+        10_000,
+        "A request with more objects is refused (413).",
+        "objects",
+        shapes_result=False,
+        ge=1,
+        le=100_000,
+    )
+    max_body_bytes: int = setting(
+        10 * 2**20, "A longer request body is refused (413); members are told.", "bytes", shapes_result=False, ge=1024,
+        le=100 * 2**20,
+    )  # fmt: skip
+    read_timeout_s: float = setting(
+        60.0, "A request that has not arrived whole after this time is ended (408).", "seconds", shapes_result=False,
+        gt=0.0, le=3600.0,
+    )  # fmt: skip
+    max_connections: int = setting(
+        128, "Connections at one time; one more is closed at once.", "connections", shapes_result=False, ge=1
+    )

@@ -7,7 +7,7 @@ failing half way. On PostgreSQL rows are compared with the version they were rea
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -154,6 +154,14 @@ def migrate(engine: Engine, *, to: str = "head") -> tuple[str | None, str | None
             environment.configure(connection=connection, render_as_batch=True)
             environment.run_migrations()
         return before, _revision(connection)
+
+
+def set_up_tables(engine: Engine, make: Callable[[Connection], None]) -> None:
+    """Make what is missing of a database that is not the store of cases; two at once wait for one another."""
+    _private(engine)
+    with writing(engine) as connection:
+        _lock(connection)
+        make(connection)
 
 
 def revision(engine: Engine) -> tuple[str | None, str]:

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
         list_scenarios,
         list_suites,
     )
+    from stillwatch.wiring.lead_matching import acknowledge_withdrawals, leads_beside, match_leads
+    from stillwatch.wiring.leads import answer_lead, list_leads, pull_leads, push_share, withdraw_share
     from stillwatch.wiring.lists import list_formats, list_groups, list_traits
     from stillwatch.wiring.policies import (
         check_policy,
@@ -65,6 +67,13 @@ if TYPE_CHECKING:
     )
     from stillwatch.wiring.storing import store_add, store_expire, store_forget, store_show
     from stillwatch.wiring.takedown import import_run, make_plan, run_plan, undo_plan
+    from stillwatch.wiring.taxii import (
+        serve_taxii,
+        taxii_allow,
+        taxii_collection,
+        taxii_member,
+        taxii_roster,
+    )
     from stillwatch.wiring.watch_look import Context
     from stillwatch.wiring.watching import Visit, WatchOptions, watch, watch_status
 
@@ -82,6 +91,8 @@ _JOBS = {
         "generate", "lab_detect_time", "lab_fit", "lab_open", "lab_run", "lab_score", "lab_search", "list_scenarios",
         "list_suites",
     ),
+    "lead_matching": ("acknowledge_withdrawals", "leads_beside", "match_leads"),
+    "leads": ("answer_lead", "list_leads", "pull_leads", "push_share", "withdraw_share"),
     "lists": ("list_formats", "list_groups", "list_traits"),
     "policies": (
         "check_policy", "explain_policy", "publish_risk", "replay_decision", "show_policy", "switch_rule",
@@ -96,6 +107,7 @@ _JOBS = {
     "watching": ("Visit", "WatchOptions", "watch", "watch_status"),
     "storekeeping": ("back_up", "bring_up_to_date", "check_store", "put_person", "restore", "set_up"),
     "takedown": ("import_run", "make_plan", "run_plan", "undo_plan"),
+    "taxii": ("serve_taxii", "taxii_allow", "taxii_collection", "taxii_member", "taxii_roster"),
     "storing": ("store_add", "store_expire", "store_forget", "store_show"),
 }  # fmt: skip
 _WHERE = {name: job for job, names in _JOBS.items() for name in names}
@@ -107,7 +119,9 @@ __all__ = [
     "StillwatchError",
     "Visit",
     "WatchOptions",
+    "acknowledge_withdrawals",
     "add_key",
+    "answer_lead",
     "back_up",
     "bring_up_to_date",
     "build_evidence",
@@ -131,10 +145,12 @@ __all__ = [
     "lab_run",
     "lab_score",
     "lab_search",
+    "leads_beside",
     "list_dyes",
     "list_formats",
     "list_groups",
     "list_keys",
+    "list_leads",
     "list_scenarios",
     "list_suites",
     "list_traits",
@@ -142,11 +158,14 @@ __all__ = [
     "log_is_kept",
     "log_run",
     "make_plan",
+    "match_leads",
     "must_log",
     "new_key",
     "open_evidence",
     "preview_share",
     "publish_risk",
+    "pull_leads",
+    "push_share",
     "put_person",
     "read_tokens",
     "receive",
@@ -158,6 +177,7 @@ __all__ = [
     "revoke_key",
     "run_plan",
     "scan",
+    "serve_taxii",
     "set_up",
     "show_baseline",
     "show_policy",
@@ -169,10 +189,15 @@ __all__ = [
     "store_forget",
     "store_show",
     "switch_rule",
+    "taxii_allow",
+    "taxii_collection",
+    "taxii_member",
+    "taxii_roster",
     "undo_plan",
     "verify_evidence",
     "watch",
     "watch_status",
+    "withdraw_share",
     "witness_logs",
 ]
 
