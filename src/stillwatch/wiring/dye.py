@@ -63,7 +63,7 @@ def list_dyes(settings: Settings, env: Mapping[str, str] = os.environ) -> list[d
     desk, folder = open_desk(settings, env)
     rows = []
     for dye in desk.issued():
-        served = _ledger(desk, folder, dye)
+        served = ledger_of(desk, folder, dye)
         rows.append(
             {**told(dye), "answers": served.answers, "tokens": served.tokens, "windows": served.windows}
         )
@@ -123,7 +123,7 @@ def record_served(
     desk, folder = open_desk(settings, env)
     dye = desk.find(key_id)
     with folder.locked():
-        served = _ledger(desk, folder, dye)
+        served = ledger_of(desk, folder, dye)
         served.add(answers)
         folder.put_served(key_id, served.to_bytes())
     return {"key_id": key_id, "answers": served.answers, "tokens": served.tokens, "windows": served.windows}
@@ -147,10 +147,16 @@ def read_tokens(path: Path) -> list[list[int]]:
     return out
 
 
-def issued_keys(settings: Settings, scheme: str, env: Mapping[str, str] = os.environ) -> list[IssuedKey]:
-    """Every key that was ever issued under a scheme, as a test of a suspect takes them."""
+def issued_keys(
+    settings: Settings, scheme: str, width: int | None = None, env: Mapping[str, str] = os.environ
+) -> list[IssuedKey]:
+    """Every key that was ever issued under a scheme, for one window if given, as a test of a suspect takes them."""
     desk, folder = open_desk(settings, env)
-    return [as_issued(dye, _ledger(desk, folder, dye)) for dye in desk.issued() if dye.issue.scheme == scheme]
+    return [
+        as_issued(dye, ledger_of(desk, folder, dye))
+        for dye in desk.issued()
+        if dye.issue.scheme == scheme and width in (None, dye.issue.width)
+    ]
 
 
 def as_issued(dye: Dye, served: Served | None) -> IssuedKey:
@@ -161,6 +167,7 @@ def as_issued(dye: Dye, served: Served | None) -> IssuedKey:
     return IssuedKey(dye.key_id, as_keys([dye.key])[0], dye.issue.subject.campaign_id, served)
 
 
-def _ledger(desk: Desk, folder: DyeFolder, dye: Dye) -> Served:
+def ledger_of(desk: Desk, folder: DyeFolder, dye: Dye) -> Served:
+    """What was served under a key; empty when nothing was written down."""
     data, salt = folder.served(dye.key_id), desk.salt(dye.key_id)
     return Served(salt, dye.issue.width) if data is None else Served.from_bytes(data, salt, dye.issue.width)
