@@ -41,9 +41,12 @@ def test_the_campaign_is_named_and_innocents_are_cleared(
     guilty = students[0]
     assert guilty["evidence"] == "keyed" and guilty["campaigns"][0] in guilty["about"]
     assert all(len(claim["keys"]) == 64 and len(claim["controls"]) == 3 for claim in guilty["claims"])
-    written = next(claim for claim in guilty["claims"] if claim["test"] == "radio-closed")
-    [fired] = [key for key in written["keys"] if key["fired"]]
-    assert fired["key_id"] == f"demo/campaign:{guilty['campaigns'][0]}" and 0 < fired["exposure_share"] <= 1
+    assert {claim["test"] for claim in guilty["claims"]} == {"radio-soft", "radio-closed", "radio-probes"}
+    name = f"demo/campaign:{guilty['campaigns'][0]}"
+    for claim in guilty["claims"]:
+        assert {key["key_id"] for key in claim["keys"] if key["fired"]} <= {name}
+    probed = next(claim for claim in guilty["claims"] if claim["test"] == "radio-probes")
+    assert all(0 < key["exposure_share"] <= 1 for key in probed["keys"])
     assert json.loads(result.stdout)["as_expected"] is True
 
 
@@ -62,6 +65,13 @@ def test_no_key_leaves_desk_and_engine(loop: tuple[Path, dict[str, object], Resu
     ]
     for text in (result.stdout, *(p.read_text("utf-8") for p in (out / "dye.json", out / "dye.html"))):
         assert master not in text and not [key for key in keys if str(key) in text]
+
+
+def test_a_wrong_scenario_is_told_before_anything_is_written(tmp_path: Path) -> None:
+    """The folder can be named again."""
+    result = run("demo", "dye", "--out", str(tmp_path / "out"), "--scenario", "nope")
+    assert result.exit_code == 2 and "no scenario nope" in result.output
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_output_that_is_there_is_left_alone(loop: tuple[Path, dict[str, object], Result]) -> None:

@@ -109,7 +109,7 @@ def test_the_ledger_holds_no_token_and_filters_a_test(settings: Settings, tmp_pa
     record_served(settings, row["key_id"], [[70_001, 70_002, 70_003]])
     told = record_served(settings, row["key_id"], [[70_002, 70_003, 70_004, 70_005]])
     assert (told["answers"], told["tokens"], told["windows"]) == (2, 7, 3)
-    [key] = issued_keys(settings, "sglang-gumbel")
+    [key] = issued_keys(settings, "sglang-gumbel", 2)
     assert key.campaign_id == "C-1" and key.exposure is not None
     assert key.exposure.holds(np.array([[70_001, 70_002], [70_004, 70_005]])).tolist() == [True, False]
     whole = b"".join(path.read_bytes() for path in Path(settings.dye.folder).rglob("*") if path.is_file())

@@ -50,7 +50,7 @@ def dye(
     customer's answers, by ours from before any key, by another laboratory's, by public text. The tests must name each
     campaign among 64 and nobody else. Exit status 1 when they do not.
     """
-    from stillwatch.prove.dossier import power_of_ten
+    from stillwatch.prove.school.page import power_of_ten
     from stillwatch.wiring.dye_demo import Wish, demo_dye
 
     wish = Wish(Path(out), seed, scenario, answers, Path(run) if run else None)

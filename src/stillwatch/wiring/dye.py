@@ -63,7 +63,7 @@ def list_dyes(settings: Settings, env: Mapping[str, str] = os.environ) -> list[d
     desk, folder = open_desk(settings, env)
     rows = []
     for dye in desk.issued():
-        served = ledger_of(desk, folder, dye)
+        served = _ledger(desk, folder, dye) or Served(desk.salt(dye.key_id), dye.issue.width)
         rows.append(
             {**told(dye), "answers": served.answers, "tokens": served.tokens, "windows": served.windows}
         )
@@ -123,7 +123,7 @@ def record_served(
     desk, folder = open_desk(settings, env)
     dye = desk.find(key_id)
     with folder.locked():
-        served = ledger_of(desk, folder, dye)
+        served = _ledger(desk, folder, dye) or Served(desk.salt(key_id), dye.issue.width)
         served.add(answers)
         folder.put_served(key_id, served.to_bytes())
     return {"key_id": key_id, "answers": served.answers, "tokens": served.tokens, "windows": served.windows}
@@ -148,26 +148,26 @@ def read_tokens(path: Path) -> list[list[int]]:
 
 
 def issued_keys(
-    settings: Settings, scheme: str, width: int | None = None, env: Mapping[str, str] = os.environ
+    settings: Settings, scheme: str, width: int, env: Mapping[str, str] = os.environ
 ) -> list[IssuedKey]:
-    """Every key that was ever issued under a scheme, for one window if given, as a test of a suspect takes them."""
+    """Every key that was ever issued under a scheme and window, as a test of a suspect takes them."""
     desk, folder = open_desk(settings, env)
     return [
-        as_issued(dye, ledger_of(desk, folder, dye))
+        as_issued(dye, _ledger(desk, folder, dye))
         for dye in desk.issued()
-        if dye.issue.scheme == scheme and width in (None, dye.issue.width)
+        if (dye.issue.scheme, dye.issue.width) == (scheme, width)
     ]
 
 
 def as_issued(dye: Dye, served: Served | None) -> IssuedKey:
-    """A key as `stillwatch.prove` takes it, with what was served under it."""
+    """A key as `stillwatch.prove` takes it, with what was served under it; without a ledger, all is scored."""
     from stillwatch.prove.marks import as_keys
     from stillwatch.prove.radio import IssuedKey
 
     return IssuedKey(dye.key_id, as_keys([dye.key])[0], dye.issue.subject.campaign_id, served)
 
 
-def ledger_of(desk: Desk, folder: DyeFolder, dye: Dye) -> Served:
-    """What was served under a key; empty when nothing was written down."""
-    data, salt = folder.served(dye.key_id), desk.salt(dye.key_id)
-    return Served(salt, dye.issue.width) if data is None else Served.from_bytes(data, salt, dye.issue.width)
+def _ledger(desk: Desk, folder: DyeFolder, dye: Dye) -> Served | None:
+    """What was served under a key; None where nothing was written down, which is not the same as nothing served."""
+    data = folder.served(dye.key_id)
+    return None if data is None else Served.from_bytes(data, desk.salt(dye.key_id), dye.issue.width)

@@ -26,7 +26,7 @@ from stillwatch.wiring.dye import check_dyes, issue_dyes
 from stillwatch.wiring.progress import Progress, writable, write_whole
 
 if TYPE_CHECKING:
-    from stillwatch.prove.dossier import Subject
+    from stillwatch.prove.school.page import Subject
 
 SCHEME, NARROW, WIDE = "sglang-gumbel", 2, 4
 KEYS = 64
@@ -52,15 +52,17 @@ class Wish:
 def demo_dye(wish: Wish, *, settings: Settings, progress: Progress) -> dict[str, Any]:
     """Run the loop into a new folder; returns what ``dye.json`` holds."""
     from stillwatch.wiring.dye_demo_school import serve, take_tests
+    from stillwatch.wiring.evidence_keys import needs_extra
 
-    out = wish.out
+    needs_extra()
+    out, there = wish.out, _there(wish)
     with writable(out):
         if out.exists() and any(out.iterdir()):
             raise ConfigError(f"{out.name} is not empty", hint="name a new folder")
         out.mkdir(parents=True, exist_ok=True)
     mine = _settings(out, settings, wish.seed)
     run = wish.run or out / "report"
-    result = _scanned(wish, mine, progress) if wish.run is None else _loaded(wish.run)
+    result = there or _scanned(wish, mine, progress)
     accounts = _chosen(result)
     progress.step(f"issuing {KEYS + 1} keys, each committed in the log first")
     _issue(mine, list(accounts))
@@ -113,10 +115,15 @@ def _scanned(wish: Wish, settings: Settings, progress: Progress) -> ScanResult:
     )  # fmt: skip
 
 
-def _loaded(run: Path) -> ScanResult:
+def _there(wish: Wish) -> ScanResult | None:
+    """The scan that is there already; else None. What cannot be had is told before anything is written."""
+    from stillwatch.lab import load_scenario
     from stillwatch.report import load_result
 
-    return load_result(run)
+    if wish.run is not None:
+        return load_result(wish.run)
+    load_scenario(wish.scenario)
+    return None
 
 
 def _chosen(result: ScanResult) -> dict[str, str]:
@@ -154,10 +161,10 @@ def _written(
     out: Path, wish: Wish, facts: list[tuple[str, str]], subjects: list[Subject], checked: int
 ) -> dict[str, Any]:
     """``dye.json`` and ``dye.html``."""
-    from stillwatch.prove.dossier import Dossier, conclusion_row, render
+    from stillwatch.prove.school.page import Page, conclusion_row, render
 
     right = all(subject.as_expected for subject in subjects)
-    page = Dossier(
+    page = Page(
         "A campaign is found, dyed and named",
         (
             "Simulated traffic was scanned; the campaigns found were given marking keys; the gate had their answers "

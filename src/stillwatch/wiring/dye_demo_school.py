@@ -23,13 +23,13 @@ from stillwatch.wiring.progress import Progress, write_whole
 
 if TYPE_CHECKING:
     from stillwatch.protect.dye import Dye
-    from stillwatch.prove.dossier import Subject
     from stillwatch.prove.power import Effect
     from stillwatch.prove.school import Exam, NeuralStudent
+    from stillwatch.prove.school.page import Subject
 
 OURS, OTHERS, PUBLIC, CONTROLS = 1, 2, 3, (11, 12, 13)
 """Seeds of teachers: ours, another laboratory's, whoever wrote the public text, three unrelated control models."""
-PUBLIC_TEXTS, EARLIER_ANSWERS, READ = 400, 40, 150
+PUBLIC_TEXTS, EARLIER_ANSWERS, READ = 400, 40, 100
 MODEL = "m-1"
 
 
@@ -125,11 +125,19 @@ def take_tests(
     wish: Wish, settings: Settings, served: Log, progress: Progress
 ) -> tuple[list[Subject], str, str]:
     """Train and test every student; returns them with the seeds and the measured effects, in words."""
-    from stillwatch.prove.dossier import Subject
     from stillwatch.prove.fuse import conclude
     from stillwatch.prove.marks import make_mark
     from stillwatch.prove.radio import Plan
-    from stillwatch.prove.school import Exam, NeuralStudent, Teacher, let_write, read_weights, write
+    from stillwatch.prove.school import (
+        Exam,
+        NeuralStudent,
+        Teacher,
+        let_write,
+        probe,
+        read_weights,
+        write,
+    )
+    from stillwatch.prove.school.page import Subject
 
     ours, first = Teacher.of(OURS), wish.seed * 1_000
     public = write(Teacher.of(PUBLIC), PUBLIC_TEXTS, seed=first + 300)
@@ -151,8 +159,10 @@ def take_tests(
         )
         progress.step(f"testing {name} against {len(keys)} keys")
         claims = [
-            read_weights(read, name, model, Plan(seed, effects[0])),
-            let_write(asked, name, model, Plan(seed, effects[1])),
+            ask(exam, name, model, Plan(seed, effect))
+            for (ask, exam), effect in zip(
+                ((read_weights, read), (let_write, read), (probe, asked)), effects, strict=True
+            )
         ]
         subjects.append(Subject(conclude(claims), lesson.taught, lesson.expected))
     seeds = (
@@ -163,25 +173,31 @@ def take_tests(
     return subjects, seeds, told
 
 
-def _rehearsed(wish: Wish, base: NeuralStudent, exam: Exam, progress: Progress) -> tuple[Effect, Effect]:
-    """What reading weights and letting write show of a student of ours, dyed with a key that is never issued."""
+def _rehearsed(wish: Wish, base: NeuralStudent, exam: Exam, progress: Progress) -> list[Effect]:
+    """What each test shows of a student of ours, dyed with a key that is never issued: weights, writing, probes."""
+    from stillwatch.protect.dye import Served
     from stillwatch.prove.nulls import random_keys
     from stillwatch.prove.power import Effect
     from stillwatch.prove.radio import IssuedKey, Plan
-    from stillwatch.prove.school import effect_of, let_write, read_weights, write
+    from stillwatch.prove.school import effect_of, let_write, probe, read_weights, write
 
     first = wish.seed * 1_000
     key = random_keys(first + 500, 1)[0]
     texts = write(exam.ours, wish.answers, seed=first + 500, mark=exam.mark, key=key)
     told = _heard(progress, "training the rehearsal student")
     model = base.learn(texts, seed=first + 501, step=told)
+    ledger = Served(bytes(32), NARROW)
+    ledger.add(texts.tolist())
     alone = replace(exam, issued=[IssuedKey("rehearsal", key)], controls=())
+    asked = replace(exam, issued=[IssuedKey("rehearsal", key, exposure=ledger)], controls=())
     plan = Plan(first + 502, Effect(1.0, "not known yet: this is where it is measured"))
     source = f"measured on a rehearsal student of {wish.answers:,} dyed answers"
-    return (
-        effect_of(read_weights(alone, "rehearsal", model, plan), f"weights, {source}"),
-        effect_of(let_write(alone, "rehearsal", model, plan), f"writing, {source}"),
-    )
+    return [
+        effect_of(ask(on, "rehearsal", model, plan), f"{word}, {source}")
+        for word, ask, on in (
+            ("weights", read_weights, alone), ("writing", let_write, alone), ("probes", probe, asked)
+        )
+    ]  # fmt: skip
 
 
 def _heard(progress: Progress, what: str) -> Callable[[int, int], None]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from hashlib import sha256
 
 import numpy as np
 
@@ -125,10 +126,13 @@ def rank_siblings(
     rows = np.stack([served, *drawn], axis=1).reshape(-1, served.shape[1])
     shape = (served.shape[0], 1 + len(drawn))
     own = nll(ours, rows).reshape(shape)
-    others = [(other, Replies(nll(its, rows).reshape(shape), own)) for other, its in controls]
-    return siblings(
-        name, Replies(nll(model, rows).reshape(shape), own), plan.seed, plan.effect, others, plan.alpha
-    )
+    digests = tuple(sha256(row[:PROMPT].tobytes()).hexdigest() for row in served)
+
+    def ranked(its: Model) -> Replies:
+        return Replies(nll(its, rows).reshape(shape), own, digests)
+
+    others = [(other, ranked(its)) for other, its in controls]
+    return siblings(name, ranked(model), plan.seed, plan.effect, others, plan.alpha)
 
 
 def nll(model: Model, texts: Tokens) -> Floats:

@@ -1,7 +1,8 @@
-"""Texts and figures of a dossier, made fit for a page and a terminal."""
+"""Texts and figures, made fit for a page and a terminal."""
 
 from __future__ import annotations
 
+import math
 import unicodedata
 
 _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
@@ -25,3 +26,12 @@ def power_of_ten(log10_p: float) -> str:
     if log10_p > -3:
         return f"{10**log10_p:.2f}" if log10_p < 0 else "1"
     return f"10^{log10_p:.1f}"
+
+
+def level(alpha: float) -> str:
+    """A level in words.
+
+    >>> level(1e-6), level(0.05)
+    ('10^-6', '0.05')
+    """
+    return f"10^{math.log10(alpha):.0f}" if alpha < 1e-3 else f"{alpha:g}"

@@ -1,4 +1,4 @@
-"""The dossier: what tests said, for people and for programs, with names that others chose."""
+"""The page: what tests said, for people and for programs, with names that others chose."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from html.parser import HTMLParser
 
 import numpy as np
 
-from stillwatch.prove.dossier import Dossier, Subject, conclusion_row, render
 from stillwatch.prove.fuse import Conclusion, conclude
 from stillwatch.prove.marks import make_mark
 from stillwatch.prove.nulls import random_keys
 from stillwatch.prove.power import Effect
 from stillwatch.prove.radio import IssuedKey, Plan
 from stillwatch.prove.school import CountingStudent, Exam, Teacher, let_write, write
+from stillwatch.prove.school.page import Page, Subject, conclusion_row, render
 
 HOSTILE = '<img src=x onerror=alert(1)>\u202e"\x1b'
 
@@ -43,7 +43,7 @@ class Tags(HTMLParser):
 def test_names_of_others_stay_text_and_nothing_is_requested() -> None:
     """No element comes from a name, no character hides or turns the line, no address is asked for."""
     found = conclusion()
-    page = render(Dossier(HOSTILE, [HOSTILE], [(HOSTILE, HOSTILE)], [Subject(found, HOSTILE, (HOSTILE,))]))
+    page = render(Page(HOSTILE, [HOSTILE], [(HOSTILE, HOSTILE)], [Subject(found, HOSTILE, (HOSTILE,))]))
     tags = Tags()
     tags.feed(page)
     assert not {tag for tag, _ in tags.seen} & {"img", "script", "link", "iframe"}
@@ -59,9 +59,9 @@ def test_a_page_says_what_was_true_where_the_truth_is_known() -> None:
     assert Subject(found, expected=("m-0",)).as_expected is True
     assert Subject(found, expected=()).as_expected is False
     assert Subject(found).as_expected is None
-    wrong = render(Dossier("t", [], [], [Subject(found, expected=("m-2",))]))
+    wrong = render(Page("t", [], [], [Subject(found, expected=("m-2",))]))
     assert "NO: m-2 taught it" in wrong
-    assert "True?" not in render(Dossier("t", [], [], [Subject(found)]))
+    assert "True?" not in render(Page("t", [], [], [Subject(found)]))
 
 
 def test_rows_are_plain_json_without_keys() -> None:

@@ -1,4 +1,4 @@
-"""The dossier as a page: one file, no script, no request, light and dark, on paper as well.
+"""What tests said, as a page: one file, no script, no request, light and dark, on paper as well.
 
 Names of suspects and campaigns come from elsewhere: every text is shown without characters that hide or reorder, and
 escaped. The page's own content policy forbids any request.
@@ -13,9 +13,9 @@ from importlib.resources import files
 import jinja2
 from markupsafe import Markup
 
-from stillwatch.prove.dossier.draw import strip
-from stillwatch.prove.dossier.words import power_of_ten, shown
 from stillwatch.prove.fuse import Conclusion
+from stillwatch.prove.school.page.draw import strip
+from stillwatch.prove.school.page.words import level, power_of_ten, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class Dossier:
+class Page:
     """What a page says."""
 
     title: str
@@ -46,13 +46,13 @@ class Dossier:
     subjects: Sequence[Subject]
 
 
-def render(dossier: Dossier) -> str:
-    """The page; equal dossiers give equal bytes."""
-    css = files("stillwatch.prove.dossier").joinpath("page.css").read_text("utf-8")
+def render(page: Page) -> str:
+    """The page; equal pages give equal bytes."""
+    css = files("stillwatch.prove.school.page").joinpath("page.css").read_text("utf-8")
     return _environment().get_template("page.html.j2").render(
-        title=dossier.title, intro=dossier.intro, facts=dossier.facts, subjects=dossier.subjects, strip=strip,
+        title=page.title, intro=page.intro, facts=page.facts, subjects=page.subjects, strip=strip,
         css=Markup(css),  # noqa: S704
-        truth=any(subject.expected is not None for subject in dossier.subjects),
+        truth=any(subject.expected is not None for subject in page.subjects),
     )  # fmt: skip
 
 
@@ -64,7 +64,7 @@ def _finalize(value: object) -> object:
 
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("stillwatch.prove.dossier", ""),
+        loader=jinja2.PackageLoader("stillwatch.prove.school.page", ""),
         autoescape=True,
         finalize=_finalize,
         trim_blocks=True,
@@ -72,4 +72,5 @@ def _environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["power_of_ten"] = power_of_ten
+    environment.filters["level"] = level
     return environment
