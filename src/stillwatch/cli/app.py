@@ -21,6 +21,7 @@ from stillwatch.cli import (
     completion,
     console,
     decision,
+    demo,
     dye,
     evidence,
     explain,
@@ -73,7 +74,7 @@ SECTIONS: tuple[tuple[str, tuple[click.Command, ...]], ...] = (
     ("Prove", (prove.prove, evidence.evidence)),
     ("Prepare", (key.key, baseline.baseline, settings.settings)),
     ("Look up", (traits.traits, formats.formats)),
-    ("Try out", (lab.lab,)),
+    ("Try out", (demo.demo, lab.lab)),
     ("About", (version.version, completion.completion)),
 )
 """The sections of ``stillwatch --help``, in reading order."""

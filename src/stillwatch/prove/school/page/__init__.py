@@ -1,0 +1,7 @@
+"""What tests say of suspects, as a page for a person and as JSON for a program."""
+
+from stillwatch.prove.school.page.page import Page, Subject, render
+from stillwatch.prove.school.page.plain import conclusion_row
+from stillwatch.prove.school.page.words import power_of_ten
+
+__all__ = ["Page", "Subject", "conclusion_row", "power_of_ten", "render"]

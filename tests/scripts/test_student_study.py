@@ -1,0 +1,57 @@
+"""The study of students: its page is what its data say, and its parts can fail."""
+
+from __future__ import annotations
+
+import json
+from itertools import islice
+
+import numpy as np
+
+from scripts.students import page
+from scripts.students.innocent import KINDS, audited, audits
+from scripts.students.power import asked, edited, exam
+from scripts.students.world import World, mark_of, plan_of
+from stillwatch.prove.radio import IssuedKey
+from stillwatch.prove.school import CountingStudent, Exam, let_write, read_likeliest
+
+WORLD = World(3)
+
+
+def test_the_page_says_what_the_data_say() -> None:
+    """Every figure between the marks is computed from docs/data, and nothing else stands there."""
+    text = page.PAGE.read_text("utf-8")
+    shown = text.partition(page.BEGIN)[2].partition(page.END)[0]
+    found = json.loads(page.DATA.read_text("utf-8"))
+    assert shown.strip() == page.render(found).strip(), "python -m scripts.students.page"
+    assert {r["kind"] for r in found["innocent"]} == set(KINDS) and len(found["innocent"]) == 1_000
+
+
+def test_an_audit_of_an_innocent_has_five_tests_and_finds_nothing() -> None:
+    """Two audits of a world that is not reported on."""
+    for row in islice(audits(3, count=2), 2):
+        assert row["keyed"] is False and len(row["p"]) == 5
+
+
+def test_a_guilty_student_would_be_counted_as_keyed() -> None:
+    """The count of false verdicts is of something that can happen: a taught student is counted."""
+    issued = [IssuedKey(f"key-{i}", key) for i, key in enumerate(WORLD.keys[:5])]
+    one = Exam(WORLD.ours, mark_of(2), WORLD.plain(30, 1), issued)
+    model = CountingStudent(WORLD.dyed(200, 2, 2))
+    claims = [test(one, "s", model, plan_of(1)) for test in (read_likeliest, let_write)]
+    row = audited(claims, kind="guilty")
+    assert row["keyed"] is True and row["smallest_p"] < 1e-6
+
+
+def test_rows_hold_the_true_keys_figures_even_when_another_leads() -> None:
+    """What is kept of an untaught student is the first key's, not the luckiest's."""
+    one = exam(WORLD, 2, WORLD.plain(10, 1))
+    model = CountingStudent(WORLD.plain(50, 3))
+    [row] = asked(WORLD, one, model, ("hard",), share=0.0)
+    claim = read_likeliest(one, "s", model, plan_of(WORLD.draw(20)))
+    assert row["z"] == round(claim.keys[0].standardised, 3) and row["named"] == []
+
+
+def test_edits_replace_the_share_that_they_say() -> None:
+    """Half of the tokens come from elsewhere."""
+    mine, other = np.zeros((200, 48)), np.ones((200, 48))
+    assert abs(edited(mine, other, 0.5, WORLD).mean() - 0.5) < 0.02
