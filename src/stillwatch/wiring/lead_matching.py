@@ -57,7 +57,7 @@ def match_leads(
             not_used["its source is not in the file of sources"] = len(unknown)
         look = _Look([lead for lead in found if lead.source in reliable])
         span = Span(since, until)
-        digests, logs = split_sources(inputs, span)
+        digests, logs, _ = split_sources(inputs, span)
         progress.step(f"looking for {len(look.leads)} leads")
         if logs:
             reader = open_reader(logs, settings, format, mapping)
