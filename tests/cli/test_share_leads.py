@@ -280,3 +280,25 @@ def test_other_slips_are_told(run: Any, hub: Place) -> None:
     ):  # fmt: skip
         found = run(*args)
         assert (found.exit_code, told in found.stderr) == (2, True), found.stderr
+
+
+def test_what_is_not_installed_is_said(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what to install, before anything is made."""
+    import sys
+
+    for name in ("httpx", "rfc8785"):
+        monkeypatch.setitem(sys.modules, name, None)
+        found = run("share", "pull")
+        assert (found.exit_code, f"needs the package {name}" in found.stderr) == (2, True), found.stderr
+        assert "pip install 'stillwatch[share]'" in found.stderr
+        monkeypatch.delitem(sys.modules, name)
+    assert not Path("leads.sqlite").exists()
+
+
+def test_a_missing_file_of_sources_is_said(run: Any) -> None:
+    """With what to do."""
+    found = run("share", "pull")
+    assert (found.exit_code, "sources.toml" in found.stderr, "hint: " in found.stderr) == (2, True, True), (
+        found.stderr
+    )
+    assert not Path("leads.sqlite").exists()

@@ -21,7 +21,7 @@ from stillwatch.errors import ConfigError, SourceError
 from stillwatch.records.leads import Lead, LeadMatch, Reliability
 from stillwatch.settings import Settings
 from stillwatch.wiring.lead_sources import sources_from
-from stillwatch.wiring.leads import active_leads
+from stillwatch.wiring.leads import active_leads, needs
 from stillwatch.wiring.progress import Progress, writable, write_whole
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def match_leads(
     env: Mapping[str, str] = os.environ,
 ) -> dict[str, Any]:  # fmt: skip
     """Look for leads in logs, and write what they met beside a run that was made of them."""
+    needs("rfc8785")
     from stillwatch.report.files import load_result
     from stillwatch.share.taxii.moments import micros_of
     from stillwatch.store.leads import LeadFile

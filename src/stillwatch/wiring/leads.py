@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,16 +30,22 @@ OVERLAP_US = 1_000_000
 _PUSHED_AT_ONCE = 500
 
 
+def needs(*packages: str) -> None:
+    """Raise `ConfigError` when one of these packages is not installed."""
+    for name in packages:
+        try:
+            import_module(name)
+        except ImportError as error:
+            raise ConfigError(f"this needs the package {name}", hint=EXTRA_HINT) from error
+
+
 @contextmanager
 def _client(source: LeadSource) -> Iterator[Client]:
-    try:
-        import httpx
+    needs("httpx", "rfc8785")
+    import httpx
 
-        from stillwatch.share.taxii.client import Client
-    except ImportError as error:
-        raise ConfigError(
-            f"the parts that talk to a server are missing ({error.name})", hint=EXTRA_HINT
-        ) from error
+    from stillwatch.share.taxii.client import Client
+
     with httpx.Client(timeout=60.0, trust_env=False) as http:
         yield Client(http, source.root, source.token, source.member)
 
@@ -47,6 +54,7 @@ def pull_leads(
     file: Path, sources: Path, *, only: str | None, progress: Progress, env: Mapping[str, str] = os.environ
 ) -> list[dict[str, Any]]:
     """Read what is new from each source; what was kept of it, and what was not and why."""
+    needs("httpx", "rfc8785")
     from stillwatch.store.leads import LeadFile
 
     chosen = [s for s in sources_from(sources, env) if only in (None, s.name)]
@@ -118,6 +126,7 @@ def active_leads(leads: LeadFile, now_us: int) -> tuple[list[Lead], dict[str, in
 
 def list_leads(file: Path, *, now: datetime | None = None) -> dict[str, Any]:
     """What is kept, what of it is used, who else has seen or disputed it, and withdrawals nobody acknowledged."""
+    needs("rfc8785")
     from stillwatch.share.taxii.moments import micros_of, written
     from stillwatch.store.leads import LeadFile
 
@@ -187,6 +196,7 @@ def answer_lead(
     env: Mapping[str, str] = os.environ,
 ) -> dict[str, Any]:
     """Say back what became of a lead: to the source it came from, up to TLP:AMBER."""
+    needs("httpx", "rfc8785")
     from stillwatch.share.leads import VERDICTS, answer
     from stillwatch.store.leads import LeadFile
 
@@ -209,4 +219,4 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-__all__ = ["active_leads", "answer_lead", "list_leads", "pull_leads", "push_share", "withdraw_share"]
+__all__ = ["active_leads", "answer_lead", "list_leads", "needs", "pull_leads", "push_share", "withdraw_share"]
