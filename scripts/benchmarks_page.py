@@ -10,6 +10,7 @@ from scripts.benchmarks.attackers import ablations, baselines, delay, extremes, 
 from scripts.benchmarks.gates import gates
 from scripts.benchmarks.honest import lookalikes, null
 from scripts.benchmarks.live import FILES, TITLE
+from scripts.benchmarks.live_gates import live_gates
 from scripts.benchmarks.searches import framing, frontier, searched
 from scripts.benchmarks.speed import speed
 from scripts.benchmarks.stability import left_out, mixtures, poison, successors
@@ -74,9 +75,13 @@ def main() -> None:
         extra = Path("docs/_speed.md")
         if extra.exists():
             lines += [extra.read_text("utf-8")]
-    told_live = [line for file, said in FILES if (DATA / file).exists()
-                 for line in said(json.loads((DATA / file).read_text("utf-8")))]  # fmt: skip
-    lines += [*TITLE, *told_live] if told_live else []
+    live = {file: json.loads((DATA / file).read_text("utf-8")) for file, _ in FILES if (DATA / file).exists()}
+    if live:
+        lines += [
+            *TITLE,
+            *live_gates(live),
+            *(line for file, said in FILES if file in live for line in said(live[file])),
+        ]
     PAGE.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
 
 
