@@ -34,7 +34,7 @@ def _load(found: Mapping[str, Row]) -> str:
     """How busy the machine was, as each run found it."""
     known = [float(row["other_cores"]) for row in found.values() if row.get("other_cores") is not None]
     if not known:
-        return "How much other programs used meanwhile was not recorded."
+        return "How much other programs used meanwhile was not recorded: **take these as figures of a busy machine.**"
     words = f"Other programs used {min(known):.2f} to {max(known):.2f} cores on average during these runs"
     return words + (": **these are no figures of a quiet machine.**" if max(known) > QUIET else ".")
 
