@@ -29,6 +29,7 @@ import numpy as np
 import pyarrow as pa
 
 from scripts.bench import machine
+from scripts.others import Others
 from stillwatch.protect.decide import decide
 from stillwatch.protect.policy import Policy, parse_policy
 from stillwatch.protect.risk import RiskTable
@@ -203,6 +204,7 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
+    others = Others()
     made = requests(given.requests, given.accounts)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
@@ -232,7 +234,7 @@ def main() -> None:
         del table, risk, policy, pure
         row["gate"] = reload_pause(folder, folder / "policy.toml", made, given.swap_every)
         row["peak_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    row["machine"] = machine()
+    row |= {"other_cores": others.cores(), "machine": machine()}
     print(json.dumps(row, indent=1))
     if given.out:
         given.out.write_text(json.dumps(row, indent=1) + "\n", encoding="utf-8")

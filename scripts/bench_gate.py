@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 
 from scripts.bench import machine
+from scripts.others import Others
 from scripts.volley import Volley, http, open_loop
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -117,6 +118,7 @@ def main() -> None:
     chosen = parser.parse_args()
     if not ENVOY.exists():
         raise SystemExit("no Envoy: run `make envoy` first")
+    others = Others()
     body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "w" * chosen.bytes}]}).encode()
     requests = [http("/v1/chat/completions", body, {"x-account-id": "a"})]
     with tempfile.TemporaryDirectory() as folder:
@@ -144,7 +146,7 @@ def main() -> None:
     row = {
         "rate": chosen.rate, "bytes": len(body), "requests": asked, "failed": took[0].failed + took[1].failed,
         "decided": logged, "without_ms": took[0].milliseconds(), "with_ms": took[1].milliseconds(),
-        "cpu_ms_each": round(used / max(asked, 1) * 1000, 3), "machine": machine(),
+        "cpu_ms_each": round(used / max(asked, 1) * 1000, 3), "other_cores": others.cores(), "machine": machine(),
     }  # fmt: skip
     print(f"{chosen.rate:g} requests/s of {len(body):,} bytes, {asked:,} through each door, {row['failed']} failed, "
           f"{logged:,} decided")  # fmt: skip

@@ -36,6 +36,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.bench import machine
+from scripts.others import Others
 from scripts.volley import Volley, closed_loop, http, open_loop
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -301,12 +302,14 @@ def main() -> None:
     parser.add_argument("--only", choices=("endpoint", "proxies"))
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
+    others = Others()
     row: dict[str, Any] = {"machine": machine(), "seed": given.seed}
     with tempfile.TemporaryDirectory() as place:
         for name, measure in (("endpoint", endpoint), ("proxies", proxies)):
             if given.only in (None, name):
                 (folder := Path(place) / name).mkdir()
                 row[name] = measure(folder, given)
+    row["other_cores"] = others.cores()
     print(json.dumps(row, indent=1))
     if given.out:
         given.out.write_text(json.dumps(row, indent=1) + "\n", encoding="utf-8")

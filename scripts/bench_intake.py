@@ -36,6 +36,7 @@ from google.protobuf.json_format import MessageToDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from scripts.bench import machine
+from scripts.others import Others
 from stillwatch.detect.digest import Key, digest_strings
 
 _WORDS = (
@@ -202,6 +203,7 @@ def stored(folder: Path, ids: list[str], args: argparse.Namespace) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Send everything, stop the server, look for what it acknowledged."""
+    others = Others()
     bodies = make_bodies(args)
     size = sum(len(made.body) for made in bodies)
     with tempfile.TemporaryDirectory() as place:
@@ -247,7 +249,7 @@ def run(args: argparse.Namespace) -> int:
             "spans_per_s": round(len(acknowledged) / wall), "server_cpu_s": round(cpu, 2),
             "answer_ms": {"p50": round(waits[len(waits) // 2] * 1e3), "max": round(waits[-1] * 1e3)},
             "again": sum(tally.again for tally in tallies), "other": other,
-            "missing": len(acknowledged) - found, "machine": machine(),
+            "missing": len(acknowledged) - found, "other_cores": others.cores(), "machine": machine(),
         }  # fmt: skip
         args.out.write_text(json.dumps(row, indent=1) + "\n", encoding="utf-8")
     return 0 if found == len(acknowledged) == args.requests * args.spans and status == 0 else 1

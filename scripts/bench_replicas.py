@@ -24,6 +24,7 @@ import pyarrow as pa
 from scripts.bench import machine
 from scripts.bench_decide import a_table
 from scripts.bench_guardrail import ROOT, free_port, gate, process
+from scripts.others import Others
 from stillwatch.protect.risk_build import write_table
 from stillwatch.settings import ProtectSettings, Settings
 from stillwatch.store.valkey import ValkeyBoard
@@ -99,6 +100,7 @@ def main() -> None:
     program = next((found for name in _PROGRAMS if (found := shutil.which(name))), None)
     if program is None:
         raise SystemExit("no Valkey or Redis: run `make valkey` or `make redis` first")
+    others = Others()
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         place, at = Path(folder), free_port()
         args = [program, "--port", str(at), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
@@ -119,6 +121,7 @@ def main() -> None:
     row = {
         "accounts": given.accounts, "table_bytes": len(made[0]), "replicas": len(ports),
         "poll_s": ProtectSettings().poll_s, "store": Path(program).name, "machine": machine(),
+        "other_cores": others.cores(),
         "kill_s": sorted(round(each, 4) for each in killed), "table_s": sorted(round(each, 4) for each in fresh),
     }  # fmt: skip
     print(json.dumps(row, indent=1))

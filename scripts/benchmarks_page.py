@@ -9,6 +9,7 @@ from scripts.benchmarks import engines, live, plots
 from scripts.benchmarks.attackers import ablations, baselines, delay, extremes, ladder, observed, price
 from scripts.benchmarks.gates import gates
 from scripts.benchmarks.honest import lookalikes, null
+from scripts.benchmarks.live_gates import live_gates
 from scripts.benchmarks.searches import framing, frontier, searched
 from scripts.benchmarks.speed import speed
 from scripts.benchmarks.stability import left_out, mixtures, poison, successors
@@ -72,10 +73,15 @@ def main() -> None:
         extra = Path("docs/_speed.md")
         if extra.exists():
             lines += [extra.read_text("utf-8")]
-    for heading, files in ((live.TITLE, live.FILES), (engines.TITLE, engines.FILES)):
-        shown = [line for file, said in files if (DATA / file).exists()
-                 for line in said(json.loads((DATA / file).read_text("utf-8")))]  # fmt: skip
-        lines += [*heading, *shown] if shown else []
+    for heading, judged, files in (
+        (live.TITLE, live_gates, live.FILES), (engines.TITLE, None, engines.FILES),
+    ):  # fmt: skip
+        found = {
+            file: json.loads((DATA / file).read_text("utf-8")) for file, _ in files if (DATA / file).exists()
+        }
+        if found:
+            lines += [*heading, *(judged(found) if judged else [])]
+            lines += [line for file, said in files if file in found for line in said(found[file])]
     PAGE.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
 
 

@@ -12,6 +12,8 @@ import pytest
 
 from scripts.bench_guardrail import asks, chats, prompts, sustained
 from scripts.benchmarks import live
+from scripts.benchmarks.live_gates import live_gates
+from scripts.others import Others
 from scripts.volley import Volley, closed_loop, http, open_loop
 from stillwatch.gateway.litellm import asked
 
@@ -96,3 +98,33 @@ def test_the_page_says_how_soon_replicas_have_what_is_published() -> None:
     page = "\n".join(live.replicas(row))
     assert "| a kill switch | 3 | 0.20 | 0.40 | 3 |" in page
     assert "(55 MB) | 2 | 0.88 | 1.25 | 1 |" in page
+
+
+def test_what_was_asked_stands_beside_what_was_measured() -> None:
+    """With the reason where it fails, and with what other programs used meanwhile."""
+    decide: dict[str, Any] = {
+        "decide_us": {"p99": 27.0}, "table_bytes": 48_000_000, "requests": 9, "other_cores": 0.02,
+        "gate": {"with": {"longest_own_us": 6_069.2, "over_5_ms_own": 2}},
+    }  # fmt: skip
+    page = "\n".join(live_gates({"decide.json": decide}))
+    assert "| 27 µs | yes |" in page and "over 5 ms | **no** |" in page
+    assert page.count("Why not") == 1 and "no figures of a quiet machine" not in page
+    intake = {
+        "spans_per_s": 16_102,
+        "missing": 0,
+        "other_cores": 0.9,
+        "server_cpu_s": 6.0,
+        "acknowledged": 100_000,
+    }
+    page = "\n".join(live_gates({"intake.json": intake}))
+    assert "| 16,102 spans/s | **no** |" in page and "| 0 missing | yes |" in page
+    assert "no figures of a quiet machine" in page and "60 µs" in page
+    assert live_gates({}) == []
+
+
+def test_what_others_used_is_not_what_was_used_here() -> None:
+    """Never below nothing, whatever this program does meanwhile."""
+    others = Others()
+    sum(range(3_000_000))
+    used = others.cores()
+    assert used is None or 0.0 <= used < 1_000

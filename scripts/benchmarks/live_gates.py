@@ -1,0 +1,95 @@
+"""What was asked of live decisions before they were measured, whether it holds, and why not where it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Row = Mapping[str, Any]
+Said = tuple[str, str, bool, str]
+"""What was asked, what was measured, whether it holds, and why it does not."""
+QUIET = 0.1
+"""Cores that other programs may use during a run on a machine that is called quiet."""
+
+
+def live_gates(found: Mapping[str, Row]) -> list[str]:
+    """The table, from the data by their files; nothing where nothing was measured."""
+    said: list[Said] = []
+    for name, asked in _ASKED.items():
+        if name in found:
+            said += asked(found[name])
+    if not said:
+        return []
+    out = ["", "Set before the measurement. What fails stays here until it holds.", ""]
+    out += ["| asked | measured | holds |", "|---|---|---|"]
+    out += [f"| {what} | {measured} | {'yes' if holds else '**no**'} |" for what, measured, holds, _ in said]
+    out += ["", _load(found)]
+    for what, _, holds, why in said:
+        if not holds:
+            out += ["", f"**Why not: {what}.** {why}"]
+    return out
+
+
+def _load(found: Mapping[str, Row]) -> str:
+    """How busy the machine was, as each run found it."""
+    known = [float(row["other_cores"]) for row in found.values() if row.get("other_cores") is not None]
+    if not known:
+        return "How much other programs used meanwhile was not recorded: **take these as figures of a busy machine.**"
+    words = f"Other programs used {min(known):.2f} to {max(known):.2f} cores on average during these runs"
+    return words + (": **these are no figures of a quiet machine.**" if max(known) > QUIET else ".")
+
+
+def _decide(row: Row) -> list[Said]:
+    p99, size = row["decide_us"]["p99"], row["table_bytes"] / 1e6
+    pause = row["gate"]["with"]["longest_own_us"] / 1000
+    return [
+        ("deciding, p99 under 100 µs with a million accounts and 200 rules", f"{p99:.0f} µs", p99 < 100, _BUSY),
+        ("risk table under 200 MB", f"{size:.0f} MB", size < 200, _BUSY),
+        ("a swap holds no decision up by more than 5 ms", f"at most {pause:.1f} ms, in {row['gate']['with']['over_5_ms_own']} of"
+         f" {row['requests']:,} decisions over 5 ms", pause <= 5, "The figure is an upper bound: the"
+         " processor time of the whole process while one decision waited, for whatever it was. Looked at and not it: page faults (no"
+         " decision that was held up had met one), looks for garbage (none took place), unmapping a former table (up to 2 ms; no"
+         " decision does it any more). The cause of the rest is not known; a disk that others keep busy is not ruled out."),
+    ]  # fmt: skip
+
+
+def _guardrail(row: Row) -> list[Said]:
+    said: list[Said] = []
+    if door := row.get("endpoint"):
+        said += [
+            ("guardrail endpoint, 1,000 requests/s on one core", f"{door['per_s']:,.0f}/s", door["per_s"] >= 1_000, _BUSY),
+            (f"its p99 under 5 ms at {door['rate']:,.0f}/s", f"{door['open_ms']['p99']:.1f} ms", door["open_ms"]["p99"] < 5,
+             f"It took {door['cpu_ms_each']:.2f} ms of processor time for each; the rest is waiting, for a core and for the program that"
+             " asks, which has one of the same two cores."),
+        ]  # fmt: skip
+    if part := row.get("proxies"):
+        doors = {each["door"]: each for each in part["rows"]}
+        if "LiteLLM" in doors:
+            slow = min(doors[name]["sustains"] for name in doors if name.startswith("LiteLLM"))
+            said.append((
+                f"latency added behind LiteLLM at {part['asked_rate']:g}/s", f"measured at {part['rate']:g}/s",
+                part["rate"] >= part["asked_rate"],
+                f"One worker of LiteLLM alone sustains {doors['LiteLLM']['sustains']:,.0f} requests/s on its core here, and the slowest of its three"
+                f" set-ups {slow:,.0f}. At {part['asked_rate']:g}/s its own queue grows without end and would be measured.",
+            ))  # fmt: skip
+    return said
+
+
+def _replicas(row: Row) -> list[Said]:
+    return [
+        (f"{what} in force at every replica within 1 s", f"at most {max(row[key]):.2f} s in {len(row[key])}", max(row[key]) <= 1, _BUSY)
+        for what, key in (("a kill switch", "kill_s"), ("a fresh table", "table_s"))
+    ]  # fmt: skip
+
+
+def _intake(row: Row) -> list[Said]:
+    return [
+        ("intake, 20,000 spans/s on one core", f"{row['spans_per_s']:,} spans/s", row["spans_per_s"] >= 20_000,
+         f"The receiver's core was busy throughout: {row['server_cpu_s'] / row['acknowledged'] * 1e6:.0f} µs of it for each span. What sent the"
+         " spans, and other programs, ran beside it."),
+        ("nothing acknowledged is lost", f"{row['missing']} missing", row["missing"] == 0, "This is a fault."),
+    ]  # fmt: skip
+
+
+_BUSY = "Not known beyond what other programs used meanwhile."
+_ASKED = {"decide.json": _decide, "gate.json": _guardrail, "replicas.json": _replicas, "intake.json": _intake}
