@@ -45,8 +45,8 @@ def fill(desk: Desk, accounts: int, seed: int) -> None:
     while sum(sizes) < accounts:
         sizes.append(min(int(draw.paretovariate(0.9) * 3), accounts // 50, accounts - sum(sizes)) or 1)
     made = 0
-    for place, size in enumerate(sizes):
-        with writing(desk.engine) as conn:
+    with writing(desk.engine) as conn:
+        for place, size in enumerate(sizes):
             work = Work(conn, ADMIN, START + timedelta(minutes=place))
             number = cases.insert(work, title=f"Campaign {place}", kind="campaign", account_count=size,
                                   state=draw.choice([s.value for s in CaseState]))  # fmt: skip
@@ -61,7 +61,7 @@ def fill(desk: Desk, accounts: int, seed: int) -> None:
                 for k in range(6)
             ])  # fmt: skip
             audit.append(conn, ADMIN, work.now, [audit.Note("case.open", f"K-{number}")])
-        made += size
+            made += size
 
 
 def _form(work: Work, case: Case) -> None:

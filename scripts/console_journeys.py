@@ -36,6 +36,7 @@ from stillwatch.records import Kind, Role
 from stillwatch.report.files import load_result, write_result
 from stillwatch.respond import people
 from stillwatch.settings import Settings
+from stillwatch.wiring import show_policy
 
 TEAM = {
     "ana": Role.ANALYST,
@@ -264,14 +265,35 @@ def exemplars(stage: Stage, case: str) -> None:
     stage.shot(otto, "audit")
 
 
-def _until(stage: Stage, page: Page, path: str, state: str) -> None:
-    """Look again until it stands there."""
-    for _ in range(300):
+def in_force(stage: Stage) -> None:
+    """Whom the rules would touch is simulated beside the pages; then an approver puts them into a canary, on record."""
+    pia, otto = stage.page("pia"), stage.page("otto")
+    stage.go(pia, "/policy")
+    pia.click("button:has-text('Simulate on this run')")
+    _looked(stage, pia, "/policy", "text=If every rule were enforced")
+    pia.check("input[value=canary]")
+    pia.fill("#canary_percent", "2")
+    pia.fill("#reason", "Two days of shadow touched nobody that the account team knows.")
+    stage.shot(pia, "policy")
+    pia.click("button:has-text('Write the new version')")
+    pia.wait_for_selector("text=has a new version")
+    stage.go(otto, "/audit?q=policy.mode")
+    otto.wait_for_selector("text=Two days of shadow")
+
+
+def _looked(stage: Stage, page: Page, path: str, what: str) -> None:
+    """Look again until it is there."""
+    for _ in range(240):
         stage.go(page, path)
-        if page.locator(f"h1 .tag:text-is('{state}')").count():
+        if page.locator(what).count():
             return
         page.wait_for_timeout(500)
-    raise AssertionError(f"{path} is not {state}: {page.locator('main').inner_text()[:800]}")
+    raise AssertionError(f"{path} does not show {what}: {page.locator('main').inner_text()[:800]}")
+
+
+def _until(stage: Stage, page: Page, path: str, state: str) -> None:
+    """Look again until it stands there."""
+    _looked(stage, page, path, f"h1 .tag:text-is('{state}')")
 
 
 def _wait(holds: Any) -> None:
@@ -320,7 +342,10 @@ def stage(run: Path, folder: Path, pictures: Path | None = None) -> Iterator[Sta
             "respond": {"webhook_url": hook, "appeal_url": base + "/appeal/{token}", "two_above": 10},
         })  # fmt: skip
         env = {"STILLWATCH_WEBHOOK_SECRET": secrets.token_hex(32)}
-        site = open_site(Places(run, f"sqlite:///{folder / 'store.db'}", folder), settings, env)
+        gate, policy = folder / "gate", folder / "policy.toml"
+        gate.mkdir(exist_ok=True)
+        policy.write_text(show_policy(), "utf-8")
+        site = open_site(Places(run, f"sqlite:///{folder / 'store.db'}", folder, gate, policy), settings, env)
         made = first_admin(site)
         assert made is not None  # noqa: S101  the store is fresh
         admin, password = made
@@ -338,6 +363,7 @@ def stage(run: Path, folder: Path, pictures: Path | None = None) -> Iterator[Sta
         finally:
             server.should_exit = True
             thread.join()
+            site.simulations.close()
             site.runner.close()
             site.desk.close()
 
@@ -381,6 +407,7 @@ def main() -> None:
             takedown(on, case)
             appeal(on)
             exemplars(on, case)
+            in_force(on)
             if on.wrong:
                 sys.exit("the browser complained: " + "; ".join(on.wrong))
     print(f"pictures in {args.pictures}")

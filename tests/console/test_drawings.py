@@ -12,7 +12,6 @@ from stillwatch.console.exposure import exposure
 from stillwatch.console.next_steps import next_steps
 from stillwatch.console.plainly import happened, maybe_innocent, often_wrong
 from stillwatch.records import Campaign, Confidence, Kind
-from stillwatch.report.facts import read_facts
 from tests.report.factory import make_result
 
 RESULT = make_result()
@@ -109,11 +108,12 @@ def test_how_often_it_is_wrong_is_rounded_up(rate: float, said: str) -> None:
 
 
 def test_who_may_be_innocent_is_what_the_run_allows() -> None:
-    """The estimate of a plan for all firm members; nothing for a grant, and no rate for a pool."""
-    facts = read_facts(RESULT)
+    """All of them in a false alarm, some strangers otherwise; nothing for a grant, and no rate for a pool."""
     c = replace(CAMPAIGN, kind=Kind.CAMPAIGN, granted=False, false_discovery_rate=0.05)
-    assert "0 to 40 of its 40 firm members" in str(maybe_innocent(c, [90.0] * 40, facts, 3))
-    sure = replace(c, false_discovery_rate=0.001)
-    assert "none of its 40 firm members" in str(maybe_innocent(sure, [90.0] * 40, facts, 3))
-    assert "all of its accounts" in str(maybe_innocent(replace(c, kind=Kind.POOL), [90.0], facts, 3))
-    assert maybe_innocent(replace(c, granted=True), [90.0], facts, 3) is None
+    sure, faint = [90.0] * 40, [16.0] * 38 + [90.0] * 62
+    assert "at most 5 of 100 such campaigns are. If it is real, none of its 40 firm members" in str(
+        maybe_innocent(c, sure, 10_000, 5)
+    )
+    assert "up to 38 of its 100 firm members" in str(maybe_innocent(c, faint, 10_000, 5))
+    assert "all of its accounts" in str(maybe_innocent(replace(c, kind=Kind.POOL), sure, 10_000, 5))
+    assert maybe_innocent(replace(c, granted=True), sure, 10_000, 5) is None

@@ -10,6 +10,7 @@ import pytest
 
 from scripts.screenshot import find_browser
 from stillwatch.respond import audit
+from stillwatch.wiring import check_policy
 
 pytest.importorskip("playwright", reason="pip install playwright")
 
@@ -82,16 +83,22 @@ def test_exemplars_are_unlocked_by_two_and_read_on_record(on: journeys.Stage, ca
     assert "ada@example.com" not in text
 
 
+def test_an_approver_puts_the_policy_into_a_canary(on: journeys.Stage) -> None:
+    """After a simulation; the file has a new version, and the record says who and why."""
+    journeys.in_force(on)
+    assert on.site.policy is not None
+    told = check_policy(on.site.policy)
+    assert {(r["mode"], r["canary_share"]) for r in told["rules"]} == {("canary", 0.02)}
+
+
 @pytest.mark.skipif(not AXE.is_file(), reason="axe-core was not fetched; make vendor")
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_pages_are_accessible(
     on: journeys.Stage, case: str, plan: str, theme: Literal["light", "dark"]
 ) -> None:
     """No violation of WCAG 2.2 A and AA that axe can see, in either theme."""
-    page = on.page("ana")
     campaign = next(iter(on.site.run.campaigns))
     found: dict[str, Any] = {}
-    page.emulate_media(color_scheme=theme)
     paths = [
         "/accounts",
         "/cases",
@@ -104,6 +111,8 @@ def test_pages_are_accessible(
         "/",
     ]
     paths += [f"/campaigns/{campaign}", f"/cases/{case}", f"/cases/{case}/plan", f"/plans/{plan}"]
+    page = on.page("ana")
+    page.emulate_media(color_scheme=theme)
     for path in paths:
         on.go(page, path)
         page.evaluate(AXE.read_text("utf-8"))

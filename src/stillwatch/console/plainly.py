@@ -6,9 +6,8 @@ import math
 from collections.abc import Sequence
 
 from stillwatch.console.exposure import Exposure
-from stillwatch.protect.estimate import TouchedGroup, estimate
+from stillwatch.protect.estimate import strangers
 from stillwatch.records import Campaign, Kind
-from stillwatch.report.facts import Facts
 from stillwatch.report.numbers import count, moment, plural, share, short
 from stillwatch.report.safe import Shown, shown
 from stillwatch.report.words import label
@@ -43,27 +42,34 @@ def often_wrong(c: Campaign) -> Shown | None:
     """How many reports like this one are false alarms, by the rate that the run states; None where it states none."""
     if c.kind is not Kind.CAMPAIGN:
         return None
+    return Shown(f"By the stated rate at most {_odds(c)} campaigns reported like this one are false alarms.")
+
+
+def _odds(c: Campaign) -> str:
     of = 100 if c.false_discovery_rate >= 0.01 else 1_000 if c.false_discovery_rate >= 0.001 else 10_000
     most = max(1, math.ceil(c.false_discovery_rate * of - 1e-9))
-    return Shown(
-        f"By the stated rate at most {most} of {count(of)} campaigns reported like this one are false alarms."
-    )
+    return f"{most} of {count(of)}"
 
 
-def maybe_innocent(c: Campaign, bits: Sequence[float], facts: Facts, groups: int) -> Shown | None:
-    """How many of its firm members may be innocent by the run's own rates; ``bits`` of membership are theirs."""
+def maybe_innocent(c: Campaign, bits: Sequence[float], accounts: int, groups: int) -> Shown | None:
+    """How many of its firm members may be innocent, by the run's own rates.
+
+    Args:
+        c: as found. bits: of membership, of its firm members. accounts, groups: that the run saw, and that it found.
+    """
     if c.granted or not bits:
         return None
     if c.kind is Kind.POOL:
         return Shown("For a pool no rate is stated: as far as is known, all of its accounts may be innocent.")
-    group = TouchedGroup(c.false_discovery_rate, tuple(bits))
-    found = estimate([group], 0, accounts=facts.accounts, groups=groups)
-    firm = plural(len(bits), "firm member")
-    if not found.high:
-        return Shown(f"By the run's own rates none of its {firm} need be innocent (95 % interval).")
+    among, firm = strangers(bits, accounts, groups), plural(len(bits), "firm member")
+    caught = (
+        f"up to {count(among)} of its {firm} may be strangers"
+        if among
+        else f"none of its {firm} need be a stranger"
+    )
     return Shown(
-        f"By the run's own rates {count(found.low)} to {count(found.high)} of its {firm} may be innocent "
-        "(95 % interval)."
+        f"All of them, if this is a false alarm: at most {_odds(c)} such campaigns are. If it is real, {caught} caught "
+        "with the others."
     )
 
 

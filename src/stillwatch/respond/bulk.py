@@ -23,6 +23,13 @@ def parts(items: Sequence[One], size: int = ROWS) -> Iterator[Sequence[One]]:
 
 
 def insert(conn: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
-    """Insert rows, many in one statement; all must have the same keys."""
+    """Insert rows, many at a time; all must have the same keys.
+
+    SQLite takes one statement again and again, which is compiled once. Over a network many rows in a statement save
+    the way there and back.
+    """
+    if rows and conn.dialect.name == "sqlite":
+        conn.execute(table.insert(), list(rows))
+        return
     for part in parts(rows):
         conn.execute(table.insert().values(list(part)))

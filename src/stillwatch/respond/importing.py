@@ -439,7 +439,7 @@ def _values(campaign: Campaign) -> list[Shared]:
 
 
 def _title(campaign: Campaign) -> str:
-    what = ", ".join(campaign.capabilities[:2])
+    what = ", ".join(name.replace("_", " ") for name in campaign.capabilities[:2])
     return f"{campaign.kind.value.capitalize()} {campaign.campaign_id}" + (f": {what}" if what else "")
 
 

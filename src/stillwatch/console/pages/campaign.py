@@ -54,7 +54,7 @@ def campaign(request: Request, site: AtSite, seen: Reader, c: OfAddress, asked: 
         todo=next_steps(c, tiers, case, may_plan=seen.may(Permission.PLAN_MAKE)),
         graph=account_graph(c, linked), clock=exchanges(c, run.facts.releases),
         exposure=taken, plainly=happened(c, taken), often_wrong=often_wrong(c),
-        maybe_innocent=maybe_innocent(c, run.tables.firm_bits(c.campaign_id), run.facts, len(run.campaigns)),
+        maybe_innocent=maybe_innocent(c, run.tables.firm_bits(c.campaign_id), run.facts.accounts, len(run.campaigns)),
         prices={"list": s.list_price_usd_per_mtok, "avoided": s.avoided_usd_per_exchange}, **_rows(site, c, asked),
     )  # fmt: skip
 

@@ -28,7 +28,7 @@ Text = Annotated[str, Form(max_length=3_000)]
 Version = Annotated[int, Form(ge=0, le=2**31 - 1)]
 ORDERS = {"at once": (1.0,), "staged": (0.01, 0.1, 1.0)}
 """All at once, so that nobody is warned; or a hundredth and a tenth first."""
-_LIMIT = 50
+_LIMIT, _WHOM = 50, 20
 
 
 @router.get("/plans")
@@ -77,7 +77,7 @@ def plan(request: Request, site: AtSite, seen: Reads, name: str, asked: AsAsked)
         held = planning.read(work, number)
         case = cases.get(work, held.case_number)
         agreed, steps = planning.approvals(work, number), planning.progress(work, number)
-        whom = planning.plan_accounts(work, number, offset=asked.offset, limit=_LIMIT)
+        whom = planning.plan_accounts(work, number, offset=asked.offset, limit=_WHOM)
         called = names(work.conn, [held.made_by, held.run_by, *(a["person_id"] for a in agreed)])
     return page(
         request, "plan.html.j2", plan=held, case=case, agreed=agreed, steps=steps, whom=whom, asked=asked,
