@@ -62,7 +62,7 @@ study: $(STAMP)  ## error rates on held-out seeds, into docs/benchmarks.md
 	$(BIN)/python -m scripts.benchmarks_page
 
 study-prove: $(STAMP)  ## what the tests of training see and whom they wrong (20 minutes), into docs/prove.md
-	$(BIN)/python -m scripts.student_study
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m scripts.student_study
 
 searches: $(STAMP)  ## evasion frontier and cost of framing, into docs/benchmarks.md
 	$(BIN)/python -m scripts.searches

@@ -18,6 +18,9 @@ settings.register_profile(
 settings.register_profile("search", deadline=None, max_examples=2_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+"""Workers share the cores: threads of one would wait for those of another."""
+
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell that starts the tests in the background passes on that interrupts are ignored; tests send some.
     signal.signal(signal.SIGINT, signal.default_int_handler)

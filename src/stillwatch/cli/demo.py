@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -50,6 +51,7 @@ def dye(
     customer's answers, by ours from before any key, by another laboratory's, by public text. The tests must name each
     campaign among 64 and nobody else. Exit status 1 when they do not.
     """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small matrices: more threads wait for each other
     from stillwatch.prove.school.page import power_of_ten
     from stillwatch.wiring.dye_demo import Wish, demo_dye
 

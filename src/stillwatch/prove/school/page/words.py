@@ -20,10 +20,10 @@ def shown(text: str) -> str:
 def power_of_ten(log10_p: float) -> str:
     """A p-value in words.
 
-    >>> power_of_ten(-41.37), power_of_ten(-0.3), power_of_ten(0.0)
-    ('10^-41.4', '0.50', '1')
+    >>> power_of_ten(-41.37), power_of_ten(-2.5), power_of_ten(-0.3), power_of_ten(0.0)
+    ('10^-41.4', '10^-2.5', '0.50', '1')
     """
-    if log10_p > -3:
+    if log10_p > -2:
         return f"{10**log10_p:.2f}" if log10_p < 0 else "1"
     return f"10^{log10_p:.1f}"
 
