@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +48,12 @@ def main() -> None:
     if not (world / "world.json").exists():
         shutil.rmtree(world, ignore_errors=True)
         generate(SCENARIO, SEED, given.scale, world)
+    load = os.getloadavg()[0]
     rows = [timed(engine, world, given) for engine in ENGINES]
     result = {
         "machine": machine(), "scenario": SCENARIO, "seed": SEED, "scale": given.scale, "master": given.master,
         "memory_limit": given.memory_limit, "files": len(list((world / "exchanges").rglob("*.parquet"))),
-        "code": code_digest("own"), "rows": rows,
+        "code": code_digest("own"), "load_before": load, "rows": rows,
         "differ": differences(*(given.work / f"report-{engine}" for engine in ENGINES)),
     }  # fmt: skip
     text = json.dumps(result, indent=1) + "\n"
@@ -74,9 +76,10 @@ def timed(engine: str, world: Path, given: argparse.Namespace) -> dict[str, Any]
     ]
     command = [sys.executable, "-c", "from stillwatch.cli import main; main()", *map(str, arguments)]
     begun, peak = time.perf_counter(), 0
+    ticks: dict[int, int] = {}
     process = subprocess.Popen(command)
     while process.poll() is None:
-        peak = max(peak, _resident(process.pid))
+        peak = max(peak, _looked_at(process.pid, ticks))
         time.sleep(LOOKS_EVERY_S)
     wall = time.perf_counter() - begun
     if process.returncode not in FINE:
@@ -84,25 +87,29 @@ def timed(engine: str, world: Path, given: argparse.Namespace) -> dict[str, Any]
     summary = json.loads((out / "summary.json").read_text("utf-8"))
     return {
         "engine": engine, "exchanges": summary["counts"]["exchanges"], "accounts": summary["counts"]["accounts"],
-        "wall_s": round(wall, 1), "peak_bytes": peak, "timings": summary["timings"],
+        "wall_s": round(wall, 1), "cpu_s": round(sum(ticks.values()) / os.sysconf("SC_CLK_TCK"), 1),
+        "peak_bytes": peak, "timings": summary["timings"],
     }  # fmt: skip
 
 
-def _resident(root: int) -> int:
-    """Bytes that a process and its descendants hold (Linux); memory they share is counted for each."""
+def _looked_at(root: int, ticks: dict[int, int]) -> int:
+    """Bytes that a process and its descendants hold now (Linux), and into ``ticks`` the processor time of each so far.
+
+    Memory that processes share is counted for each.
+    """
     parents: dict[int, int] = {}
-    pages: dict[int, int] = {}
+    words: dict[int, list[str]] = {}
     for entry in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            words = entry.read_text("utf-8", errors="replace").rpartition(")")[2].split()
-        except OSError:
-            continue
-        pid = int(entry.parent.name)
-        parents[pid], pages[pid] = int(words[1]), int(words[21])
+        with suppress(OSError):
+            pid = int(entry.parent.name)
+            words[pid] = entry.read_text("utf-8", errors="replace").rpartition(")")[2].split()
+            parents[pid] = int(words[pid][1])
     ours = {root}
     while more := {pid for pid, parent in parents.items() if parent in ours} - ours:
         ours |= more
-    return sum(pages.get(pid, 0) for pid in ours) * os.sysconf("SC_PAGE_SIZE")
+    seen = [pid for pid in ours if pid in words]
+    ticks.update({pid: int(words[pid][11]) + int(words[pid][12]) for pid in seen})
+    return sum(int(words[pid][21]) for pid in seen) * os.sysconf("SC_PAGE_SIZE")
 
 
 def differences(one: Path, other: Path) -> list[str]:

@@ -59,18 +59,22 @@ def test_splink_blocks_on_what_few_share() -> None:
     assert got.column("few_phone").to_pylist() == [True, True, False, False, False, False]
 
 
-def test_the_page_says_when_engines_differ() -> None:
-    """The sentence about the files is made from what was found, and so is the factor."""
+@pytest.mark.parametrize("load", [0.2, 5.0])
+def test_the_page_says_when_engines_differ(load: float) -> None:
+    """The sentences about the files, the factors and a busy machine are made from what was found."""
     row: dict[str, Any] = {
         "machine": "m.", "scenario": "speed", "seed": 1, "scale": 1.0, "master": "local[2]", "memory_limit": "8GB",
-        "files": 3, "differ": [],
+        "files": 3, "differ": [], "load_before": load,
         "rows": [
-            {"engine": "duckdb", "exchanges": 1000, "accounts": 10, "wall_s": 2.0, "peak_bytes": 2**30},
-            {"engine": "spark", "exchanges": 1000, "accounts": 10, "wall_s": 9.0, "peak_bytes": 2**31},
+            {"engine": "duckdb", "exchanges": 1000, "accounts": 10, "wall_s": 2.0, "cpu_s": 4.0, "peak_bytes": 2**30},
+            {"engine": "spark", "exchanges": 1000, "accounts": 10, "wall_s": 9.0, "cpu_s": 16.0, "peak_bytes": 2**31},
         ],
     }  # fmt: skip
     same = "\n".join(engines.engines(row))
-    assert "same files" in same and "4.5 times" in same and "| DuckDB | 2.0 | 500 | 1.0 GiB |" in same
+    assert "same files" in same and "| DuckDB | 2.0 | 4.0 | 250 | 1.0 GiB |" in same
+    assert "4.0 times the processor time, 4.5 times the wall time" in same and ("other work" in same) == (
+        load > 1
+    )
     assert "**Different: members.parquet.**" in "\n".join(
         engines.engines(row | {"differ": ["members.parquet"]})
     )
