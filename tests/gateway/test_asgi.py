@@ -450,6 +450,16 @@ def test_a_changed_envelope_is_a_replay_and_one_of_another_key_is_not(guard: Gua
     assert at.server.body == {"model": "m", **presenting(foreign)}
 
 
+@pytest.mark.parametrize("depth", [200, 300, 450, 900])
+def test_depth_around_a_block_is_no_way_round_a_decision(guard: Guards, tmp_path: Path, depth: int) -> None:
+    """However deep a body is that can be read, its account is decided on; what cannot be read is refused."""
+    at: Any = guard(rule(when='account = ["a"]', action="deny"), protect={"envelopes": True})
+    body = b'{"model": "m", "input": [{"type": "reasoning", "encrypted_content": "c2ln"}], "x": %b%b}'
+    got = chat(at, body % (b"[" * depth, b"]" * depth))
+    assert got.status in (400, 403)
+    assert at.server.seen == []
+
+
 def test_blocks_of_nobody_and_what_cannot_be_read_go_without(guard: Guards) -> None:
     """There is nobody to bind them to; the operator is told of an answer that was not read."""
     server, found, _ = SEALED["responses"]

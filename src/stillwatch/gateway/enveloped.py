@@ -72,7 +72,10 @@ def opened(body: Any, request: Request, sealer: Sealer) -> tuple[bool, Request]:
     """
     if not request.sealed_in or not sealer.wraps:
         return False, request
-    places = [(holder, name) for holder, name in _blocks(body) if is_wrapped(holder[name])]
+    try:
+        places = [(holder, name) for holder, name in _blocks(body) if is_wrapped(holder[name])]
+    except RecursionError:  # no way round a decision: what is nested so deeply keeps its envelopes
+        places = []
     if not places:
         return False, request
     blocks, told = sealer.unwrap([holder[name] for holder, name in places], request)
