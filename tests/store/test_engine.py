@@ -18,7 +18,9 @@ def test_columns_are_set_beside_rows_in_their_order(monkeypatch: pytest.MonkeyPa
     engine = open_backend(1, "1GB", None)
     x = np.random.default_rng(1).integers(0, 1000, 50)
     for start in range(0, 50, 20):
-        engine.append("t", pa.table({"seq": np.arange(start, min(start + 20, 50)), "x": x[start : start + 20]}))
+        engine.append(
+            "t", pa.table({"seq": np.arange(start, min(start + 20, 50)), "x": x[start : start + 20]})
+        )
     t = engine.table("t")
     engine.discard("t", t.filter(t.seq.between(5, 24)).select("seq"))
     for factor in (2, 3):
