@@ -143,7 +143,43 @@ def _large() -> list[str]:
             f"| {row['exchanges']:,} | {row['input']} | {row['memory_limit']} | {row['wall_s']:,.0f} | "
             f"{row['cpu_s']:,.0f} | {row['peak_memory_bytes'] / 1e9:.2f} GB | {row['spilled_bytes'] / 1e9:.2f} GB |"
         )
-    return out
+    powers = json.loads((DATA / "scale.json").read_text("utf-8"))["exponents"]
+    largest = max(
+        (row for row in rows if row["input"] == "text"), key=lambda row: row["exchanges"], default=None
+    )
+    return out + (_against_the_machine(largest, powers) if largest and powers else [])
+
+
+def _against_the_machine(row: dict[str, Any], powers: dict[str, Any]) -> list[str]:
+    """The steps of one run beside what they could not do without, and how they grew over all runs from text."""
+    out = [
+        "",
+        f"Steps of the run of {row['exchanges']:,} exchanges. The least is hashing and decoding the input for the step "
+        "that reads it, and one copy of the rows that the engine holds for any other.",
+        "",
+        "| step | seconds | CPU s | least | times the least | exponent |",
+        "|---|---|---|---|---|---|",
+    ]
+    for step in row["steps"]:
+        if step["seconds"] >= 1.0:
+            out.append(
+                f"| {step['name']} | {step['seconds']:,.0f} | {step['cpu_s']:,.0f} | {step['least_s']:.1f} s | "
+                f"{step['times_least'] or '-'} | {_grown(powers, step['name'])} |"
+            )
+    whole = f"**{row['wall_s']:,.0f}** | {row['cpu_s']:,.0f} | | | **{_grown(powers, 'whole')}**"
+    return [
+        *out,
+        f"| **whole scan** | {whole} |",
+        "",
+        f"Peak memory grows with exponent {_grown(powers, 'peak memory')}.",
+    ]
+
+
+def _grown(powers: dict[str, Any], name: str) -> str:
+    law = powers.get(name)
+    if law is None:
+        return ""
+    return f"{law['power']:.2f}" + (f" ± {law['half_width']:.2f}" if law["half_width"] is not None else "")
 
 
 def main() -> None:
