@@ -111,6 +111,9 @@ def main() -> None:
     parser.add_argument("--looks", type=int, default=3)
     parser.add_argument("--delay-days", type=int, default=10, help="days that pass at most for the delay")
     parser.add_argument("--parts", nargs="+", choices=["cost", "delay"], default=["cost", "delay"])
+    parser.add_argument(
+        "--busy", action="store_true", help="say that other work ran on the machine meanwhile"
+    )
     parser.add_argument("--make-only", action="store_true", help="make the worlds, and measure nothing")
     parser.add_argument("--page", action="store_true", help="only put what was measured into docs/watch.md")
     given = parser.parse_args()
@@ -127,7 +130,7 @@ def main() -> None:
         work = _folder(given.work / "run", empty=True)
         about = {
             "machine": machine(), "code": code_digest("own"), "scenario": given.scenario, "seed": given.seed,
-            "scale": scales[part], "looks_a_day": given.looks,
+            "scale": scales[part], "looks_a_day": given.looks, "busy": given.busy,
         }  # fmt: skip
         settings = load_settings(None)
         found = (

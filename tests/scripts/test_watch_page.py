@@ -16,7 +16,15 @@ DATA = Path("docs/data/bench_watch.json")
 def a_result(share: float = 0.01, review: float | None = 480.0) -> dict[str, Any]:
     """Figures as the bench writes them."""
     step = {"exchanges": 200, "wall_s": 0.5, "cpu_s": 0.4}
-    about = {"machine": "2 cores.", "code": None, "scenario": "w", "seed": 1, "scale": 0.05, "looks_a_day": 3}
+    about = {
+        "machine": "2 cores.",
+        "code": None,
+        "scenario": "w",
+        "seed": 1,
+        "scale": 0.05,
+        "looks_a_day": 3,
+        "busy": False,
+    }
     return {
         "cost": about | {
             "state": {"exchanges": 600_000, "days": 30, "bytes": 2**21}, "increments": [step, step],
@@ -30,7 +38,7 @@ def a_result(share: float = 0.01, review: float | None = 480.0) -> dict[str, Any
             },
         },
         "delay": about | {
-            "days": 10, "looks": 2, "honest_members": [0],
+            "days": 10, "looks": 2, "honest_members": [{"hits": 1, "total": 700}],
             "campaigns": [
                 {"campaign_id": "c", "exchanges": 9000, "minutes_to_member": 480.0, "minutes_to_review": review,
                  "share_taken_before_review": 0.012 if review else None}
@@ -39,19 +47,30 @@ def a_result(share: float = 0.01, review: float | None = 480.0) -> dict[str, Any
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(("share", "said"), [(0.01, "it is within that"), (0.031, "it is **above** that")])
+@pytest.mark.parametrize(
+    ("share", "said"), [(0.01, "30 days: it is within that."), (0.031, "30 days: it is **above** that.")]
+)
 def test_the_aim_is_held_against_what_was_measured(share: float, said: str) -> None:
     """A visit that costs more than its aim is said to; differences of a look and a scan are counted out."""
     told = watch_page.render(a_result(share))
     assert said in told
     assert "of 5 with the same accounts 4 are of the same kind; 2 accounts have another hint" in told
+    assert "have not been measured" not in told
+    few = a_result(share)
+    few["cost"]["state"]["days"] = 3
+    assert "here, on 3 days; **30 days have not been measured**." in watch_page.render(few)
     assert "digest was not written down" in told and "make bench-watch" in told
+    busy = a_result(share)
+    busy["cost"]["busy"] = True
+    assert (watch_page.BUSY in told, watch_page.BUSY in watch_page.render(busy)) == (False, True)
 
 
 def test_a_campaign_that_no_look_showed_is_said_to_be_unseen() -> None:
     """Rather than left out, or given the time of the last look."""
     assert "| 480 min | not seen | - |" in watch_page.render(a_result(review=None))
-    assert "| 480 min | 480 min | 1.2% |" in watch_page.render(a_result())
+    told = watch_page.render(a_result())
+    assert "| 480 min | 480 min | 1.2% |" in told
+    assert "called a member: 1 of 700." in told
 
 
 def test_the_page_says_what_the_data_say() -> None:
