@@ -111,13 +111,16 @@ def test_pages_are_accessible(
         "/",
     ]
     paths += [f"/campaigns/{campaign}", f"/cases/{case}", f"/cases/{case}/plan", f"/plans/{plan}"]
-    page = on.page("ana")
-    page.emulate_media(color_scheme=theme)
-    for path in paths:
+    asked = [("ana", path) for path in paths] + [
+        ("pia", path) for path in ("/policy", "/appeals", f"/plans/{plan}")
+    ]
+    for name, path in asked:
+        page = on.page(name)
+        page.emulate_media(color_scheme=theme)
         on.go(page, path)
         page.evaluate(AXE.read_text("utf-8"))
         result = page.evaluate("axe.run(document, {runOnly: " + RULES + ", resultTypes: ['violations']})")
         bad = {v["id"]: [n["html"][:120] for n in v["nodes"][:3]] for v in result["violations"]}
         if bad:
-            found[path] = bad
+            found[f"{name} {path}"] = bad
     assert found == {}
