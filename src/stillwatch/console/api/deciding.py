@@ -336,7 +336,7 @@ def switch(
     if site.gate is None:
         raise NotFound("gate to switch at", hint="start the console with --gate FOLDER")
     done = switch_rule(body.rule, into=site.gate, off=body.off, policy=site.policy, settings=site.settings)
-    site.record(seen.person, "policy.switch", body.rule, off=body.off)
+    site.record(seen.person, "policy.switch", body.rule, off=body.off, not_logged=done["not_logged"])
     return done
 
 

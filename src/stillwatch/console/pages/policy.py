@@ -73,6 +73,6 @@ def switch(
     """Take a rule out of force at every gate on this folder, or put it back; gates follow within a second."""
     if site.gate is None:
         raise NotFound("gate to switch at", hint="start the console with --gate FOLDER")
-    switch_rule(rule, into=site.gate, off=off, policy=site.policy, settings=site.settings)
-    site.record(seen.person, "policy.switch", rule, off=off)
+    done = switch_rule(rule, into=site.gate, off=off, policy=site.policy, settings=site.settings)
+    site.record(seen.person, "policy.switch", rule, off=off, not_logged=done["not_logged"])
     return RedirectResponse("/policy?done=switched", status_code=303)
