@@ -80,8 +80,8 @@ bench-protect: $(STAMP) envoy litellm unmimic valkey  ## speed of live decisions
 	$(BIN)/python -m scripts.bench_guardrail --out docs/data/gate.json
 	$(BIN)/python -m scripts.benchmarks_page
 
-bench-log: $(STAMP)  ## what appending to a log of ten million leaves costs
-	$(BIN)/python -m scripts.bench_log
+bench-log: $(STAMP)  ## what appending to the log and holding ten million leaves cost, into docs/data/bench_log.json
+	$(BIN)/python -m scripts.bench_log --out docs/data/bench_log.json
 
 bench-watch: $(STAMP)  ## cost of a watch beside a scan, and the time to detect, into docs/data/bench_watch.json
 	$(BIN)/python -m scripts.bench_watch

@@ -52,8 +52,9 @@ def switch(site: Site, seen: Seen, rule: str, *, off: bool) -> dict[str, Any]:
     if site.gate is None:
         raise NotFound("gate to switch at", hint="start the console with --gate FOLDER")
     with site.work(seen.person) as work:
-        work.note("policy.switch", rule, off=off)
-        return switch_rule(rule, into=site.gate, off=off, policy=site.policy, settings=site.settings)
+        done = switch_rule(rule, into=site.gate, off=off, policy=site.policy, settings=site.settings)
+        work.note("policy.switch", rule, off=off, not_logged=done["not_logged"])
+        return done
 
 
 __all__ = ["begin_simulation", "change_mode", "switch"]
