@@ -76,7 +76,7 @@ def render() -> str:
     rows = rows_of("bench.json")
     sizes = [float(row["counts"]["exchanges"]) for row in rows]
     total = power_law(sizes, [row["timings"]["total"] for row in rows])
-    slope, start, _ = line(sizes, [float(row["peak_memory_bytes"]) for row in rows])
+    every, everything, slope, start = _all_runs(rows)
     bench = json.loads((DATA / "bench.json").read_text("utf-8"))
     return "\n".join(
         [
@@ -86,12 +86,31 @@ def render() -> str:
             "",
             *_steps(rows, sizes, total),
             "",
-            f"Memory: {start / 1e9:.2f} GB and {slope:,.0f} bytes an exchange (a line through the same runs).",
+            f"Over all runs from text, to {every[-1]:,.0f} exchanges: exponent {_power(everything)}; memory is "
+            f"{start / 1e9:.2f} GB and {slope:,.0f} bytes an exchange (a line).",
             "",
-            *_volumes(total, slope, start, sizes[-1]),
+            *_volumes(everything, slope, start, every[-1]),
             *_large(),
         ]
     )
+
+
+def _all_runs(rows: list[dict[str, Any]]) -> tuple[list[float], Law, float, float]:
+    """Sizes of all runs from text, of both files; the power law of their seconds, and the line of their memory."""
+    large = [row for row in rows_of("scale.json") if row["input"] == "text"]
+    runs = sorted(
+        [
+            (float(r["counts"]["exchanges"]), r["timings"]["total"], float(r["peak_memory_bytes"]))
+            for r in rows
+        ]
+        + [
+            (float(r["exchanges"]), sum(s["seconds"] for s in r["steps"]), float(r["peak_memory_bytes"]))
+            for r in large
+        ]
+    )
+    sizes, seconds, memory = (list(column) for column in zip(*runs, strict=True))
+    slope, start, _ = line(sizes, memory)
+    return sizes, power_law(sizes, seconds), slope, start
 
 
 def _steps(rows: list[dict[str, Any]], sizes: list[float], total: Law) -> list[str]:
@@ -112,7 +131,7 @@ def _power(law: Law) -> str:
 def _volumes(total: Law, slope: float, start: float, largest: float) -> list[str]:
     out = ["| exchanges a day | times the largest run | one scan of a day | memory |", "|---|---|---|---|"]
     for n, name in VOLUMES:
-        low, high = (
+        low, high = sorted(
             total.at(largest) * (n / largest) ** (total.power + d * total.half_width) for d in (-1, 1)
         )
         out.append(
