@@ -86,6 +86,7 @@ bench-watch: $(STAMP)  ## cost of a watch beside a scan, and the time to detect,
 bench-respond: $(STAMP)  ## how quickly a store, and the console, of a million accounts answer (about ten minutes)
 	$(BIN)/python -m scripts.bench_respond --out docs/data/respond.json
 	$(BIN)/python -m scripts.bench_console --out docs/data/console.json
+	$(BIN)/python -m scripts.generate_docs
 
 bench-scale: $(STAMP)  ## scans of 1 to 64 million exchanges (hours, 60 GB of disk), into docs/scaling.md
 	$(BIN)/python -m scripts.bench_scale
