@@ -92,6 +92,7 @@ bench-taxii: $(STAMP)  ## a TAXII collection of a million objects: sending, pagi
 bench-respond: $(STAMP)  ## how quickly a store, and the console, of a million accounts answer (about ten minutes)
 	$(BIN)/python -m scripts.bench_respond --out docs/data/respond.json
 	$(BIN)/python -m scripts.bench_console --out docs/data/console.json
+	$(BIN)/python -m scripts.generate_docs
 
 bench-scale: $(STAMP)  ## scans of 1 to 64 million exchanges (hours, 60 GB of disk), into docs/scaling.md
 	$(BIN)/python -m scripts.bench_scale

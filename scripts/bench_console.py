@@ -2,7 +2,7 @@
 
     python -m scripts.bench_console --accounts 1000000 --members 100000 --out docs/data/console.json
 
-Prints, and with ``--out`` keeps as JSON, milliseconds by page: median, 95th percentile and
+Prints, and with ``--out`` keeps for docs/console.md, milliseconds by page: median, 95th percentile and
 worst of some requests each, asked in this process, so that neither a network nor a browser is in the figure; the first
 request, which fills caches, apart; and the median of what the processors worked on it, all threads together, which is
 what remains comparable on a machine that has other things to do. Nothing is tuned on it and no test depends on it.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from scripts import policy_page, trait_pages
+from scripts import console_table, policy_page, trait_pages
 from stillwatch.cli import main
 from stillwatch.settings import settings_table
 
@@ -50,7 +50,10 @@ def cli_help() -> str:
     return "\n".join(blocks)
 
 
-PAGES = {"configuration.md": settings_table, "cli.md": cli_help, "policy.md": policy_page.reference}
+PAGES = {
+    "configuration.md": settings_table, "cli.md": cli_help, "policy.md": policy_page.reference,
+    "console.md": console_table.pages,
+}  # fmt: skip
 
 
 def generated(name: str) -> str:
