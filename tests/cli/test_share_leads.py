@@ -215,8 +215,10 @@ def test_a_released_draft_is_sent_and_withdrawn(
     monkeypatch.setenv("HUB_TOKEN", hub.tokens["north"])
     sent = json.loads(run("share", "push", "draft", "--json").stdout)
     assert sent["taken"] == sent["sent"]
+    assert run("evidence", "key", "new", "Log", "--role", "log").exit_code == 0
     gone = run("share", "withdraw", "draft", "--json")
     assert gone.exit_code == 0, gone.stderr
+    assert isinstance(json.loads(gone.stdout)["leaf"], int), "a withdrawal is a leaf of the evidence log"
     last = hub.get("south", **{"match[type]": "indicator,campaign,report"})["objects"]
     assert len(last) == 3
     assert all(o["revoked"] for o in last)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import uuid
@@ -162,16 +163,22 @@ def push_share(
 def withdraw_share(
     draft: Path, sources: Path, *, source: str | None, settings: Settings, env: Mapping[str, str] = os.environ
 ) -> dict[str, Any]:
-    """Withdraw what was sent of a released draft: a last version of each object of ours, revoked."""
+    """Withdraw what was sent of a released draft: a last version of each object of ours, revoked.
+
+    Where an evidence log is kept, the withdrawal is a leaf of it before anything is sent.
+    """
     from stillwatch.share.leads import withdrawn
-    from stillwatch.wiring.sharing import BUNDLE, check_share
+    from stillwatch.wiring.sharing import BUNDLE, check_share, logged
 
     check_share(draft, settings=settings)
-    objects = json.loads((draft / BUNDLE).read_bytes())["objects"]
+    body = (draft / BUNDLE).read_bytes()
+    objects = json.loads(body)["objects"]
     now = _now()
     kept = ("identity", "extension-definition")
     ours = [withdrawn(o, now) for o in objects if "created_by_ref" in o and o["type"] not in kept]
-    return _send(one_source(sources, source, env), ours)
+    to = one_source(sources, source, env)
+    leaf = logged(settings, hashlib.sha256(body).hexdigest(), env, withdrawn=True)
+    return _send(to, ours) | {"leaf": leaf}
 
 
 def _send(source: LeadSource, objects: Sequence[Mapping[str, Any]], collection: str = "") -> dict[str, Any]:

@@ -113,7 +113,7 @@ def release_share(
     leaf = None
     if released:
         _enough(form, objects, settings)
-        leaf = _logged(settings, form.bundle_sha256, env)
+        leaf = logged(settings, form.bundle_sha256, env)
     with writable(draft):
         write_whole(draft / FORM, _form(form, screened))
         if released:
@@ -316,14 +316,15 @@ def _json(path: Path) -> dict[str, Any]:
     return found
 
 
-def _logged(settings: Settings, digest: str, env: Mapping[str, str]) -> int | None:
+def logged(settings: Settings, digest: str, env: Mapping[str, str], *, withdrawn: bool = False) -> int | None:
+    """The leaf of a bundle that was released, or withdrawn; None where no log is kept."""
     from stillwatch.evidence.leaf import leaf
     from stillwatch.records.evidence import LeafKind
 
     if not evidence_log.in_use(settings):
         return None
-    made = evidence_log.append(settings, [leaf(LeafKind.SHARE, digest, datetime.now(UTC))], env)
-    return int(made["index"])
+    kind = LeafKind.WITHDRAWAL if withdrawn else LeafKind.SHARE
+    return int(evidence_log.append(settings, [leaf(kind, digest, datetime.now(UTC))], env)["index"])
 
 
-__all__: Sequence[str] = ["check_share", "draft_share", "preview_share", "release_share"]
+__all__: Sequence[str] = ["check_share", "draft_share", "logged", "preview_share", "release_share"]
