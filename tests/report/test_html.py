@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 
-from stillwatch.records import Kind, ScanResult
+from stillwatch.records import Confidence, Kind, ScanResult
 from stillwatch.report import render_html
 from tests.report.factory import (
     HOSTILE,
@@ -65,6 +65,20 @@ def test_outcome_comes_first(page: Page) -> None:
     assert "Stated false discovery rate 1 %" in words
     assert "Compared with baseline reference-2026-09, dated 2026-09-15." in words
     assert "No device ids in this source." in words[: words.index("How to read this")]
+
+
+def test_what_is_beyond_the_stated_rate_is_told_with_it() -> None:
+    """A campaign put forward at the looser rate is not covered by the sentence on the strict one."""
+    result = make_result()
+    pool, first, *others = result.campaigns
+    weak = replace(first, confidence=Confidence.LOW, false_discovery_rate=0.034)
+    told = Page(render_html(replace(result, campaigns=(pool, weak, *others)))).words
+    assert "that share of the firm campaigns and the pools is expected to be wrong" in told
+    assert "1 campaign of low confidence, put forward for a person's review alone, stands outside that rate" in told
+    assert "at up to 3.4 %." in told
+    firm = replace(weak, false_discovery_rate=0.009)
+    told = Page(render_html(replace(result, campaigns=(pool, firm, *others)))).words
+    assert "that share of what is reported is expected" in told and "outside that rate" not in told
 
 
 @pytest.mark.parametrize(

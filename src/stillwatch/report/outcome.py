@@ -55,11 +55,22 @@ def _sentences(result: ScanResult, facts: Facts) -> list[str]:
             else f"{count(granted)} work under recorded grants."
         )
     if facts.false_discovery_rate is not None:
+        stated = facts.false_discovery_rate
+        beyond = [
+            c.false_discovery_rate
+            for c in result.campaigns
+            if c.kind is Kind.CAMPAIGN and c.confidence == "low" and c.false_discovery_rate > stated
+        ]
+        what = "what is reported" if not beyond else "the firm campaigns and the pools"
         said.append(
-            f"Stated false discovery rate {share(facts.false_discovery_rate)}: on average over runs, at most "
-            "that share of what is reported is expected to be wrong, as long as the baseline stands for "
-            "honest traffic."
+            f"Stated false discovery rate {share(stated)}: on average over runs, at most that share of {what} is "
+            "expected to be wrong, as long as the baseline stands for honest traffic."
         )
+        if beyond:
+            said.append(
+                f"{plural(len(beyond), 'campaign')} of low confidence, put forward for a person's review alone, "
+                f"{'stands' if len(beyond) == 1 else 'stand'} outside that rate, at up to {share(max(beyond))}."
+            )
     if facts.baseline_name or facts.baseline_dated:
         dated = f", dated {shown(facts.baseline_dated, 40)}" if facts.baseline_dated else ", undated"
         said.append(f"Compared with baseline {shown(facts.baseline_name or 'without a name', 80)}{dated}.")
