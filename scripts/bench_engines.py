@@ -80,7 +80,7 @@ def timed(engine: str, world: Path, given: argparse.Namespace) -> dict[str, Any]
     process = subprocess.Popen(command)
     while process.poll() is None:
         peak = max(peak, _looked_at(process.pid, ticks))
-        time.sleep(LOOKS_EVERY_S)
+        time.sleep(LOOKS_EVERY_S)  # between looks at what it holds; a look reads all of /proc
     wall = time.perf_counter() - begun
     if process.returncode not in FINE:
         raise SystemExit(f"{engine}: the scan ended with {process.returncode}")

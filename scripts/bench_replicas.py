@@ -58,7 +58,7 @@ def reached(
         while not there(ready(port)):
             if time.perf_counter() - began > _MOST_S:
                 raise SystemExit(f"a replica did not take it over within {_MOST_S:g} s")
-            time.sleep(_LOOKS_S)
+            time.sleep(_LOOKS_S)  # so that asking takes little from the replica that is to take it over
     return time.perf_counter() - began
 
 

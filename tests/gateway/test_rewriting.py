@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from itertools import pairwise
 from typing import Any
 
@@ -38,6 +39,20 @@ def test_events_pass_without_their_reasoning_wherever_they_are_cut(cuts: list[in
     pieces = [at.feed(EVENTS[a:b]) for a, b in pairwise(edges)]
     assert b"".join(pieces) + at.end() == SHOWN
     assert not at.missed
+
+
+def test_a_piece_of_a_long_line_costs_no_copy_of_what_is_held() -> None:
+    """A megabyte is held; ten more bytes do not take a megabyte of memory once more."""
+    at = withholder("text/event-stream")
+    for piece in (b'data: {"x": "' + b"A" * 2**20, b"A"):
+        assert at.feed(piece) == b""
+    tracemalloc.start()
+    try:
+        assert at.feed(b"A" * 10) == b""
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2**16
 
 
 def test_lines_of_json_are_events_as_well() -> None:

@@ -6,7 +6,17 @@ from typing import Any
 
 import pytest
 
-from stillwatch.records import Appeal, AppealState, Outcome, PlanState, Relation, Sent, StepState, Verdict
+from stillwatch.records import (
+    Appeal,
+    AppealState,
+    Measure,
+    Outcome,
+    PlanState,
+    Relation,
+    Sent,
+    StepState,
+    Verdict,
+)
 from stillwatch.respond import (
     PROGRAM,
     NotAllowed,
@@ -22,6 +32,7 @@ from stillwatch.respond import (
 )
 from stillwatch.respond import tables as t
 from stillwatch.respond.appeals import Upload
+from stillwatch.respond.planning import Wanted
 from tests.respond.conftest import Office
 from tests.respond.making import CARD, TLS, campaign, filed, names, planned, result
 from tests.respond.test_plans import Hands, carry_out, case_of, under
@@ -224,3 +235,42 @@ def test_grants_are_given_listed_revoked_and_exported_as_scans_read_them(
     assert read[1]["valid_until"] == office.clock()
     with pytest.raises(NotAllowed), office.work("ana") as work:
         granting.add(work, account_id="x", **common)
+
+
+def test_who_is_found_innocent_is_set_free_from_every_plan_of_the_case(office: Office) -> None:
+    """Two plans act on one account; overturning the appeal against one takes both back."""
+    number = case_of(office, 2)
+    plans = [planned(office, number), planned(office, number, Wanted(Measure.THROTTLE, "webhook"))]
+    hands = Hands()
+    for plan in plans:
+        carry_out(office, plan.number, hands)
+    link = next(p for p in hands.sent if p["kind"] == "notice" and p["account_id"] == "a000")["appeal_url"]
+    held = appealed(office, link.rsplit("/", 1)[1])
+    with office.work("quin") as work:
+        appeals.decide(work, held.number, Outcome.OVERTURNED, "We were wrong.", version=held.version)
+        waiting = outbox.taking_back(work, "a000")
+    assert waiting == [plan.number for plan in plans]
+    hands = Hands()
+    for plan_number in waiting:
+        carry_out(office, plan_number, hands, by="quin")
+    assert [(p["kind"], p["plan"]) for p in hands.sent] == [
+        ("act", "P-1"), ("notice", "P-1"), ("act", "P-2"), ("notice", "P-2")
+    ]  # fmt: skip
+    assert under(office) == {"a001"}
+
+
+def test_a_false_positive_waits_for_measures_of_other_cases_on_its_accounts(office: Office) -> None:
+    """Nobody found innocent stays under one; cases that hold such an account hear of it."""
+    acted(office)
+    with office.work() as work:
+        other = cases.open_by_hand(work, "Two", ("a000", "b000"))
+        seen = cases.get(work, other.number).version
+    with pytest.raises(NotNow, match="1 accounts of K-2 are under a measure of P-1"), office.work() as work:
+        cases.close(work, other.number, Verdict.FALSE_POSITIVE, "a class", version=seen)
+    with office.work("pia") as work:
+        outbox.undo(work, 1, "a class", accounts=["a000"])
+    carry_out(office, 1, Hands())
+    with office.work() as work:
+        cases.close(work, other.number, Verdict.FALSE_POSITIVE, "a class", version=seen)
+    with office.look() as work:
+        assert "a000 was found innocent in K-2" in cases.timeline(work, 1).rows[-1].text

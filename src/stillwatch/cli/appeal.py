@@ -135,13 +135,16 @@ def decide(
     with seat(settings_path, as_name) as s, progress(quiet=as_json) as told:
         from stillwatch import wiring
         from stillwatch.records import Outcome
-        from stillwatch.respond import appeals
+        from stillwatch.respond import appeals, outbox
 
         with s.desk.work(s.person) as work:
             seen = version or appeals.get(work, number).version
             found = appeals.decide(work, number, Outcome(outcome), answer, version=seen)
-        ended = wiring.run_plan(s.desk, s.person, found.plan_number, settings=s.settings, progress=told)
+            plans = outbox.taking_back(work, found.account_id)
+        ended = [wiring.run_plan(s.desk, s.person, n, settings=s.settings, progress=told) for n in plans]
     if as_json:
-        print_json(plain({"appeal": found, "steps": ended["steps"]}))
+        steps = {one["plan"].id: one["steps"] for one in ended}
+        print_json(plain({"appeal": found, "steps": steps.pop(f"P-{found.plan_number}"), "also": steps}))
     else:
-        show(f"{found.id} {found.outcome}; P-{found.plan_number} is {ended['plan'].state}")
+        said = "; ".join(f"{one['plan'].id} is {one['plan'].state}" for one in ended)
+        show(f"{found.id} {found.outcome}; {said}")

@@ -81,8 +81,9 @@ class Rewriter:
             return piece
         if self._past:
             return b"" if self._closed else piece
-        self._rest += piece
-        out = b"".join(self._events()) if self._lines else b""
+        out = b"".join(self._events(piece)) if self._lines else b""
+        if not self._lines:
+            self._rest += piece
         if len(self._rest) + sum(map(len, self._open)) > self._most:
             out += self._given_up(b"".join(self._open) + bytes(self._rest))
         return out
@@ -105,10 +106,15 @@ class Rewriter:
         failed = self.failed
         return b"" if failed is None else failed.body
 
-    def _events(self) -> list[bytes]:
-        *lines, last = bytes(self._rest).split(b"\n")
-        if lines:
-            self._rest = bytearray(last)
+    def _events(self, piece: bytes) -> list[bytes]:
+        """Lines that end in a piece. What is held is not looked through again: a long line comes in many pieces."""
+        first, *others = piece.split(b"\n")
+        self._rest += first
+        if not others:
+            return []
+        *whole, last = others
+        lines = [bytes(self._rest), *whole]
+        self._rest = bytearray(last)
         return [self._line(line + b"\n") for line in lines]
 
     def _line(self, line: bytes) -> bytes:

@@ -230,7 +230,9 @@ def content(work: Work, document_id: int) -> tuple[Document, bytes]:
 
 
 def decide(work: Work, number: int, outcome: Outcome, answer: str, *, version: int) -> Appeal:
-    """Decide an appeal. What has to be taken back enters the outbox of the plan: run the plan to carry it out.
+    """Decide an appeal. What has to be taken back enters the outbox of its plan: run `outbox.taking_back`.
+
+    Who is found innocent is set free from every plan of the case.
 
     Raises
     ------
@@ -261,6 +263,9 @@ def decide(work: Work, number: int, outcome: Outcome, answer: str, *, version: i
                       .values(state="undoing", version=t.plans.c.version + 1))  # fmt: skip
     cases.add_event(work, appeal.case_number, EventKind.APPEAL, f"{appeal.id} {outcome.value}")
     if outcome is Outcome.OVERTURNED:
+        for other in outbox.acted_on(work, appeal.case_number, appeal.account_id):
+            if other.number != plan.number:
+                outbox.take_back(work, other, [appeal.account_id], notify=True)
         correcting.account(
             work, appeal.case_number, appeal.account_id, f"{appeal.id} overturned", appeal=number
         )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 
 from stillwatch.records import Case, EventKind, Outcome, Permission, PlanState, Relation, Verdict, name_of
 from stillwatch.respond import bulk, cases, planning
@@ -38,16 +38,22 @@ def may_close(work: Work, case: Case, verdict: Verdict) -> None:
         _nothing_planned(work, case)
     if verdict is not Verdict.FALSE_POSITIVE:
         return
-    table = t.account_measures
+    m, mine = t.account_measures.c, t.case_accounts.c
+    ours = select(mine.account_id).where(mine.case_number == case.number)
     held = work.conn.execute(
-        select(table.c.plan_number, func.count())
-        .where(table.c.case_number == case.number)
-        .group_by(table.c.plan_number)
+        select(m.plan_number, m.case_number, func.count(), func.min(m.account_id))
+        .where(or_(m.case_number == case.number, m.account_id.in_(ours)))
+        .group_by(m.plan_number, m.case_number)
+        .order_by(m.plan_number)
     ).first()
     if held is not None:
-        plan = name_of("P", held[0])
-        raise NotNow(f"{held[1]} accounts of {case.id} are under a measure of {plan}", 
-                     hint=f"`stillwatch plan undo {plan}` first: nobody found innocent stays under one")  # fmt: skip
+        number, of, count, first = held
+        plan = name_of("P", number)
+        undo = plan if of == case.number else f"{plan} --account {first[:80]} ..."
+        raise NotNow(
+            f"{count} accounts of {case.id} are under a measure of {plan}",
+            hint=f"`stillwatch plan undo {undo}` first: nobody found innocent stays under one",
+        )
 
 
 def _nothing_planned(work: Work, case: Case) -> None:
@@ -82,6 +88,7 @@ def whole_case(work: Work, number: int, reason: str) -> None:
         .values(withdrawn_at=work.now)
     )
     _withdraw_links(work, number)
+    _tell_other_cases(work, number)
     work.note("case.correct", name_of("K", number), accounts=len(names))
 
 
@@ -157,14 +164,22 @@ def _withdraw_links(work: Work, number: int) -> None:
     work.conn.execute(table.update().where(*where).values(withdrawn_at=work.now))
 
 
-def _tell_other_cases(work: Work, number: int, account_id: str) -> None:
-    table = t.case_accounts
+def _tell_other_cases(work: Work, number: int, account_id: str | None = None) -> None:
+    """Other cases that hold the account, or any account of this case."""
+    mine, theirs = t.case_accounts.alias().c, t.case_accounts.c
+    where = [mine.case_number == number, theirs.case_number != number]
+    if account_id is not None:
+        where.append(mine.account_id == account_id)
     others = work.conn.execute(
-        select(table.c.case_number).where(table.c.account_id == account_id, table.c.case_number != number)
-    ).scalars().all()  # fmt: skip
-    for other in others:
-        cases.add_event(work, other, EventKind.CORRECTED,
-                        f"{account_id[:200]} was found innocent in {name_of('K', number)}; look again")  # fmt: skip
+        select(theirs.case_number, func.count(), func.min(theirs.account_id))
+        .where(*where, mine.account_id == theirs.account_id)
+        .group_by(theirs.case_number).order_by(theirs.case_number)
+    ).all()  # fmt: skip
+    for other, count, first in others:
+        who = f"{first[:200]} was" if count == 1 else f"{count:,} of its accounts were"
+        cases.add_event(
+            work, other, EventKind.CORRECTED, f"{who} found innocent in {name_of('K', number)}; look again"
+        )
 
 
 def honest_accounts(work: Work) -> list[dict[str, Any]]:

@@ -512,3 +512,25 @@ def take_back(work: Work, plan: Plan, accounts: Sequence[str], *, notify: bool) 
         .values(state=PlanState.UNDOING.value, version=t.plans.c.version + 1)
     )  # fmt: skip
     return len(made)
+
+
+def acted_on(work: Work, case_number: int, account_id: str) -> list[Plan]:
+    """Plans of a case that acted on an account, or may have; not those that were taken back."""
+    p = t.plans.c
+    numbers = work.conn.execute(
+        select(p.number).distinct().join_from(t.plan_steps, t.plans, S.plan_number == p.number)
+        .where(p.case_number == case_number, p.executor != planning.DRY_RUN,
+               p.state.in_((PlanState.RUNNING.value, PlanState.DONE.value, PlanState.UNDOING.value)),
+               S.account_id == account_id, S.undo.is_(False), S.kind != StepKind.NOTICE.value,
+               S.state != StepState.SKIPPED.value, not_(_UNTRIED))
+        .order_by(p.number)
+    ).scalars().all()  # fmt: skip
+    return [planning.read(work, number) for number in numbers]
+
+
+def taking_back(work: Work, account_id: str) -> list[int]:
+    """Plans that have something to take back from an account, or to tell it: run each to carry this out."""
+    found = select(S.plan_number).distinct().where(
+        S.account_id == account_id, S.undo, S.state.in_(_OPEN)
+    )  # fmt: skip
+    return list(work.conn.execute(found.order_by(S.plan_number)).scalars())

@@ -83,7 +83,7 @@ def audit(
         "notes": said,
         "results": [asdict(one) | {"sentence": one.sentence} for one in corrected(results)],
     }
-    return json.loads(json.dumps(_plain(found)))  # type: ignore[no-any-return]
+    return json.loads(json.dumps(_plain(found)))  # type: ignore[no-any-return]  # a dict went in
 
 
 def write_audit(found: dict[str, Any], out: Path) -> list[Path]:

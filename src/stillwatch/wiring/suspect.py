@@ -190,7 +190,7 @@ def judge(opened: Opened, out: Path, *, partial: bool = False) -> dict[str, Any]
         "claim": asdict(claim) | {"sentence": claim.sentence, "counting": [c.name for c in claim.counting]},
         "models": [_about(m, said[m.name], open_[m.name], lost.get(m.name, {}), out, opened) for m in plan.models],
     }  # fmt: skip
-    return json.loads(json.dumps(_plain(found)))  # type: ignore[no-any-return]
+    return json.loads(json.dumps(_plain(found)))  # type: ignore[no-any-return]  # a dict went in
 
 
 def write_dossier(
@@ -342,7 +342,7 @@ def _committed(path: Path) -> dict[str, Any]:
         ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise VerificationError(f"{path} is damaged", hint="take it from a backup") from error
-    return found  # type: ignore[no-any-return]
+    return found  # type: ignore[no-any-return]  # it has the names that were looked up
 
 
 def _write(path: Path, found: Mapping[str, Any]) -> None:

@@ -15,7 +15,7 @@ from stillwatch.console.names import appeal_number, case_number, plan_number
 from stillwatch.console.running import Quiet
 from stillwatch.console.signin.sessions import Seen
 from stillwatch.records import Appeal, AppealState, Grant, Measure, Outcome, Permission, Plan
-from stillwatch.respond import appeals, content, granting, planning
+from stillwatch.respond import appeals, content, granting, outbox, planning
 from stillwatch.respond.content import Unlock
 from stillwatch.respond.errors import NotFound, Unfit
 from stillwatch.respond.planning import DRY_RUN, Planned, Wanted
@@ -239,8 +239,10 @@ def decide_appeal(
     """Decide; what is to be taken back is carried out at once."""
     with site.work(seen.person) as work:
         done = appeals.decide(work, appeal_number(name), body.outcome, body.answer, version=body.version)
+        plans = outbox.taking_back(work, done.account_id)
     if seen.may(Permission.PLAN_RUN):
-        site.runner.run(seen.person, done.plan_number)
+        for plan in plans:
+            site.runner.run(seen.person, plan)
     return done
 
 

@@ -13,7 +13,7 @@ from stillwatch.console.names import appeal_number, names
 from stillwatch.console.render import page
 from stillwatch.console.signin.sessions import Seen
 from stillwatch.records import AppealState, Outcome, Permission
-from stillwatch.respond import appeals, correcting, planning
+from stillwatch.respond import appeals, correcting, outbox, planning
 
 router = APIRouter(include_in_schema=False)
 Reads = Annotated[Seen, Depends(may(Permission.APPEAL_READ))]
@@ -72,5 +72,7 @@ def decide(
     number = appeal_number(name)
     with site.work(seen.person) as work:
         done = appeals.decide(work, number, outcome, answer, version=version)
-    site.runner.run(seen.person, done.plan_number)
+        plans = outbox.taking_back(work, done.account_id)
+    for plan in plans:
+        site.runner.run(seen.person, plan)
     return RedirectResponse(f"/appeals/A-{number}?done=appeal", status_code=303)
