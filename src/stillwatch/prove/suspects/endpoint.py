@@ -22,6 +22,8 @@ from stillwatch.prove.suspects.plan import AuditPlan, Model
 from stillwatch.prove.suspects.transcript import Said
 
 MOST_BYTES = 4 << 20
+MOST_TOKENS = 1 << 40
+PIECE = 1 << 16
 TRIES = 5
 AGAIN = {408, 409, 425, 429, 500, 502, 503, 504, 529}
 """Answers after which asking again may help."""
@@ -137,13 +139,13 @@ class Endpoint:
         url = self._model.url.rstrip("/") + path
         request = urllib.request.Request(url, body, headers, method="POST")  # noqa: S310
         try:
-            with urllib.request.build_opener(_Stay).open(
-                request, timeout=self._plan.budget.timeout_s
-            ) as answer:
-                data = answer.read(MOST_BYTES + 1)
-                return (200, data, None) if len(data) <= MOST_BYTES else (0, b"", None)
+            timeout_s = self._plan.budget.timeout_s
+            with urllib.request.build_opener(_Stay).open(request, timeout=timeout_s) as answer:
+                data = _whole(answer, time.monotonic() + timeout_s)
+                return (0, b"", None) if data is None else (200, data, None)
         except urllib.error.HTTPError as error:
-            return error.code, error.read(2_000), _seconds(error.headers.get("retry-after"))
+            with error:
+                return error.code, b"", _seconds(error.headers.get("retry-after"))
         except (OSError, http.client.HTTPException):
             return 0, b"", None
 
@@ -153,7 +155,9 @@ class Endpoint:
             choice = found["choices"][0]
             text = choice["text"] if self._model.api == "completions" else choice["message"]["content"]
             usage = found.get("usage") or {}
-            asked, said = (int(usage.get(name) or 0) for name in ("prompt_tokens", "completion_tokens"))
+            asked, said = (_count(usage.get(name)) for name in ("prompt_tokens", "completion_tokens"))
+            if isinstance(text, str):
+                text.encode()  # half a character is nothing that a tokeniser takes
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             return Said(None, failed="an answer that is no completion")
         if not isinstance(text, str):
@@ -173,7 +177,7 @@ def key_of(model: Model, env: dict[str, str]) -> str:
     """The endpoint's key from the environment.
 
     Raises:
-        ConfigError: the plan names a variable that is not set.
+        ConfigError: the plan names a variable that is not set, or that holds what no header takes.
     """
     if not model.key_env:
         return ""
@@ -181,7 +185,28 @@ def key_of(model: Model, env: dict[str, str]) -> str:
         raise ConfigError(
             f"{model.key_env} is not set, which {model.name} needs", hint=f"export {model.key_env}=..."
         )
-    return env[model.key_env]
+    key = env[model.key_env]
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise ConfigError(
+            f"{model.key_env} holds a character that no key has, as a space or the end of a line",
+            hint=f"export {model.key_env}=... anew, without it",
+        )
+    return key
+
+
+def _whole(answer: http.client.HTTPResponse, until: float) -> bytes | None:
+    """The body; None when it is too long, or not there by ``until`` although each piece of it came in time."""
+    data = b""
+    while piece := answer.read1(PIECE):
+        data += piece
+        if len(data) > MOST_BYTES or time.monotonic() > until:
+            return None
+    return data
+
+
+def _count(value: object) -> int:
+    """A count of tokens as the endpoint tells it; 0 for what cannot be one."""
+    return value if type(value) is int and 0 <= value < MOST_TOKENS else 0
 
 
 def _seconds(text: str | None) -> float | None:
