@@ -70,6 +70,8 @@ def main() -> None:
     theirs = json.loads(done.stdout.strip().splitlines()[-1])
     cluster = theirs.pop("cluster")
     truth = pq.read_table(given.world / "truth" / "accounts.parquet").to_pylist()
+    sent = set(table.column("unique_id").to_pylist())
+    truth = [row for row in truth if row["account_id"] in sent]  # nobody links who sent nothing
     controller = {row["account_id"]: row["controller"] for row in truth}
     operated = {row["account_id"] for row in truth if row["campaign_id"]}
     n = len(table)

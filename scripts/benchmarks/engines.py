@@ -55,13 +55,19 @@ def linking(row: dict[str, Any]) -> list[str]:
             f" | {wilson(each['operated_with_their_own'], each['operated'])}"
             f" | {wilson(each['honest_with_strangers'], each['honest'])} |"
         )
+    silent = own["operated"] + own["honest"] - row["accounts"]
+    told = (
+        f" n counts also {silent:,} accounts of the world that sent nothing, which neither could link."
+        if silent
+        else ""
+    )
     return [
         *out, "",
         f"Pairs of accounts put together: {pairs['stillwatch']:,} by ours, {pairs['splink']:,} by Splink, {pairs['both']:,} by"
         f" both. Splink's peak memory was {theirs['peak_bytes'] / 2**30:.1f} GiB. Splink answers which records are one person, and"
         " nothing was tuned for it: the figures say what pairwise linkage does with these values, not what an expert could"
         " get out of it. A group is no accusation yet: what it is used for is judged afterwards. It is one world, and intervals take accounts one by one, though those of one campaign stand or fall"
-        " together.",
+        f" together.{told}",
     ]  # fmt: skip
 
 

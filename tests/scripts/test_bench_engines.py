@@ -78,3 +78,19 @@ def test_the_page_says_when_engines_differ(load: float) -> None:
     assert "**Different: members.parquet.**" in "\n".join(
         engines.engines(row | {"differ": ["members.parquet"]})
     )
+
+
+@pytest.mark.parametrize(
+    ("accounts", "said"), [(300, ""), (280, "20 accounts of the world that sent nothing")]
+)
+def test_the_page_says_who_is_counted_though_nobody_could_link_them(accounts: int, said: str) -> None:
+    """More accounts in the truth than in the table make rates look smaller than they are."""
+    each = {"cpu_s": 1.0, "accounts_per_s_per_core": 300, "clusters": 2, "operated": 100, "honest": 200,
+            "operated_with_their_own": 90, "honest_with_strangers": 1}  # fmt: skip
+    row: dict[str, Any] = {
+        "machine": "m.", "accounts": accounts, "scenario": "speed", "seed": 1, "scale": 1.0, "traits": ["phone"],
+        "block_max": 5, "stillwatch": each, "splink": each | {"version": "5", "peak_bytes": 2**30},
+        "pairs": {"stillwatch": 3, "splink": 2, "both": 1},
+    }  # fmt: skip
+    told = "\n".join(engines.linking(row))
+    assert said in told and ("sent nothing" in told) == bool(said)

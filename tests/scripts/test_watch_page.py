@@ -48,11 +48,18 @@ def a_result(share: float = 0.01, review: float | None = 480.0) -> dict[str, Any
 
 
 @pytest.mark.parametrize(
-    ("share", "said"), [(0.01, "30 days: it is within that."), (0.031, "30 days: it is **above** that.")]
+    ("share", "with_looks", "said"),
+    [
+        (0.01, 0.024, "30 days: by itself it is within that, with its part of the looks within it."),
+        (0.01, 0.037, "30 days: by itself it is within that, with its part of the looks **above** it."),
+        (0.031, 0.05, "30 days: by itself it is **above** that, with its part of the looks **above** it."),
+    ],
 )
-def test_the_aim_is_held_against_what_was_measured(share: float, said: str) -> None:
-    """A visit that costs more than its aim is said to; differences of a look and a scan are counted out."""
-    told = watch_page.render(a_result(share))
+def test_the_aim_is_held_against_what_was_measured(share: float, with_looks: float, said: str) -> None:
+    """A visit that costs more than its aim is said to, looks left out and with their part; so are differences."""
+    given = a_result(share)
+    given["cost"]["share_of_a_scan"]["increment_with_its_part_of_the_looks"] = with_looks
+    told = watch_page.render(given)
     assert said in told
     assert "of 5 with the same accounts 4 are of the same kind; 2 accounts have another hint" in told
     assert "have not been measured" not in told
@@ -70,7 +77,7 @@ def test_a_campaign_that_no_look_showed_is_said_to_be_unseen() -> None:
     assert "| 480 min | not seen | - |" in watch_page.render(a_result(review=None))
     told = watch_page.render(a_result())
     assert "| 480 min | 480 min | 1.2% |" in told
-    assert "called a member: 1 of 700." in told
+    assert "called a member: 0.001 (0.000 to 0.008; n = 700)." in told
 
 
 def test_the_page_says_what_the_data_say() -> None:
