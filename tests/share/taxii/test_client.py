@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -28,6 +30,13 @@ def said(value: Any, status: int = 200, **headers: str) -> httpx.Response:
     content = value if isinstance(value, bytes) else json.dumps(value).encode()
     names = {k.replace("_", "-"): v for k, v in headers.items()}
     return httpx.Response(status, content=content, headers={"content-type": TAXII} | names)
+
+
+def packed(body: bytes, how: str = "gzip") -> httpx.Response:
+    """An answer in TAXII that comes as it is packed."""
+    return httpx.Response(
+        200, content=iter([body]), headers={"content-type": TAXII, "content-encoding": how}
+    )
 
 
 def test_it_pulls_and_pushes_with_our_own_server(live: Place) -> None:
@@ -104,15 +113,33 @@ def test_a_server_that_never_ends_is_left() -> None:
 
 def test_a_body_is_bounded_while_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Packed or not."""
-    import gzip
-
     monkeypatch.setattr("stillwatch.share.taxii.client.MOST_BYTES", 1000)
     with pytest.raises(UpstreamError, match="more than 1000 bytes"):
         list(client(lambda _: said(b" " * 2000)).pages("x"))
     bomb = gzip.compress(b" " * 200_000)
     assert len(bomb) < 1000
     with pytest.raises(UpstreamError, match="more than 1000 bytes"):
-        list(client(lambda _: said(bomb, content_encoding="gzip")).pages("x"))
+        list(client(lambda _: packed(bomb)).pages("x"))
+
+
+def test_what_is_packed_takes_no_more_memory_than_it_may() -> None:
+    """A few bytes that unpack to a great many are left while they unpack; packed twice, they are not unpacked at all;
+    a packed page is read, one that is broken off or damaged is not."""
+    once = gzip.compress(bytes(128 * 2**20))
+    for bomb, how, told in (
+        (once, "gzip", "bytes at a time"), (gzip.compress(once), "gzip, gzip", "not asked for"),
+        (once, "br", "not asked for"), (gzip.compress(b"{}")[:-8] + bytes(8), "gzip", "unpacked"), (b"no gzip", "gzip", "unpacked"),
+        (gzip.compress(b"{}")[:-1], "gzip", "before it is whole"),
+    ):  # fmt: skip
+        tracemalloc.start()
+        try:
+            with pytest.raises(UpstreamError, match=told):
+                list(client(lambda _, b=bomb, h=how: packed(b, h)).pages("x"))  # type: ignore[misc]
+            assert tracemalloc.get_traced_memory()[1] < 80 * 2**20
+        finally:
+            tracemalloc.stop()
+    page = gzip.compress(json.dumps({"objects": [stix(1)]}).encode())
+    assert list(client(lambda _: packed(page)).pages("x"))[0].objects == (stix(1),)
 
 
 def test_what_went_wrong_is_told_with_what_to_do() -> None:

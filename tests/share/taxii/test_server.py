@@ -105,6 +105,7 @@ def test_what_an_address_may_not_say(here: Place) -> None:
     for params in (
         {"limit": "-1"}, {"limit": "0"}, {"limit": "x"}, {"limit": "1.5"}, {"added_after": "yesterday"},
         {"added_after": "2026-13-01T00:00:00Z"}, {"next": "AAAA"}, {"next": "*"}, {"match[version]": "newest"},
+        {"match[version]": "9999-12-31T23:59:59Z"}, {"match[version]": "0001-01-01T00:00:00Z"},
         {"match[colour]": "red"}, {"match[type]": ",,"}, {"match[type]": ",".join(["x"] * 101)},
         {"added_after": ["2026-11-01T00:00:00Z", "2026-11-02T00:00:00Z"]},
     ):  # fmt: skip
@@ -289,6 +290,18 @@ def test_one_bad_object_does_not_take_the_others_with_it(here: Place) -> None:
     told = {row["id"][-2:]: row["message"] for row in status["failures"]}
     assert len(set(told.values())) == 9
     assert here.ids() == ["number 20", "number 21"]
+
+
+@both
+def test_a_version_that_no_store_holds_is_the_fault_of_its_object(here: Place) -> None:
+    """A time before 1678 or after 2261, or one in digits of another script, takes no other object with it."""
+    bad = [
+        stix(1) | {"created": at, "modified": at}
+        for at in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "2026-10-01T00:00:00.\u0665Z")
+    ]
+    status = here.add([stix(20), *bad])
+    assert (status["success_count"], status["failure_count"]) == (1, len(bad))
+    assert here.ids() == ["number 20"]
 
 
 def test_what_is_no_envelope_is_refused_whole(here: Place) -> None:

@@ -1,13 +1,14 @@
 """A TAXII 2.1 client that trusts no server.
 
 Addresses that a server names are followed only on the host that was configured, redirects not at all: a token goes
-nowhere else. Bodies are bounded while they come, read with the bounds that our own server has, and a server that gives
-the same page for ever is left. Which page was read last is told after each page, so that a pull goes on where it ended.
+nowhere else. Bodies are bounded while they come and while they are unpacked, read with the bounds that our own server
+has, and a server that gives the same page for ever is left. Which page was read last is told after each page, so that a pull goes on where it ended.
 """
 
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,7 @@ from stillwatch.share.taxii.parsing import parse
 
 MOST_BYTES = 64 * 2**20
 MOST_PAGES = 100_000
+_PIECE = 2**20
 _LOCAL = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -134,7 +136,8 @@ class Client:
         url = urljoin(self.root, path)
         if _origin(url) != _origin(self.root):
             raise ConfigError("a collection's id leads elsewhere", hint="take it from the server's list")
-        headers = {"accept": TAXII, "user-agent": "stillwatch"} | ({"content-type": TAXII} if body else {})
+        headers = {"accept": TAXII, "accept-encoding": "gzip", "user-agent": "stillwatch"}
+        headers |= {"content-type": TAXII} if body else {}
         auth = httpx.BasicAuth(self.name, self.token) if self.name else None
         if auth is None:
             headers["authorization"] = f"Bearer {self.token}"
@@ -170,12 +173,32 @@ class Client:
 def _bounded(got: httpx.Response) -> bytes:
     """A body that is not longer than it may be, unpacked or not."""
     pieces, size = [], 0
-    for piece in got.iter_bytes():
+    for piece in _unpacked(got):
         size += len(piece)
         if size > MOST_BYTES:
             raise _odd(f"it sends more than {MOST_BYTES} bytes at a time")
         pieces.append(piece)
     return b"".join(pieces)
+
+
+def _unpacked(got: httpx.Response) -> Iterator[bytes]:
+    """The pieces of a body. They are unpacked here: what a few bytes unpack to may fill the memory in one piece."""
+    packed = got.headers.get("content-encoding", "").strip().lower()
+    if packed in ("", "identity"):
+        yield from got.iter_bytes()
+        return
+    if packed != "gzip":
+        raise _odd("it packs in a way that it was not asked for")
+    unpack = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    try:
+        for piece in got.iter_raw():
+            while piece:
+                yield unpack.decompress(piece, _PIECE)
+                piece = unpack.unconsumed_tail
+    except zlib.error:
+        raise _odd("it cannot be unpacked") from None
+    if not unpack.eof:
+        raise _odd("it ends before it is whole")
 
 
 def _origin(url: str) -> tuple[str | None, str | None, int | None]:

@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
-_TIME = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z")
+_TIME = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9}))?Z"
+)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -27,6 +29,23 @@ def nanoseconds(text: str) -> int:
     day, clock, fraction = found.groups()
     whole = datetime.fromisoformat(f"{day}T{clock}+00:00") - _EPOCH
     return (whole.days * 86400 + whole.seconds) * 10**9 + int((fraction or "0").ljust(9, "0"))
+
+
+def version(text: str) -> int:
+    """Nanoseconds since 1970 of a version of an object, which stores keep in 64 bits.
+
+    Raises:
+        ValueError: not a time, or before 1678 or after 2261.
+
+    >>> version("0001-01-01T00:00:00Z")
+    Traceback (most recent call last):
+    ...
+    ValueError: a version is of the years 1678 to 2261
+    """
+    found = nanoseconds(text)
+    if not -(2**63) <= found < 2**63:
+        raise ValueError("a version is of the years 1678 to 2261")
+    return found
 
 
 def microseconds(text: str) -> int:
@@ -48,4 +67,4 @@ def micros_of(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
-__all__ = ["micros_of", "microseconds", "nanoseconds", "written"]
+__all__ = ["micros_of", "microseconds", "nanoseconds", "version", "written"]

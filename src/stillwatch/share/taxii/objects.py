@@ -14,7 +14,7 @@ import rfc8785
 
 from stillwatch.records.sharing import Tlp
 from stillwatch.share import marking
-from stillwatch.share.taxii.moments import nanoseconds
+from stillwatch.share.taxii import moments
 
 MOST_BYTES = 128 * 1024
 """Of one object, in its canonical form."""
@@ -74,8 +74,11 @@ def check(given: dict[str, Any]) -> Checked | Failed:
         return no("its type is not that of its id")
     if not all(_is_time(given[field]) for field in ("created", "modified") if field in given):
         return no("created and modified are times such as 2026-01-31T12:00:00.000Z")
-    ns = nanoseconds(version) if version else 0
-    if "created" in given and nanoseconds(given["created"]) > ns:
+    try:
+        ns = moments.version(version) if version else 0
+    except ValueError:
+        return no("its version is before 1678 or after 2261")
+    if "created" in given and moments.nanoseconds(given["created"]) > ns:
         return no("modified before it was created")
     if given.get("spec_version", "2.1") != "2.1" or ("created" in given and "spec_version" not in given):
         return no("not of STIX 2.1")
@@ -96,7 +99,7 @@ def check(given: dict[str, Any]) -> Checked | Failed:
 
 def _is_time(text: Any) -> bool:
     try:
-        nanoseconds(text)
+        moments.nanoseconds(text)
     except (ValueError, TypeError):
         return False
     return True

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from stillwatch.share.taxii.moments import microseconds, nanoseconds
+from stillwatch.share.taxii import moments
 
 MOST_MATCHES = 100
 _LIMIT = re.compile(r"[0-9]{1,9}")
@@ -42,7 +42,7 @@ class Query:
     @property
     def version_times(self) -> tuple[int, ...]:
         """Exact versions that are asked for, in nanoseconds."""
-        return tuple(nanoseconds(v) for v in self.versions if v not in ("first", "last", "all"))
+        return tuple(moments.version(v) for v in self.versions if v not in ("first", "last", "all"))
 
     @property
     def empty(self) -> bool:
@@ -95,7 +95,7 @@ def read(
     )  # fmt: skip
     try:
         made.version_times  # noqa: B018  looked at to see that they are times
-        after = microseconds(once["added_after"]) if "added_after" in once else -1
+        after = moments.microseconds(once["added_after"]) if "added_after" in once else -1
     except ValueError as error:
         raise BadQuery(f"added_after, or a version: {error}") from None
     cursor = opened(once["next"], key, whose, made) if once.get("next") else -1
