@@ -455,6 +455,24 @@ def test_who_is_innocent_and_may_have_been_acted_on_is_set_free(office: Office) 
     assert (done["plan"].state, under(office)) == (PlanState.DONE, {"a001"})
 
 
+def test_a_key_that_may_have_been_revoked_is_not_revoked_again_from_the_innocent(make_office: Any) -> None:
+    """They were acted on and the answer about the key was lost: the opposite is sent, for the key alone."""
+    office = make_office("sqlite")
+    wanted = Wanted(Measure.BLOCK, "webhook", credentials={"a000": ["k"]}, notices=False)
+    plan = planned(office, case_of(office, 2), wanted)
+    with office.work("pia") as work:
+        outbox.start(work, plan.number, version=plan.version)
+    for answer in (Sent(StepState.DONE), Sent(StepState.WAITING, "timed out")):
+        with office.work("pia") as work:
+            claim = outbox.claim(work, plan.number, limit=9)
+            outbox.settle(work, plan, [(o.step, answer) for o in claim.orders])
+    spare(office, granted="nobody", innocent="a000")
+    hands = Hands()
+    carry_out(office, plan.number, hands)
+    assert [(p["kind"], p["account_id"], p["undo"]) for p in hands.sent] == [("revoke", "a000", True)]
+    assert under(office) == {"a000", "a001"}
+
+
 def spare(office: Office, *, granted: str, innocent: str) -> None:
     """What people decide after a plan was agreed to."""
     with office.work("pia") as work:

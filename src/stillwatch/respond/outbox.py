@@ -215,12 +215,12 @@ def _spare(work: Work, plan: Plan, accounts: set[str]) -> bool:
         return False
     some = [S.plan_number == plan.number, S.undo.is_(False), S.account_id.in_(sorted(spared))]
     known = work.conn.execute(
-        select(S.account_id, S.state, S.attempts, S.error).where(*some, S.kind != StepKind.NOTICE.value)
+        select(S.account_id, S.kind, S.state, S.attempts, S.error).where(*some, S.kind != StepKind.NOTICE.value)
     ).all()
     acted = {row.account_id for row in known if row.state == StepState.DONE.value}
-    unsure = {
-        r.account_id for r in known if r.state != StepState.SKIPPED.value and (r.attempts or r.error)
-    } - acted
+    tried = [r for r in known if r.state != StepState.SKIPPED.value and (r.attempts or r.error)]
+    unsure = {r.account_id for r in tried} - acted
+    keys = {r.account_id for r in tried if r.kind == StepKind.REVOKE.value and r.state in _OPEN} & acted
     skipped = work.conn.execute(
         t.plan_steps.update()
         .where(*some, S.account_id.not_in(sorted(unsure)), S.state == StepState.WAITING.value, _UNTRIED,
@@ -229,9 +229,11 @@ def _spare(work: Work, plan: Plan, accounts: set[str]) -> bool:
     )  # fmt: skip
     if unsure:
         take_back(work, plan, sorted(unsure), notify=True)
-    if skipped.rowcount or unsure:
-        work.note("plan.spare", plan.id, accounts=sorted(spared - acted)[:20], taken_back=len(unsure))
-    return bool(skipped.rowcount or unsure)
+    if keys:
+        take_back(work, plan, sorted(keys), notify=False, only=StepKind.REVOKE)
+    if skipped.rowcount or unsure or keys:
+        work.note("plan.spare", plan.id, accounts=sorted(spared - acted)[:20], taken_back=len(unsure), keys=len(keys))
+    return bool(skipped.rowcount or unsure or keys)
 
 
 def _took_part(work: Work, plan: Plan, rows: Sequence[Any]) -> None:
@@ -474,10 +476,17 @@ def undo(work: Work, number: int, reason: str, *, accounts: Sequence[str] = (), 
     return planning.read(work, number)
 
 
-def take_back(work: Work, plan: Plan, accounts: Sequence[str], *, notify: bool) -> int:
-    """Put the opposite of what was done, or may have been, into the outbox; what still waits is not done any more."""
+def take_back(
+    work: Work, plan: Plan, accounts: Sequence[str], *, notify: bool, only: StepKind | None = None
+) -> int:
+    """Put the opposite of what was done, or may have been, into the outbox; what still waits is not done any more.
+
+    ``only`` names the kind of step that this is about; None: all kinds.
+    """
     _alone(work, plan.number)
     some = [S.plan_number == plan.number, S.undo.is_(False)]
+    if only is not None:
+        some.append(S.kind == only.value)
     unsettled = S.state.in_((StepState.WAITING.value, StepState.FAILED.value))
     rows: list[Any] = []
     for part in bulk.parts(sorted(accounts)) if accounts else [()]:
