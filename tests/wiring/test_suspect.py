@@ -126,6 +126,45 @@ def test_the_budget_holds_and_a_part_is_judged_only_when_asked(
     assert len(told.asked) == 200
 
 
+def test_retries_of_an_earlier_run_are_paid_for(served: Any, settings: Settings, tmp_path: Path) -> None:
+    """An endpoint that answers nobody is asked no more often for being asked again and again."""
+    told, url = served
+    told.broken = [503] * 1_000
+    plan, out = world.plan(tmp_path, url, calls=40, prompts=20), tmp_path / "out"
+    opened = work.open_plan(plan, settings)
+    work.commit(opened, out, settings)
+    for _ in range(3):
+        work.ask(opened, out, Unheard())
+    assert len(told.asked) == 40
+
+
+def test_two_that_ask_at_once_spoil_no_transcript(
+    served: Any, settings: Settings, tmp_path: Path
+) -> None:
+    """The second is told; answers that were paid for are never written twice."""
+    plan, out = world.plan(tmp_path, served[1], prompts=5), tmp_path / "out"
+    opened = work.open_plan(plan, settings)
+    work.commit(opened, out, settings)
+
+    class Asks(Unheard):
+        def step(self, *_: object) -> None:
+            with pytest.raises(ConfigError, match="another process"):
+                work.ask(opened, out, Unheard())
+
+    work.ask(opened, out, Asks())
+    assert len(served[0].asked) == 20
+
+
+def test_the_dossier_tells_the_plan_that_was_fixed(served: Any, settings: Settings, tmp_path: Path) -> None:
+    """What the digest covers, not what the folder's copy says of it afterwards."""
+    plan, out = world.plan(tmp_path, served[1], prompts=5), tmp_path / "out"
+    first = audited(plan, out, settings)
+    copy = json.loads((out / "plan.json").read_bytes())
+    copy["fixed"]["mark"]["width"] = 4
+    (out / "plan.json").write_text(json.dumps(copy), encoding="utf-8")
+    assert work.judge(work.open_plan(plan, settings), out)["fixed"] == first["fixed"]
+
+
 def test_busy_endpoints_are_asked_again_and_broken_answers_are_counted(
     served: Any, settings: Settings, tmp_path: Path
 ) -> None:

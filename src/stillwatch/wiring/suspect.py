@@ -10,13 +10,14 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,6 +31,7 @@ from stillwatch.prove.suspects.endpoint import Calls, Endpoint, Spent, key_of
 from stillwatch.prove.suspects.plan import AuditPlan, Model, read_plan
 from stillwatch.prove.suspects.transcript import Said, Transcript, read_transcript
 from stillwatch.settings import Settings
+from stillwatch.store.folders import lock_folder
 from stillwatch.wiring.dye import issued_keys, open_desk
 from stillwatch.wiring.progress import Progress
 
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 COMMITTED = "plan.json"
+PAID = "calls"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,14 +138,35 @@ def ask(opened: Opened, out: Path, progress: Progress, env: Mapping[str, str] = 
 
     Raises:
         ConfigError: a key for an endpoint is not in the environment.
+        ConfigError: another process asks under this plan.
         UpstreamError: an endpoint refuses; what was answered is written down.
     """
     plan = opened.plan
     keys = {model.name: key_of(model, dict(env)) for model in plan.models}
-    spent = sum(len(_said_so_far(out, opened, model)) for model in plan.models)
-    calls = Calls(plan.budget.calls - spent)
-    progress.step("asking", float(len(plan.prompts) * len(plan.models)))
-    progress.advance(float(spent))
+    with _paid(out / "transcripts") as paid:
+        answered = sum(len(_said_so_far(out, opened, model)) for model in plan.models)
+        calls = Calls(plan.budget.calls - max(answered, paid.tell()), lambda: paid.write(b"."))
+        progress.step("asking", float(len(plan.prompts) * len(plan.models)))
+        progress.advance(float(answered))
+        return _ask_all(opened, out, keys, calls, progress)
+
+
+@contextmanager
+def _paid(folder: Path) -> Iterator[IO[bytes]]:
+    """A byte for each call that was ever made under this plan, retries too; one process at a time asks."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = lock_folder(folder, job="asking a suspect", hint="let the other audit of this plan end first")
+    try:
+        with (folder / PAID).open("ab", buffering=0) as file:
+            yield file
+    finally:
+        os.close(lock)
+
+
+def _ask_all(
+    opened: Opened, out: Path, keys: Mapping[str, str], calls: Calls, progress: Progress
+) -> dict[str, int]:
+    plan = opened.plan
     left: dict[str, int] = {}
     for model in plan.models:
         with Transcript(_transcript(out, opened, model), opened.sha256, model) as transcript:
@@ -183,7 +207,7 @@ def judge(opened: Opened, out: Path, *, partial: bool = False) -> dict[str, Any]
         "format": FORMAT, "stillwatch": version("stillwatch"), "plan": plan.name, "plan_sha256": opened.sha256,
         "committed_at": committed["at"],
         "log": {name: committed["log"][name] for name in ("index", "checkpoint")} if committed["log"] else None,
-        "fixed": committed["fixed"], "suspect": plan.suspect.name,
+        "fixed": plan.fixed, "suspect": plan.suspect.name,
         "evidence": conclusion.evidence.value if conclusion.evidence else None,
         "sentence": conclusion.sentence, "campaigns": list(conclusion.campaigns), "notes": list(conclusion.notes),
         "alternatives": list(conclusion.alternatives),

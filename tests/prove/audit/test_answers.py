@@ -84,13 +84,51 @@ def test_half_a_log_is_refused(tmp_path: Path, broken: dict[str, object]) -> Non
         read_logs(path)
 
 
-def lm_eval(folder: Path, task: str, scores: list[float]) -> None:
+def lm_eval(folder: Path, task: str, scores: list[float], hour: int = 8, **row: str) -> None:
     """Samples as lm-eval writes them."""
     folder.mkdir(exist_ok=True)
-    lines = [json.dumps({"doc_id": i, "exact_match": s, "target": "x"}) for i, s in enumerate(scores)]
-    (folder / f"samples_{task}_2026-11-29T08-00-00.123456.jsonl").write_text(
+    lines = [
+        json.dumps({"doc_id": i, "exact_match": s, "target": "x", **row}, ensure_ascii=False)
+        for i, s in enumerate(scores)
+    ]
+    (folder / f"samples_{task}_2026-11-29T{hour:02}-00-00.123456.jsonl").write_text(
         "\n".join(lines), encoding="utf-8"
     )
+
+
+def test_a_reply_with_lines_of_its_own_kind_hides_no_sample(tmp_path: Path) -> None:
+    """A separator that Unicode knows and JSON Lines does not is a character of the suspect's reply."""
+    for task in ("sums", "sums_twin1"):
+        lm_eval(tmp_path / "a", task, [1.0, 0.0], resps="one\u2028two\x85three")
+    (found,) = read_logs(tmp_path / "a")
+    assert len(found.scores) == 4
+
+
+def test_two_runs_of_one_task_of_lm_eval_are_refused(tmp_path: Path) -> None:
+    """Mixed, the later would hide the earlier; an audit that picks is none."""
+    lm_eval(tmp_path / "a", "sums", [1.0])
+    for hour in (8, 9):
+        lm_eval(tmp_path / "a", "sums_twin1", [1.0], hour)
+    with pytest.raises(ConfigError, match="two runs of sums_twin1"):
+        read_logs(tmp_path / "a")
+
+
+def test_a_document_that_is_scored_twice_is_refused(tmp_path: Path) -> None:
+    """Repeats of lm-eval are no further documents."""
+    lm_eval(tmp_path / "a", "sums", [1.0])
+    path = next((tmp_path / "a").iterdir())
+    path.write_text(path.read_text("utf-8") + "\n" + path.read_text("utf-8"), encoding="utf-8")
+    with pytest.raises(ConfigError, match="document twice"):
+        read_logs(tmp_path / "a")
+
+
+def test_documents_of_other_content_are_never_compared(tmp_path: Path) -> None:
+    """Numbers of documents agree in any two runs; what was asked may differ."""
+    for model in ("a", "b"):
+        for task in ("sums", "sums_twin1"):
+            lm_eval(tmp_path / model, task, [1.0, 0.0], doc_hash=f"{task} of {model}")
+    with pytest.raises(ConfigError, match="different items"):
+        judge(read_logs(tmp_path / "a")[0], read_logs(tmp_path / "b")[0], 0.01)
 
 
 def test_samples_of_lm_eval_beside_their_twins(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,7 @@ class Log:
 
 
 def read_logs(folder: Path) -> list[Log]:
-    """Every log in a folder, or the one file named; newest of a set wins, and older ones are refused.
+    """Every log in a folder, or the one file named.
 
     Raises:
         ConfigError: no log, one of another tool, or two of one set.
@@ -178,23 +178,32 @@ def _loaded(path: Path) -> Any:
 def _lm_eval(paths: Sequence[Path]) -> list[Log]:
     """One log for each task of lm-eval whose twins are there."""
     found: dict[str, dict[tuple[str, int], float]] = {}
+    asked: dict[str, dict[tuple[str, int], str]] = {}
     digests: dict[str, list[str]] = {}
     models: dict[str, Path] = {}
+    runs: dict[tuple[str, int], Path] = {}
     for path in paths:
         name = TWIN.match(path.name)
         if name is None:
             continue
         task, twin = name["task"], int(name["twin"] or 0)
-        models[task] = path
+        if (task, twin) in runs:
+            raise ConfigError(
+                f"{path.parent} holds two runs of {task}{f'_twin{twin}' if twin else ''}",
+                hint="keep the one that is meant; an audit that picks is none",
+            )
+        runs[task, twin] = models[task] = path
         digests.setdefault(task, []).append(_sha256(path))
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.strip():
-                document, score = _scored(line, path)
-                found.setdefault(task, {})[(document, twin)] = score
+        scores, said = found.setdefault(task, {}), asked.setdefault(task, {})
+        for line in _lines(path):
+            document, score, content = _scored(line, path)
+            if (document, twin) in scores:
+                raise ConfigError(f"{path} holds a document twice", hint="one score for each document")
+            scores[document, twin], said[document, twin] = score, content
     return [
         Log(
             set=f"benchmark-twins:{task}", model=models[task].parent.name, population=f"{task} of lm-eval",
-            items_sha256=task, seed=1, replies=(), file=models[task].name,
+            items_sha256=_asked(task, asked[task]), seed=1, replies=(), file=models[task].name,
             sha256=",".join(sorted(digests[task])), scores=scores,
         )
         for task, scores in sorted(found.items())
@@ -202,7 +211,22 @@ def _lm_eval(paths: Sequence[Path]) -> list[Log]:
     ]  # fmt: skip
 
 
-def _scored(line: str, path: Path) -> tuple[str, float]:
+def _lines(path: Path) -> Iterator[bytes]:
+    """Lines as JSON Lines has them: other separators are characters of a reply."""
+    if path.stat().st_size > LARGEST:
+        raise ConfigError(f"{path} is larger than 1 GiB", hint="audit fewer items at a time")
+    with path.open("rb") as file:
+        yield from (line for line in file if line.strip())
+
+
+def _asked(task: str, documents: Mapping[tuple[str, int], str]) -> str:
+    """Digest of what was asked, by lm-eval's own digests of its documents."""
+    rows = sorted((document, twin, content) for (document, twin), content in documents.items())
+    return hashlib.sha256(json.dumps([task, rows]).encode()).hexdigest()
+
+
+def _scored(line: bytes, path: Path) -> tuple[str, float, str]:
+    """Document, score, and the digest that lm-eval has of the document's content."""
     try:
         row = json.loads(line)
         for metric in ("exact_match", "acc", "acc_norm"):
@@ -213,7 +237,7 @@ def _scored(line: str, path: Path) -> tuple[str, float]:
             raise KeyError("exact_match or acc")
         if not 0.0 <= score <= 1.0:
             raise ValueError(score)
-        return str(row["doc_id"]), score
+        return str(row["doc_id"]), score, str(row.get("doc_hash", ""))
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise ConfigError(
             f"{path} holds a line without doc_id and a score between 0 and 1",

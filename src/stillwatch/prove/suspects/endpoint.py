@@ -48,14 +48,15 @@ class _Stay(urllib.request.HTTPRedirectHandler):
 class Calls:
     """The budget of an audit, shared by all its models."""
 
-    def __init__(self, left: int) -> None:
-        self._left, self._lock = left, threading.Lock()
+    def __init__(self, left: int, told: Callable[[], object] = lambda: None) -> None:
+        self._left, self._told, self._lock = left, told, threading.Lock()
 
     def take(self) -> None:
-        """One call, or `Spent`."""
+        """One call, or `Spent`; ``told`` hears of it before it is made."""
         with self._lock:
             if self._left <= 0:
                 raise Spent
+            self._told()
             self._left -= 1
 
 

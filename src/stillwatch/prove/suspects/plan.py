@@ -127,6 +127,11 @@ def read_plan(path: Path) -> AuditPlan:
     names = [one.name for one in (suspect, *models)]
     if len(set(names)) < len(names):
         raise ConfigError(f"{path}: two models of one name", hint="call each model by a name of its own")
+    if len({(one.url.rstrip("/"), one.model) for one in (suspect, *models)}) < len(names):
+        raise ConfigError(
+            f"{path}: one and the same model under two names",
+            hint="a control is another model than the suspect and than every other control",
+        )
     if audit["test"] not in ("closed", "probes"):
         raise ConfigError(f"{path}: [audit] test {audit['test']!r}", hint="closed or probes")
     if audit["test"] == "probes" and any(one.api == "chat" for one in (suspect, *models)):
@@ -134,9 +139,12 @@ def read_plan(path: Path) -> AuditPlan:
             f"{path}: probes read the token after a prefix, which a chat does not give",
             hint='api = "completions", or "prefill" where the endpoint goes on with an unfinished answer',
         )
-    if not 0 < audit["alpha"] < 1 or audit["max_tokens"] < 1 or not 0 <= audit["temperature"] <= 2:
-        raise ConfigError(f"{path}: [audit] alpha, max_tokens or temperature out of range",
-                          hint="alpha between 0 and 1, at least one token, temperature between 0 and 2")  # fmt: skip
+    if (
+        not 0 < audit["alpha"] < 1 or not 0 <= audit["temperature"] <= 2
+        or audit["max_tokens"] < 1 or audit["seed"] < 0
+    ):
+        raise ConfigError(f"{path}: [audit] alpha, max_tokens, temperature or seed out of range",
+                          hint="alpha between 0 and 1, at least one token, temperature between 0 and 2, seed from 0")  # fmt: skip
     if (
         min(budget["calls"], budget["per_minute"], budget["connections"], budget["timeout_s"], mark["width"])
         < 1
@@ -216,8 +224,12 @@ def _kind(kind: type) -> str:
 
 def _model(path: Path, name: str, given: Any) -> Model:
     one = _section(path, name, given if given is not None else {}, MODEL)
-    parts = urlsplit(one["url"])
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+    try:
+        parts = urlsplit(one["url"])
+        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:  # no port, no address of IPv6
+        fits = False
+    if not fits or "@" in parts.netloc or parts.query:
         raise ConfigError(f"{path}: [{name}] url is no address of an endpoint", hint="https://HOST/v1")
     if one["api"] not in APIS:
         raise ConfigError(f"{path}: [{name}] api {one['api']!r}", hint="one of " + ", ".join(APIS))
