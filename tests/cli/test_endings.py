@@ -206,3 +206,20 @@ def test_hostile_text_in_an_explanation_is_shown_not_obeyed(run, stub, tmp_path)
     for answer in (ESCAPES, Text(ESCAPES)):
         stub.answers["explain"] = answer
         assert harmless(run("explain", str(tmp_path), "C-1").output)
+
+
+def test_leads_beside_standard_input_are_refused_before_the_scan(run, stub) -> None:
+    """Standard input cannot be read a second time; nobody waits for a scan to be told so."""
+    Path("leads.sqlite").touch()
+    result = run("scan", "-", "--leads", "leads.sqlite", "--out", "o")
+    assert (result.exit_code, stub.calls) == (2, [])
+    assert "name files, not standard input" in result.stderr
+
+
+def test_what_the_window_left_out_is_told(run, stub) -> None:
+    """Nothing between `--since` and `--until` is not the same as nothing in the log."""
+    stub.answers["scan"] = a_result((), window={"outside": 500, "files_not_opened": 0})
+    told = run("scan", "logs").stdout
+    assert "outside the window  500" in told and "files of other days" not in told
+    stub.answers["scan"] = a_result(())
+    assert "outside the window" not in run("scan", "logs").stdout

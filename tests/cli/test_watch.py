@@ -35,7 +35,7 @@ AT = datetime(2026, 3, 10, 12, tzinfo=UTC)
         (("logs", "--out", "r", "--master", "local"), "add --engine spark"),
         (("s3://b/logs", "--out", "r", "--engine", "spark"), "object stores cannot be watched on Spark"),
         (("a.jsonl", "--out", "r", "--engine", "spark"), "is no folder: on Spark a watch reads folders"),
-        (("logs", "--out", "r", "--memory-limit", "lots"), "--memory-limit"),
+        (("logs", "--out", "r", "--memory-limit", "lots"), "--memory-limit: 'lots' is no size"),
         (("--status", "--out", "r"), "r.state is not the state of a watch"),
     ],
 )

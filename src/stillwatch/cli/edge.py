@@ -29,7 +29,12 @@ def with_memory_limit(settings: Settings, limit: str | None) -> Settings:
 
     tree = settings.model_dump(mode="python", exclude_unset=True)
     tree.setdefault("run", {})["memory_limit"] = limit
-    return parse_settings(tree, where="--memory-limit")
+    try:
+        return parse_settings(tree, where="--memory-limit")
+    except ConfigError as error:
+        raise ConfigError(
+            f"--memory-limit: {limit!r} is no size", hint="write a number and KB, MB, GB or TB, such as 4GB"
+        ) from error
 
 
 def utc(moment: datetime | None) -> datetime | None:

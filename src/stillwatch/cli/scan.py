@@ -222,6 +222,8 @@ def scan(
         wiring.must_log(settings, Path(out) if out else None)
     if leads is not None and out is None:
         raise ConfigError("leads are shown beside a run", hint="name its folder: --out FOLDER")
+    if leads is not None and "-" in inputs:
+        raise ConfigError("--leads reads the logs a second time", hint="name files, not standard input")
     costs: dict[str, Any] = {}
     beside: dict[str, Any] = {}
     with progress(quiet=quiet) as told:

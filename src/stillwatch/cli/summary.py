@@ -58,9 +58,21 @@ def counts(summary: Mapping[str, Any]) -> RenderableType | None:
     span = summary.get("time_range")
     if isinstance(span, Mapping) and span.get("start"):
         rows["time range"] = f"{span['start']} to {span.get('end')}"
+    rows |= _left_out(summary.get("window"))
     if summary.get("incomplete"):
         rows["failed"] = summary["incomplete"]
     return facts(rows) if rows else None
+
+
+def _left_out(window: Any) -> dict[str, int]:
+    """What `--since` and `--until` left out: an empty result is then no empty log."""
+    if not isinstance(window, Mapping):
+        return {}
+    told = {
+        "outside the window": window.get("outside"),
+        "files of other days": window.get("files_not_opened"),
+    }
+    return {name: count for name, count in told.items() if count}
 
 
 def campaigns_table(campaigns: Sequence[Campaign]) -> RenderableType:
