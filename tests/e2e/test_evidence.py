@@ -90,3 +90,26 @@ def test_a_second_run_that_differs_says_where(
     told = cli("evidence", "recompute", package)
     assert told.status == 2
     assert "no inputs were preserved" in told.err
+
+
+def test_a_package_of_a_case_is_recomputed(first: Run, world: World, settings: Path, tmp_path: Path) -> None:
+    """Built with the folder of the scan and its logs: two people sign, it verifies, and a second run comes to the one
+    group of the case; under another key it does not."""
+    settings.write_text(f'{settings.read_text()}[respond]\nstore = "sqlite:///{tmp_path}/cases.db"\n')
+    common = ("--settings", settings)
+    for person, role in (("A", "acquirer"), ("B", "reviewer")):
+        good(cli("evidence", "key", "new", person, "--role", role, *common))
+    good(cli("respond", "init", "--admin", "ana", *common))
+    good(cli("case", "import", first.out, "--as", "ana", *common))
+    package = tmp_path / "package"
+    good(cli("evidence", "build", "K-1", "--run", first.out, "--as", "ana", "--profile", "court",
+             "--accounts", world.accounts, "--input", world.logs, "--out", package, *common))  # fmt: skip
+    good(cli("evidence", "sign", package, *common))
+    keys = [arg for path in sorted((tmp_path / "keys").glob("*.pub")) for arg in ("--key", str(path))]
+    assert "verified" in good(cli("evidence", "verify", package, *keys))
+    (campaign,) = json.loads((package / "data/exhibits/campaigns.json").read_bytes())
+    found = json.loads(good(cli("evidence", "recompute", package, "--json")))
+    assert (found["reproduced"], found["campaigns"]) == (True, 1)
+    assert found["accounts"] == campaign["account_count"]
+    other = cli("evidence", "recompute", package, key=OTHER_KEY)
+    assert (other.status, "digest key" in other.err) == (2, True)
