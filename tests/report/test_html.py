@@ -74,7 +74,10 @@ def test_what_is_beyond_the_stated_rate_is_told_with_it() -> None:
     weak = replace(first, confidence=Confidence.LOW, false_discovery_rate=0.034)
     told = Page(render_html(replace(result, campaigns=(pool, weak, *others)))).words
     assert "that share of the firm campaigns and the pools is expected to be wrong" in told
-    assert "1 campaign of low confidence, put forward for a person's review alone, stands outside that rate" in told
+    assert (
+        "1 campaign of low confidence, put forward for a person's review alone, stands outside that rate"
+        in told
+    )
     assert "at up to 3.4 %." in told
     firm = replace(weak, false_discovery_rate=0.009)
     told = Page(render_html(replace(result, campaigns=(pool, firm, *others)))).words

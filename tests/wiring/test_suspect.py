@@ -138,9 +138,7 @@ def test_retries_of_an_earlier_run_are_paid_for(served: Any, settings: Settings,
     assert len(told.asked) == 40
 
 
-def test_two_that_ask_at_once_spoil_no_transcript(
-    served: Any, settings: Settings, tmp_path: Path
-) -> None:
+def test_two_that_ask_at_once_spoil_no_transcript(served: Any, settings: Settings, tmp_path: Path) -> None:
     """The second is told; answers that were paid for are never written twice."""
     plan, out = world.plan(tmp_path, served[1], prompts=5), tmp_path / "out"
     opened = work.open_plan(plan, settings)

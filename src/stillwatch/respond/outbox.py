@@ -215,7 +215,9 @@ def _spare(work: Work, plan: Plan, accounts: set[str]) -> bool:
         return False
     some = [S.plan_number == plan.number, S.undo.is_(False), S.account_id.in_(sorted(spared))]
     known = work.conn.execute(
-        select(S.account_id, S.kind, S.state, S.attempts, S.error).where(*some, S.kind != StepKind.NOTICE.value)
+        select(S.account_id, S.kind, S.state, S.attempts, S.error).where(
+            *some, S.kind != StepKind.NOTICE.value
+        )
     ).all()
     acted = {row.account_id for row in known if row.state == StepState.DONE.value}
     tried = [r for r in known if r.state != StepState.SKIPPED.value and (r.attempts or r.error)]
@@ -232,7 +234,13 @@ def _spare(work: Work, plan: Plan, accounts: set[str]) -> bool:
     if keys:
         take_back(work, plan, sorted(keys), notify=False, only=StepKind.REVOKE)
     if skipped.rowcount or unsure or keys:
-        work.note("plan.spare", plan.id, accounts=sorted(spared - acted)[:20], taken_back=len(unsure), keys=len(keys))
+        work.note(
+            "plan.spare",
+            plan.id,
+            accounts=sorted(spared - acted)[:20],
+            taken_back=len(unsure),
+            keys=len(keys),
+        )
     return bool(skipped.rowcount or unsure or keys)
 
 

@@ -34,9 +34,7 @@ def said(value: Any, status: int = 200, **headers: str) -> httpx.Response:
 
 def packed(body: bytes, how: str = "gzip") -> httpx.Response:
     """An answer in TAXII that comes as it is packed."""
-    return httpx.Response(
-        200, content=iter([body]), headers={"content-type": TAXII, "content-encoding": how}
-    )
+    return httpx.Response(200, content=iter([body]), headers={"content-type": TAXII, "content-encoding": how})
 
 
 def test_it_pulls_and_pushes_with_our_own_server(live: Place) -> None:
@@ -128,7 +126,8 @@ def test_what_is_packed_takes_no_more_memory_than_it_may() -> None:
     once = gzip.compress(bytes(128 * 2**20))
     for bomb, how, told in (
         (once, "gzip", "bytes at a time"), (gzip.compress(once), "gzip, gzip", "not asked for"),
-        (once, "br", "not asked for"), (gzip.compress(b"{}")[:-8] + bytes(8), "gzip", "unpacked"), (b"no gzip", "gzip", "unpacked"),
+        (once, "br", "not asked for"), (gzip.compress(b"{}")[:-8] + bytes(8), "gzip", "unpacked"),
+        (b"no gzip", "gzip", "unpacked"),
         (gzip.compress(b"{}")[:-1], "gzip", "before it is whole"),
     ):  # fmt: skip
         tracemalloc.start()
@@ -139,7 +138,7 @@ def test_what_is_packed_takes_no_more_memory_than_it_may() -> None:
         finally:
             tracemalloc.stop()
     page = gzip.compress(json.dumps({"objects": [stix(1)]}).encode())
-    assert list(client(lambda _: packed(page)).pages("x"))[0].objects == (stix(1),)
+    assert next(iter(client(lambda _: packed(page)).pages("x"))).objects == (stix(1),)
 
 
 def test_what_went_wrong_is_told_with_what_to_do() -> None:

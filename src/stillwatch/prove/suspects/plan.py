@@ -140,11 +140,13 @@ def read_plan(path: Path) -> AuditPlan:
             hint='api = "completions", or "prefill" where the endpoint goes on with an unfinished answer',
         )
     if (
-        not 0 < audit["alpha"] < 1 or not 0 <= audit["temperature"] <= 2
-        or audit["max_tokens"] < 1 or audit["seed"] < 0
+        not 0 < audit["alpha"] < 1
+        or not 0 <= audit["temperature"] <= 2
+        or audit["max_tokens"] < 1
+        or audit["seed"] < 0
     ):
         raise ConfigError(f"{path}: [audit] alpha, max_tokens, temperature or seed out of range",
-                          hint="alpha between 0 and 1, at least one token, temperature between 0 and 2, seed from 0")  # fmt: skip
+                          hint="alpha in 0 to 1, at least one token, temperature 0 to 2, seed from 0")  # fmt: skip
     if (
         min(budget["calls"], budget["per_minute"], budget["connections"], budget["timeout_s"], mark["width"])
         < 1

@@ -2,7 +2,8 @@
 
 Addresses that a server names are followed only on the host that was configured, redirects not at all: a token goes
 nowhere else. Bodies are bounded while they come and while they are unpacked, read with the bounds that our own server
-has, and a server that gives the same page for ever is left. Which page was read last is told after each page, so that a pull goes on where it ended.
+has, and a server that gives the same page for ever is left. Which page was read last is told after each page, so that
+a pull goes on where it ended.
 """
 
 from __future__ import annotations
