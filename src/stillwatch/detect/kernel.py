@@ -63,20 +63,23 @@ _LETTERS[:128] += (KINDS[:128] == DIGIT).astype(np.uint8) << 7
 @nb.njit(inline="always", cache=True)
 def _decode(data, i, end):  # type: ignore[no-untyped-def]  # numba infers
     """Code point at ``i`` and its width; malformed bytes count as one separator each."""
-    b = data[i]
+    at = U64(i)
+    b = data[at]
     if b < 0x80:
         return np.int64(b), 1
     if b >= 0xF0 and i + 3 < end:
         return (
             (np.int64(b & 7) << 18)
-            | (np.int64(data[i + 1] & 63) << 12)
-            | (np.int64(data[i + 2] & 63) << 6)
-            | np.int64(data[i + 3] & 63)
+            | (np.int64(data[at + U64(1)] & 63) << 12)
+            | (np.int64(data[at + U64(2)] & 63) << 6)
+            | np.int64(data[at + U64(3)] & 63)
         ), 4
     if b >= 0xE0 and i + 2 < end:
-        return (np.int64(b & 15) << 12) | (np.int64(data[i + 1] & 63) << 6) | np.int64(data[i + 2] & 63), 3
+        return (np.int64(b & 15) << 12) | (np.int64(data[at + U64(1)] & 63) << 6) | np.int64(
+            data[at + U64(2)] & 63
+        ), 3
     if b >= 0xC0 and i + 1 < end:
-        return (np.int64(b & 31) << 6) | np.int64(data[i + 1] & 63), 2
+        return (np.int64(b & 31) << 6) | np.int64(data[at + U64(1)] & 63), 2
     return np.int64(32), 1
 
 
@@ -101,22 +104,22 @@ def _tokenise(  # type: ignore[no-untyped-def]  # numba infers
     while i <= end:
         first = i
         while i < end:
-            letter = np.int64(_LETTERS[data[i]])
+            letter = np.int64(_LETTERS[data[U64(i)]])
             if letter == 0:
                 break
             h = (h ^ U64(letter & 127)) * FNV
             digits += int(letter >> 7)
             i += 1
         length += i - first
-        plain = i < end and data[i] == 32
+        plain = i < end and data[U64(i)] == 32
         if plain:
             cp, width, kind, low = np.int64(32), 1, np.int64(0), U64(32)
         elif i < end:
             cp, width = _decode(data, i, end)
             low = U64(cp)
             if cp < 0x10000:
-                kind = np.int64(kinds[cp])
-                low = U64(folds[cp])
+                kind = np.int64(kinds[U64(cp)])
+                low = U64(folds[U64(cp)])
             elif cp < 0x1F000:
                 kind = np.int64(1)
             else:
@@ -133,10 +136,10 @@ def _tokenise(  # type: ignore[no-untyped-def]  # numba infers
         if length > 0:
             if count < words.shape[0]:
                 x = finish(h)
-                exact[count] = x
-                words[count] = NUMBER if digits == length else x
-                masked[count] = in_quote or in_code or in_url
-                sentence[count] = sent
+                exact[U64(count)] = x
+                words[U64(count)] = NUMBER if digits == length else x
+                masked[U64(count)] = in_quote or in_code or in_url
+                sentence[U64(count)] = sent
                 count += 1
             h = WORD_SEED
             length = 0
@@ -146,10 +149,10 @@ def _tokenise(  # type: ignore[no-untyped-def]  # numba infers
         if kind == 3:
             if count < words.shape[0]:
                 x = finish((WORD_SEED ^ U64(cp)) * FNV)
-                exact[count] = x
-                words[count] = x
-                masked[count] = in_quote or in_code or in_url
-                sentence[count] = sent
+                exact[U64(count)] = x
+                words[U64(count)] = x
+                masked[U64(count)] = in_quote or in_code or in_url
+                sentence[U64(count)] = sent
                 count += 1
             if 0x3040 <= cp <= 0x30FF:
                 scripts[_KANA] += 1
@@ -328,14 +331,14 @@ def _sentences(words, exact, masked, sentence, count, k0, k1, p0, p1, out, row):
         e = U64(0)
         n = 0
         slot = False
-        while j < count and sentence[j] == sentence[i]:
-            e = (e * GRAM) ^ exact[j]
-            if masked[j]:
+        while j < count and sentence[U64(j)] == sentence[U64(i)]:
+            e = (e * GRAM) ^ exact[U64(j)]
+            if masked[U64(j)]:
                 if not slot:
                     h = (h * GRAM) ^ _SLOT
                 slot = True
             else:
-                h = (h * GRAM) ^ words[j]
+                h = (h * GRAM) ^ words[U64(j)]
                 n += 1
                 slot = False
             j += 1
