@@ -254,11 +254,8 @@ def _as_map(column: pa.Array, kind: pa.DataType) -> pa.Array | None:
         return None
     cast = column.cast(kind)
     cast.validate(full=True)
-    names, values = cast.keys, cast.items
-    if all(
-        name == name.lower() and keeps(name) and "referer" not in name
-        for name in pc.unique(names).to_pylist()
-    ):
+    names, values = pc.unique(cast.keys), pc.unique(cast.items)
+    if all(name == name.lower() and keeps(name) and "referer" not in name for name in names.to_pylist()):
         suspicious = pc.or_(
             pc.match_substring_regex(values, KEY_SHAPE), pc.greater(pc.utf8_length(values), 512)
         )

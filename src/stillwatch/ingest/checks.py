@@ -68,7 +68,7 @@ def flaws(batch: pa.RecordBatch, required: Iterable[str], limits: Limits) -> Rea
             _note(
                 reasons, pc.greater(column, _QUANTITIES[name]), f"{name} is larger than {_QUANTITIES[name]:g}"
             )
-        elif pa.types.is_string(column.type) and _bytes_in(column) > limits.max_record_bytes:
+        elif pa.types.is_string(column.type) and column.nbytes > limits.max_record_bytes:
             too_long = pc.greater(pc.binary_length(column), limits.max_record_bytes)
             _note(reasons, too_long, f"{name} is longer than {limits.max_record_bytes} bytes")
     return reasons
@@ -78,10 +78,6 @@ def _times(reasons: Reasons, column: pa.Array, limits: Limits) -> None:
     earliest, latest = (pa.scalar(time, column.type) for time in (limits.earliest, limits.latest))
     _note(reasons, pc.less(column, earliest), f"started_at is before {limits.earliest:%Y-%m-%d}")
     _note(reasons, pc.greater_equal(column, latest), f"started_at is not before {limits.latest:%Y-%m-%d}")
-
-
-def _bytes_in(column: pa.Array) -> int:
-    return int(pc.sum(pc.binary_length(column)).as_py() or 0)
 
 
 def _note(reasons: Reasons, mask: pa.Array, reason: str) -> None:
