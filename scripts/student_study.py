@@ -1,6 +1,7 @@
 """``make study-prove``: what the tests of training see and whom they wrong, into docs/data/student_study.json.
 
-Parts that are there already are kept: remove the file, or name ``--again PART``, to make them anew.
+Worlds that are there already are kept, so a stopped study goes on where it stopped: remove the file, or name
+``--again PART``, to make a part anew.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +18,32 @@ from scripts.students import innocent, page, power
 from scripts.students.world import ANSWERS, HELD_OUT, KEYS, READ, SCHEME, World
 
 DATA = Path("docs/data/student_study.json")
-Part = Callable[[], Iterator[dict[str, Any]]]
+Rows = Iterator[dict[str, Any]]
 
 
-def over(part: Callable[[World], Iterator[dict[str, Any]]]) -> Part:
+@dataclass(frozen=True)
+class Part:
+    """Rows of each of some worlds."""
+
+    of: Callable[[int], Rows]
+    """From the seed of a world."""
+    seeds: tuple[int, ...] = HELD_OUT
+
+
+def over(part: Callable[[World], Rows]) -> Part:
     """A part over the worlds that are reported on."""
-    return lambda: (row for seed in HELD_OUT for row in part(World(seed)))
+    return Part(lambda seed: part(World(seed)))
 
 
 PARTS: dict[str, Part] = {
     "share": over(power.by_share),
-    "innocent": lambda: (row for seed in innocent.WORLDS for row in innocent.audits(seed)),
+    "innocent": Part(innocent.audits, innocent.WORLDS),
     "treatment": over(power.by_treatment),
     "replies": over(power.by_replies),
-    "nulls": lambda: innocent.nulls(World(HELD_OUT[0])),
+    "nulls": Part(lambda seed: innocent.nulls(World(seed)), HELD_OUT[:1]),
     "along": over(innocent.along),
     "reading": over(power.by_reading),
+    "innocent_more": Part(lambda seed: innocent.audits(seed, fresh=True), innocent.MORE),
 }
 
 
@@ -45,17 +57,22 @@ def main() -> None:
     found["about"] = {
         "scheme": SCHEME, "issued_keys": KEYS, "answers": ANSWERS, "texts_read": READ, "seeds": list(HELD_OUT),
         "innocent_worlds": list(innocent.WORLDS), "issued_keys_innocent": innocent.ISSUED,
+        "innocent_more_worlds": list(innocent.MORE),
     }  # fmt: skip
     for name, part in PARTS.items():
-        if name in found and name not in options.again:
-            continue
-        start, found[name] = time.process_time(), []
-        for row in part():
-            found[name].append(row)
-            print(f"{name}: {len(found[name])}", end="\r", flush=True)
-        found["cpu_s"][name] = round(time.process_time() - start)
-        print(f"{name}: {len(found[name])} rows, {found['cpu_s'][name]} s of CPU", flush=True)
-        options.data.write_text(written(found), encoding="utf-8")
+        if name in options.again:
+            found[name], found["cpu_s"][name] = [], 0
+        done = {row["seed"] for row in found.setdefault(name, [])}
+        for seed in part.seeds:
+            if seed in done:
+                continue
+            start = time.process_time()
+            found[name] += part.of(seed)
+            found["cpu_s"][name] = found["cpu_s"].get(name, 0) + round(time.process_time() - start)
+            print(
+                f"{name}, world {seed}: {len(found[name])} rows, {found['cpu_s'][name]} s of CPU", flush=True
+            )
+            options.data.write_text(written(found), encoding="utf-8")
     page.main()
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from scipy import stats
 
 from scripts.students.power import TESTS
-from scripts.students.world import ANSWERS, World, mark_of, plan_of
+from scripts.students.world import ANSWERS, Texts, World, mark_of, plan_of
 from stillwatch.prove.marks.mark import Keys
 from stillwatch.prove.nulls import random_keys
 from stillwatch.prove.radio import Counted, IssuedKey, Reading, weighted
@@ -32,6 +32,8 @@ from stillwatch.records.claim import Claim
 
 WORLDS = tuple(range(201, 211))
 """Seeds of the ten worlds, none of which was looked at before."""
+MORE = tuple(range(211, 231))
+"""Seeds of twenty more, looked at once, in which every audit ranks served replies of its own."""
 AUDITS, LESSON, READ, REPLIES, ISSUED, ALPHA = 100, 100, 20, 50, 50, 1e-6
 KINDS = (
     "our answers, unmarked", "another laboratory's answers", "public text alone", "our answers, a key never tried",
@@ -67,13 +69,17 @@ def taught(world: World, kind: str, student: str, number: int, width: int, base:
     return base.learn(texts, seed=world.draw(30_000 + number), epochs=2)
 
 
-def audits(seed: int, count: int = AUDITS) -> Rows:
-    """Audits of one world, each of another student under keys of its own."""
+def audits(seed: int, count: int = AUDITS, *, fresh: bool = False) -> Rows:
+    """Audits of one world, each of another student under keys of its own.
+
+    ``fresh``: each ranks served replies and siblings of its own, so that audits of one world share none.
+    """
     world = World(seed)
     base = NeuralStudent.born(world.draw(1)).learn(world.public_texts[:100], seed=world.draw(2), epochs=4)
-    served = world.plain(REPLIES, 22)
-    drawn = [write(world.ours, REPLIES, seed=world.draw(40 + i), prompts=served[:, :2]) for i in range(6)]
+    served, drawn = ranked(world, 22, 40)
     for number in range(count):
+        if fresh:
+            served, drawn = ranked(world, 100_000 + number, 200_000 + 10 * number)
         kind, student = KINDS[number % 5], KINDS_OF_STUDENT[number // 5 % 2]
         width = (2, 4)[number // 10 % 2]
         keys = random_keys(world.draw(50_000 + number), ISSUED)
@@ -84,6 +90,13 @@ def audits(seed: int, count: int = AUDITS) -> Rows:
         claims: list[Claim] = [test(one, "s", model, plan) for test in TESTS.values()]
         claims.append(rank_siblings(world.ours, served, drawn, "s", model, plan))
         yield audited(claims, seed=seed, kind=kind, student=student, width=width)
+
+
+def ranked(world: World, served: int, siblings: int) -> tuple[Texts, list[Texts]]:
+    """Served replies, and six siblings of each that were never released; by the numbers of their seeds."""
+    texts = world.plain(REPLIES, served)
+    draws = (world.draw(siblings + i) for i in range(6))
+    return texts, [write(world.ours, REPLIES, seed=seed, prompts=texts[:, :2]) for seed in draws]
 
 
 def audited(claims: list[Claim], **about: Any) -> dict[str, Any]:

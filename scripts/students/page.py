@@ -52,6 +52,7 @@ def render(found: Row) -> str:
         "![Standard deviations by share of dyed answers](assets/students.svg)",
         *by_share(found["share"]),
         *innocent(found["innocent"], about),
+        *more(found["innocent"], found.get("innocent_more", []), about),
         *nulls(found["nulls"]),
         *along(found["along"]),
         *by_treatment(found["treatment"]),
@@ -100,6 +101,28 @@ def innocent(rows: list[Row], about: Row) -> list[str]:
         table(("test, corrected over its keys", "p below 0.1 %", "below 1 %", "below 5 %"), lines),
         "Audits of one world rank the same fifty served replies among the same siblings, so the row of the siblings rests "
         "on ten draws of replies rather than on a thousand, and its interval is too narrow.",
+    ]
+
+
+def more(first: list[Row], rows: list[Row], about: Row) -> list[str]:
+    """The second population, and both together."""
+    if not rows:
+        return []
+    keyed, both = sum(r["keyed"] for r in rows), [*first, *rows]
+    bound = share_interval(sum(r["keyed"] for r in both), len(both))
+    worlds = sorted({r["seed"] for r in rows})
+    lines = [
+        (f"`{test}`", *(rate([r["p"][test] < level for r in rows]) for level in (0.001, 0.01, 0.05)))
+        for test in sorted(rows[0]["p"])
+    ]
+    left = len(about["innocent_more_worlds"]) - len(worlds)
+    missing = f" ({left} of the planned worlds are missing)" if left else ""
+    return [
+        f"**{len(rows):,} more, of worlds {worlds[0]} to {worlds[-1]}{missing}**, each of which ranks served replies and "
+        f"siblings of its own: {keyed} said *trained on our outputs*. Both populations together: "
+        f"{sum(r['keyed'] for r in both)} of {len(both):,} (95 % interval {bound.low:.3%} to {bound.high:.3%}, "
+        "Clopper-Pearson).",
+        table(("test, corrected over its keys", "p below 0.1 %", "below 1 %", "below 5 %"), lines),
     ]
 
 

@@ -8,7 +8,7 @@ from itertools import islice
 import numpy as np
 
 from scripts.students import page
-from scripts.students.innocent import KINDS, audited, audits
+from scripts.students.innocent import KINDS, MORE, audited, audits
 from scripts.students.power import asked, edited, exam
 from scripts.students.world import World, mark_of, plan_of
 from stillwatch.prove.radio import IssuedKey
@@ -26,10 +26,19 @@ def test_the_page_says_what_the_data_say() -> None:
     assert {r["kind"] for r in found["innocent"]} == set(KINDS) and len(found["innocent"]) == 1_000
 
 
+def test_a_second_population_is_told_apart_and_together() -> None:
+    """A false verdict among the later audits is counted in both figures."""
+    row = {"seed": MORE[0], "keyed": True, "p": {"siblings": 0.5}}
+    told = page.more([row | {"keyed": False}] * 3, [row], {"innocent_more_worlds": list(MORE)})
+    assert "1 said" in told[0] and "1 of 4 " in told[0] and f"{len(MORE) - 1} of the planned" in told[0]
+
+
 def test_an_audit_of_an_innocent_has_five_tests_and_finds_nothing() -> None:
     """Two audits of a world that is not reported on."""
     for row in islice(audits(3, count=2), 2):
         assert row["keyed"] is False and len(row["p"]) == 5
+    first, second = (row["p"]["siblings"] for row in audits(3, count=2, fresh=True))
+    assert first != second, "each ranks served replies of its own"
 
 
 def test_a_guilty_student_would_be_counted_as_keyed() -> None:
