@@ -36,6 +36,9 @@ EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)
 AHEAD = 4
 """Batches for each thread that wait or are worked on, so that none is idle while the engine takes rows."""
 
+BEHIND = 32
+"""Batches of features that wait for the engine: more than it takes at once, about 4 MB each."""
+
 
 class Intake:
     """Reads every input into features, once, in order, with text work spread over threads."""
@@ -242,10 +245,7 @@ def load_traffic(
     with ExitStack() as undo:
         undo.callback(engine.close)
         loader = Loader(engine, intake.feat)
-        rows = 0
-        for batch in intake.batches():
-            loader.add(batch)
-            rows += len(batch)
+        rows = _taken(loader, intake.batches())
         clock.count(rows=rows, bytes=intake.bytes_read)
         clock.step("accounts and units")
         traffic = loader.finish(table, model_rows, client_rows)
@@ -253,6 +253,21 @@ def load_traffic(
     traffic.threads = settings.run.threads or os.cpu_count() or 1
     clock.count(rows=traffic.n_exchanges)
     return traffic, context
+
+
+def _taken(loader: Loader, batches: Iterator[pa.RecordBatch]) -> int:
+    """Let the engine take batches, in order, while the next are read; returns how many rows there were."""
+    rows = 0
+    waiting: deque[Future[None]] = deque()
+    with ThreadPoolExecutor(1) as taker:
+        for batch in batches:
+            rows += len(batch)
+            waiting.append(taker.submit(loader.add, batch))
+            if len(waiting) > BEHIND:
+                waiting.popleft().result()
+        for each in waiting:
+            each.result()
+    return rows
 
 
 def _refuse(intake: Intake, refused: list[Rejected]) -> None:
