@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from stillwatch.wiring.scanning import explain, scan, show_profile
     from stillwatch.wiring.serving import receive
     from stillwatch.wiring.sharing import check_share, draft_share, preview_share, release_share
+    from stillwatch.wiring.sigma import export_rules, list_rules, show_rule, sigma_events
     from stillwatch.wiring.simulation import simulate_policy
     from stillwatch.wiring.storekeeping import (
         back_up,
@@ -112,6 +113,7 @@ _JOBS = {
     "scanning": ("explain", "scan", "show_profile"),
     "serving": ("receive",),
     "sharing": ("check_share", "draft_share", "preview_share", "release_share"),
+    "sigma": ("export_rules", "list_rules", "show_rule", "sigma_events"),
     "simulation": ("simulate_policy",),
     "watch_look": ("Context",),
     "watching": ("Visit", "WatchOptions", "watch", "watch_status"),
@@ -146,6 +148,7 @@ __all__ = [
     "explain",
     "explain_policy",
     "export_playbooks",
+    "export_rules",
     "fit_baseline",
     "generate",
     "import_run",
@@ -164,6 +167,7 @@ __all__ = [
     "list_keys",
     "list_leads",
     "list_playbooks",
+    "list_rules",
     "list_scenarios",
     "list_suites",
     "list_traits",
@@ -197,6 +201,8 @@ __all__ = [
     "show_playbook",
     "show_policy",
     "show_profile",
+    "show_rule",
+    "sigma_events",
     "sign_evidence",
     "simulate_policy",
     "store_add",
