@@ -11,7 +11,7 @@ SEED ?= 7
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx litellm envoy valkey bench-protect lock clean bench-log case inspect refusals sigma unmimic bench-watch bench-respond postgres bench-scale vendor console console-pictures test-scale java peers bench-engines bench-taxii study-prove
+.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx litellm envoy valkey bench-protect lock clean bench-log case inspect refusals sigma oscal unmimic bench-watch bench-respond postgres bench-scale vendor console console-pictures test-scale java peers bench-engines bench-taxii study-prove
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | sed -E 's/:.*## */\t/' | expand -t 16
@@ -30,7 +30,7 @@ $(STAMP): requirements/dev.txt requirements/docs.txt pyproject.toml
 demo: $(STAMP)  ## one synthetic day: make it, scan it, show the report's path
 	@$(BIN)/python -m scripts.demo --seed $(SEED)
 
-test: $(STAMP) chromium redis valkey nginx postgres java litellm envoy case inspect refusals sigma vendor lint unit  ## everything that must pass
+test: $(STAMP) chromium redis valkey nginx postgres java litellm envoy case inspect refusals sigma oscal vendor lint unit  ## everything that must pass
 
 test-scale: $(STAMP) java  ## what takes minutes: scans on Spark, in one process and on a cluster that loses a worker
 	$(BIN)/python -m pytest -q -m scale tests/scale
@@ -208,6 +208,15 @@ sigma: .cache/sigma/.locked
 	.cache/sigma/bin/python -m pip --quiet --quiet --disable-pip-version-check install --require-hashes \
 	  -r requirements/sigma.txt && touch $@ \
 	|| echo "note: pySigma could not be installed; the tests that need it are skipped"
+
+oscal: .cache/oscal/.locked
+
+.cache/oscal/.locked: requirements/oscal.txt
+	@echo "installing compliance-trestle into .cache/oscal, for the tests that need it"; \
+	{ test -x .cache/oscal/bin/python || $(PYTHON) -m venv .cache/oscal; } && \
+	.cache/oscal/bin/python -m pip --quiet --quiet --disable-pip-version-check install --require-hashes \
+	  -r requirements/oscal.txt && touch $@ \
+	|| echo "note: compliance-trestle could not be installed; the tests that need it are skipped"
 
 LABELS := .cache/refusals/labels/refusal.csv
 

@@ -14,6 +14,7 @@ from stillwatch.errors import StillwatchError
 
 if TYPE_CHECKING:
     from stillwatch.wiring.baseline import fit_baseline, show_baseline
+    from stillwatch.wiring.controls import export_controls, list_controls, show_control
     from stillwatch.wiring.dye import (
         check_dyes,
         dye_config,
@@ -87,6 +88,7 @@ if TYPE_CHECKING:
 
 _JOBS = {
     "baseline": ("fit_baseline", "show_baseline"),
+    "controls": ("export_controls", "list_controls", "show_control"),
     "dye": ("check_dyes", "dye_config", "issue_dyes", "list_dyes", "read_tokens", "record_served"),
     "evidence_build": ("build_evidence", "sign_evidence"),
     "evidence_check": ("open_evidence", "recompute_evidence", "verify_evidence"),
@@ -147,6 +149,7 @@ __all__ = [
     "dye_config",
     "explain",
     "explain_policy",
+    "export_controls",
     "export_playbooks",
     "export_rules",
     "fit_baseline",
@@ -161,6 +164,7 @@ __all__ = [
     "lab_score",
     "lab_search",
     "leads_beside",
+    "list_controls",
     "list_dyes",
     "list_formats",
     "list_groups",
@@ -198,6 +202,7 @@ __all__ = [
     "serve_taxii",
     "set_up",
     "show_baseline",
+    "show_control",
     "show_playbook",
     "show_policy",
     "show_profile",
