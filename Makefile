@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 JOBS ?= 2
 SEED ?= 7
 # Environments of their own; see below.
-OWN := case envoy inspect litellm peers unmimic
+OWN := case envoy inspect litellm oscal peers sigma unmimic
 
 export PYTHONDONTWRITEBYTECODE = 1
 
@@ -32,7 +32,7 @@ $(STAMP): requirements/dev.txt requirements/docs.txt pyproject.toml
 demo: $(STAMP)  ## one synthetic day: make it, scan it, show the report's path
 	@$(BIN)/python -m scripts.demo --seed $(SEED)
 
-test: $(STAMP) chromium redis valkey nginx postgres java litellm envoy case inspect torch refusals vendor lint unit  ## everything that must pass
+test: $(STAMP) chromium redis valkey nginx postgres java litellm envoy case inspect oscal sigma torch refusals vendor lint unit  ## everything that must pass
 
 test-scale: $(STAMP) java  ## what takes minutes: scans on Spark, in one process and on a cluster that loses a worker
 	$(BIN)/python -m pytest -q -m scale tests/scale

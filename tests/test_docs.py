@@ -158,7 +158,7 @@ def test_no_file_names_a_registry_or_a_place_on_someones_disk() -> None:
         assert "://" not in path.read_text(encoding="utf-8"), path
 
 
-@pytest.mark.parametrize("name", ["core", "dev", "docs", "litellm", "envoy", "case"])
+@pytest.mark.parametrize("name", ["core", "dev", "docs", "litellm", "envoy", "case", "sigma", "oscal"])
 def test_the_lock_is_exact_and_hashed(name: str) -> None:
     """Every requirement has one version and at least one hash; no machine-learning framework is pulled in."""
     text = (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8")

@@ -12,10 +12,9 @@ Examples
 
 from __future__ import annotations
 
-import hashlib
-import uuid
 from typing import Any
 
+from stillwatch.practice.ids import derived
 from stillwatch.practice.playbook import Playbook, Step, playbook
 
 AUTHOR = "identity--c4a2b74d-e325-4f2d-8bce-9f1463f134a7"
@@ -120,8 +119,7 @@ def _references(one: Playbook) -> dict[str, Any]:
 
 
 def _derived(kind: str, seed: str) -> str:
-    """An id that looks random (UUIDv4) and is the same every time."""
-    return f"{kind}--{uuid.UUID(bytes=hashlib.sha256(f'{kind} {seed}'.encode()).digest()[:16], version=4)}"
+    return f"{kind}--{derived(f'{kind} {seed}')}"
 
 
 __all__ = ["AUTHOR", "playbook", "to_cacao"]

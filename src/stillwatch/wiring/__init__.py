@@ -14,6 +14,7 @@ from stillwatch.errors import StillwatchError
 
 if TYPE_CHECKING:
     from stillwatch.wiring.baseline import fit_baseline, show_baseline
+    from stillwatch.wiring.controls import export_controls, list_controls, show_control
     from stillwatch.wiring.dye import (
         check_dyes,
         dye_config,
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from stillwatch.wiring.scanning import explain, scan, show_profile
     from stillwatch.wiring.serving import receive
     from stillwatch.wiring.sharing import check_share, draft_share, preview_share, release_share
+    from stillwatch.wiring.sigma import export_rules, list_rules, show_rule, sigma_events
     from stillwatch.wiring.simulation import simulate_policy
     from stillwatch.wiring.storekeeping import (
         back_up,
@@ -86,6 +88,7 @@ if TYPE_CHECKING:
 
 _JOBS = {
     "baseline": ("fit_baseline", "show_baseline"),
+    "controls": ("export_controls", "list_controls", "show_control"),
     "dye": ("check_dyes", "dye_config", "issue_dyes", "list_dyes", "read_tokens", "record_served"),
     "evidence_build": ("build_evidence", "sign_evidence"),
     "evidence_check": ("open_evidence", "recompute_evidence", "verify_evidence"),
@@ -112,6 +115,7 @@ _JOBS = {
     "scanning": ("explain", "scan", "show_profile"),
     "serving": ("receive",),
     "sharing": ("check_share", "draft_share", "preview_share", "release_share"),
+    "sigma": ("export_rules", "list_rules", "show_rule", "sigma_events"),
     "simulation": ("simulate_policy",),
     "watch_look": ("Context",),
     "watching": ("Visit", "WatchOptions", "watch", "watch_status"),
@@ -145,7 +149,9 @@ __all__ = [
     "dye_config",
     "explain",
     "explain_policy",
+    "export_controls",
     "export_playbooks",
+    "export_rules",
     "fit_baseline",
     "generate",
     "import_run",
@@ -158,12 +164,14 @@ __all__ = [
     "lab_score",
     "lab_search",
     "leads_beside",
+    "list_controls",
     "list_dyes",
     "list_formats",
     "list_groups",
     "list_keys",
     "list_leads",
     "list_playbooks",
+    "list_rules",
     "list_scenarios",
     "list_suites",
     "list_traits",
@@ -194,9 +202,12 @@ __all__ = [
     "serve_taxii",
     "set_up",
     "show_baseline",
+    "show_control",
     "show_playbook",
     "show_policy",
     "show_profile",
+    "show_rule",
+    "sigma_events",
     "sign_evidence",
     "simulate_policy",
     "store_add",

@@ -221,6 +221,23 @@ def newest_decisions(
     return found, False
 
 
+def all_lines(folder: Path) -> Iterator[dict[str, Any]]:
+    """Every logged line, file by file; a line that is no decision comes as an empty one.
+
+    Raises
+    ------
+    StillwatchError
+        The folder has no log.
+    """
+    files = list(_logs(folder))
+    if not files:
+        raise StillwatchError(f"{folder.name} holds no decision log", hint="name the folder of a gate")
+    for path in files:
+        with path.open("rb") as lines:
+            for line in lines:
+                yield _line(line) or {}
+
+
 def _line(data: bytes) -> dict[str, Any] | None:
     try:
         found = orjson.loads(data)
