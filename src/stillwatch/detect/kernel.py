@@ -138,7 +138,7 @@ def _tokenise(  # type: ignore[no-untyped-def]  # numba infers
                 x = finish(h)
                 exact[U64(count)] = x
                 words[U64(count)] = NUMBER if digits == length else x
-                masked[U64(count)] = in_quote or in_code or in_url
+                masked[U64(count)] = in_quote | in_code | in_url
                 sentence[U64(count)] = sent
                 count += 1
             h = WORD_SEED
@@ -151,7 +151,7 @@ def _tokenise(  # type: ignore[no-untyped-def]  # numba infers
                 x = finish((WORD_SEED ^ U64(cp)) * FNV)
                 exact[U64(count)] = x
                 words[U64(count)] = x
-                masked[U64(count)] = in_quote or in_code or in_url
+                masked[U64(count)] = in_quote | in_code | in_url
                 sentence[U64(count)] = sent
                 count += 1
             if 0x3040 <= cp <= 0x30FF:
@@ -256,7 +256,7 @@ def _cues(  # type: ignore[no-untyped-def]  # numba infers
 
 
 @nb.njit(cache=True, nogil=True)
-def _language(words, count, common, keys, masks, tally, scripts, n_latin):  # type: ignore[no-untyped-def]  # numba infers
+def _language(words, count, common, keys, masks, kept, tally, scripts, n_latin):  # type: ignore[no-untyped-def]  # numba infers
     letters = scripts[_KANA] + scripts[_HANGUL] + scripts[_HAN]
     if letters * 3 > count:
         if scripts[_KANA] * 8 > letters:
@@ -264,15 +264,16 @@ def _language(words, count, common, keys, masks, tally, scripts, n_latin):  # ty
         if scripts[_HANGUL] * 3 > letters:
             return n_latin + 2
         return n_latin
-    tally[:] = 0
+    tally[:n_latin] = 0
+    known = 0
     for i in range(min(count, 160)):
-        if may_be(common, words[i]) == 0:
-            continue
-        hit = _lookup(keys, masks, words[i])
+        kept[known] = words[i]
+        known += may_be(common, words[i]) >> 1
+    for i in range(known):
+        hit = _lookup(keys, masks, kept[i])
         if hit >= 0:
             for b in range(n_latin):
-                if (hit >> b) & 1:
-                    tally[b] += 1
+                tally[b] += (hit >> b) & 1
     best, most = -1, (1 if count > 12 else 0)
     for b in range(n_latin):
         if tally[b] > most:
@@ -281,16 +282,14 @@ def _language(words, count, common, keys, masks, tally, scripts, n_latin):  # ty
 
 
 @nb.njit(cache=True, nogil=True)
-def _bands(words, count, k0, k1, out, row):  # type: ignore[no-untyped-def]  # numba infers
+def _bands(words, count, low, k0, k1, out, row):  # type: ignore[no-untyped-def]  # numba infers
     if count < 8:
         return
-    low = np.full(8, 0xFFFFFFFFFFFFFFFF, dtype=np.uint64)
+    low[:] = U64(0xFFFFFFFFFFFFFFFF)
     for i in range(count - 2):
         g = finish((words[i] * GRAM) ^ (words[i + 1] * FNV) ^ words[i + 2])
         b = g >> U64(61)
-        v = g & U64(0x1FFFFFFFFFFFFFFF)
-        if v < low[b]:
-            low[b] = v
+        low[b] = min(low[b], g & U64(0x1FFFFFFFFFFFFFFF))
     for band in range(4):
         a, b2 = low[2 * band], low[2 * band + 1]
         if a != U64(0xFFFFFFFFFFFFFFFF) and b2 != U64(0xFFFFFFFFFFFFFFFF):
@@ -364,22 +363,24 @@ SAMPLED = 8
 
 
 @nb.njit(cache=True, nogil=True)
-def _sample(exact, count, low, k0, k1, out):  # type: ignore[no-untyped-def]  # numba infers
+def _sample(exact, count, chosen, low, k0, k1, out):  # type: ignore[no-untyped-def]  # numba infers
     """Digests of the sampled chunks of one text, lowest hash first."""
     top = U64(1)
     for _ in range(SHINGLE - 1):
         top *= GRAM
-    kept = 0
     rolling = U64(0)
-    for i in range(count):
-        if i >= SHINGLE:
-            rolling -= exact[i - SHINGLE] * top
+    for i in range(min(SHINGLE - 1, count)):
         rolling = rolling * GRAM + exact[i]
-        if i < SHINGLE - 1:
-            continue
+    drawn = 0
+    for i in range(SHINGLE - 1, count):
+        rolling = rolling * GRAM + exact[i]
         g = finish(rolling)
-        if g % U64(SAMPLED) != U64(0):
-            continue
+        chosen[drawn] = g
+        drawn += 1 if g % U64(SAMPLED) == U64(0) else 0
+        rolling -= exact[i - SHINGLE + 1] * top
+    kept = 0
+    for i in range(drawn):
+        g = chosen[i]
         at = kept
         while at > 0 and low[at - 1] > g:
             if at < SAMPLED:
@@ -408,6 +409,7 @@ def _kernel(  # type: ignore[no-untyped-def]  # numba infers
     tally = np.zeros(64, dtype=np.int64)
     scripts = np.zeros(3, dtype=np.int64)
     low = np.zeros(SAMPLED, dtype=np.uint64)
+    bins = np.zeros(8, dtype=np.uint64)
     for row in range(valid.shape[0]):
         lang[row] = -1
         if not valid[row]:
@@ -442,7 +444,7 @@ def _kernel(  # type: ignore[no-untyped-def]  # numba infers
         if taken >= 8:
             out[1, row] = np.int64(sip_word(finish(h ^ _SLOT), k0, k1))
         _sentences(words, exact, masked, sentence, count, k0, k1, p0, p1, out, row)
-        _bands(words, count, k0, k1, out, row)
+        _bands(words, count, bins, k0, k1, out, row)
         _cues(
             words,
             count,
@@ -459,14 +461,14 @@ def _kernel(  # type: ignore[no-untyped-def]  # numba infers
             grams,
             whole,
         )
-        lang[row] = _language(words, count, common, lang_keys, lang_masks, tally, scripts, n_latin)
+        lang[row] = _language(words, count, common, lang_keys, lang_masks, grams, tally, scripts, n_latin)
         if chunks.shape[0] and end - start >= 3 * SHINGLE:
             if end - start > HEAD_BYTES + TAIL_BYTES:
                 end = start + HEAD_BYTES + TAIL_BYTES
                 count, sent, flag = _tokenise(
                     data, start, end, kinds, folds, words, exact, masked, sentence, 0, 0, scripts
                 )
-            _sample(exact, count, low, c0, c1, chunks[row])
+            _sample(exact, count, grams, low, c0, c1, chunks[row])
 
 
 @dataclass(frozen=True, slots=True)
@@ -523,6 +525,7 @@ def _chunks(data, offsets, valid, kinds, folds, k0, k1, out):  # type: ignore[no
     masked = np.zeros(MAX_WORDS, dtype=np.bool_)
     sentence = np.zeros(MAX_WORDS, dtype=np.int64)
     scripts = np.zeros(3, dtype=np.int64)
+    chosen = np.zeros(MAX_WORDS, dtype=np.uint64)
     low = np.zeros(SAMPLED, dtype=np.uint64)
     for row in range(valid.shape[0]):
         if not valid[row] or offsets[row + 1] - offsets[row] < 3 * SHINGLE:
@@ -531,7 +534,7 @@ def _chunks(data, offsets, valid, kinds, folds, k0, k1, out):  # type: ignore[no
         count, _, _ = _tokenise(
             data, offsets[row], end, kinds, folds, words, exact, masked, sentence, 0, 0, scripts
         )
-        _sample(exact, count, low, k0, k1, out[row])
+        _sample(exact, count, chosen, low, k0, k1, out[row])
 
 
 def chunk_digests(texts: pa.Array, key: Key) -> np.ndarray:
