@@ -177,7 +177,10 @@ def _inside(traffic: Traffic, hubs: Hubs, pairs: list[Pairs]) -> list[np.ndarray
     """int64[hubs, 2] for each event trait: pairs with both ends in a hub, by half."""
     out = [np.zeros((len(hubs), 2), np.int64) for _ in pairs]
     if len(hubs) and pairs:
-        unit_ptr, unit_hubs = hubs_by_unit(hubs.ptr, hubs.units, np.arange(len(hubs)), traffic.n_units)
+        paired = np.zeros(traffic.n_units, np.bool_)
+        for p in pairs:
+            paired[p.giver] = paired[p.taker] = True
+        unit_ptr, unit_hubs = hubs_by_unit(hubs.ptr, hubs.units, np.arange(len(hubs)), paired)
         for counts, p in zip(out, pairs, strict=True):
             _count_pairs(unit_ptr, unit_hubs, p.giver, p.taker, p.half, counts)
     return out
