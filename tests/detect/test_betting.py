@@ -10,6 +10,7 @@ import pytest
 from scipy import stats
 
 from stillwatch.detect.betting import (
+    Telling,
     bet_hubs,
     bh_adjusted,
     binomial_log10_e,
@@ -31,9 +32,7 @@ def bets(codes: np.ndarray, q: np.ndarray, kappa: float) -> np.ndarray:
         np.arange(hubs + 1, dtype=np.int64) * members,
         np.arange(n, dtype=np.int32),
         np.zeros(n, np.int64),
-        0,
-        codes.reshape(n, width).astype(np.int32),
-        len(q),
+        Telling.of(codes.reshape(n, width).astype(np.int32), np.zeros(len(q), np.int64)),
         np.zeros(len(q)),
         np.zeros(len(q), np.int64),
         np.zeros(8),
@@ -42,9 +41,10 @@ def bets(codes: np.ndarray, q: np.ndarray, kappa: float) -> np.ndarray:
         False,
         kappa,
         np.ones(hubs, np.bool_),
+        np.zeros(hubs, np.bool_),
     )
-    assert (shown == members).all()
-    return np.asarray(got)
+    assert (shown[0] == members).all()
+    return np.asarray(got[0])
 
 
 def draw(rng: np.random.Generator, p: np.ndarray, hubs: int, members: int, width: int = 1) -> np.ndarray:
@@ -152,9 +152,7 @@ def outside(
             np.array([0, members]),
             np.arange(members, dtype=np.int32),
             np.zeros(units, np.int64),
-            0,
-            codes,
-            len(p),
+            Telling.of(codes, np.zeros(len(p), np.int64)),
             total,
             np.zeros(len(p), np.int64),
             present,
@@ -163,7 +161,8 @@ def outside(
             True,
             kappa,
             np.ones(1, np.bool_),
-        )[0][0]
+            np.zeros(1, np.bool_),
+        )[0][0, 0]
     return out
 
 

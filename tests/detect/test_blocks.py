@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stillwatch.detect import compensation, controller
+from stillwatch.detect import controller, discordant
 from stillwatch.detect.run import Detection, Options, detect
 from stillwatch.detect.traits import builtin_traits
 from tests.contracts.factory import NOTHING
@@ -24,7 +24,7 @@ def test_small_blocks_in_three_threads_are_one_large_block(monkeypatch: pytest.M
     whole = detection(1)
     assert len(whole.hubs) > 10
     monkeypatch.setattr(controller, "BLOCK", 40)
-    monkeypatch.setattr(compensation, "PAIRS_AT_ONCE", 30)
+    monkeypatch.setattr(discordant, "AT_ONCE", 30)
     parts = detection(3)
     for name in ("ptr", "units", "trait", "value", "size", "shared", "hub_of"):
         assert np.array_equal(getattr(whole.hubs, name), getattr(parts.hubs, name))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from stillwatch.detect.betting import EPSILONS, THIRD, bet_hubs
+from stillwatch.detect.betting import EPSILONS, THIRD, Telling, bet_hubs
 
 
 @dataclass(frozen=True)
@@ -104,13 +104,11 @@ def run(world: World, part: int, use_traffic: bool) -> tuple[np.ndarray, np.ndar
     """The code under test."""
     ptr = np.concatenate([[0], np.cumsum([len(h) for h in world.hubs])]).astype(np.int64)
     units = np.array([u for h in world.hubs for u in h], np.int32)
-    return bet_hubs(
+    values, shown = bet_hubs(
         ptr,
         units,
         world.half,
-        part,
-        world.codes,
-        len(world.reference),
+        Telling.of(world.codes, world.stratum.astype(np.int64)),
         world.total,
         world.stratum.astype(np.int64),
         world.present,
@@ -119,7 +117,9 @@ def run(world: World, part: int, use_traffic: bool) -> tuple[np.ndarray, np.ndar
         use_traffic,
         world.kappa,
         np.ones(len(world.hubs), np.bool_),
+        np.ones(len(world.hubs), np.bool_),
     )
+    return values[part], shown[part]
 
 
 @pytest.mark.parametrize("use_traffic", [False, True], ids=["reference", "traffic"])

@@ -13,6 +13,8 @@ with e-values* (2022).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numba as nb
 import numpy as np
 
@@ -20,116 +22,181 @@ EPSILONS = np.array([0.02, 0.1, 0.4])
 """Shares of the wealth put on "shows what an earlier member showed"; the e-value averages the three."""
 THIRD = 2
 """Earlier owners that a value needs before it is bet on: pairs of honest accounts share cards and addresses."""
-INSIDE, SEEN, OWNERS = range(3)
-"""Of each code: members of the hub that show it, and earlier ones by weight and by number."""
 RATES = np.array([10.0, 100.0, 1000.0])
 """Multiples of the null rate that the Poisson bet averages over."""
 ODDS = np.array([2.0, 4.0, 10.0, 100.0, 1000.0])
 """Multiples of the null odds that the bet on shares averages over: a share of a half can only be doubled."""
 
 
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """What units show, ready to be bet on: a value that is shown once in the whole traffic can win nothing."""
+
+    k: np.ndarray
+    """int8[units]: how many values each shows."""
+    stratum: np.ndarray
+    """int8[units]: that of the first."""
+    codes: np.ndarray
+    """int32[units, width]: those that are shown more than once, padded with -1."""
+
+    @classmethod
+    def of(cls, codes: np.ndarray, stratum: np.ndarray) -> Telling:
+        """From int32[units, width] codes, -1 padded, and the stratum of each code."""
+        return cls(*_telling(codes, stratum))
+
+
 @nb.njit(cache=True, nogil=True)
-def bet_hubs(  # type: ignore[no-untyped-def]  # numba infers
-    ptr,
-    units,
-    half,
-    part,
-    codes,
-    n_codes,
-    total,
-    stratum,
-    present,
-    q_reference,
-    q_floor,
-    use_traffic,
-    kappa,
-    asked,
-):
+def _telling(codes, stratum):  # type: ignore[no-untyped-def]  # numba infers
+    units, width = codes.shape
+    times = np.zeros(len(stratum), np.int32)
+    for u in range(units):
+        for j in range(width):
+            if codes[u, j] < 0:
+                break
+            times[codes[u, j]] += 1
+    k, first, few = np.zeros(units, np.int8), np.zeros(units, np.int8), np.full((units, width), -1, np.int32)
+    for u in range(units):
+        kept = 0
+        for j in range(width):
+            if codes[u, j] < 0:
+                break
+            k[u] += 1
+            if times[codes[u, j]] > 1:
+                few[u, kept] = codes[u, j]
+                kept += 1
+        if k[u]:
+            first[u] = stratum[codes[u, 0]]
+    return k, first, few
+
+
+def bet_hubs(
+    ptr: np.ndarray, units: np.ndarray, half: np.ndarray, telling: Telling, total: np.ndarray, stratum: np.ndarray,
+    present: np.ndarray, q_reference: np.ndarray, q_floor: float, use_traffic: bool, kappa: float,
+    asked: np.ndarray, halved: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Bet, hub by hub, that the next unit shows a value an earlier unit of the hub showed.
 
-    ``units[ptr[h]:ptr[h+1]]`` are the members of hub h in an order that does not depend on data. ``codes`` is
-    int32[units, k], -1 padded. The probability of code x under the null is at most ``kappa * q(x)`` with q the
-    larger of the reference share and, if ``use_traffic``, the share among units outside the hub. ``part`` 0
-    bets on all members, 1 and 2 on those with ``half`` 0 and 1. Only values with two earlier owners are bet on, so that
+    ``units[ptr[h]:ptr[h+1]]`` are the members of hub h in an order that does not depend on data. The probability of
+    code x under the null is at most ``kappa * q(x)`` with q the larger of the reference share and, if
+    ``use_traffic``, the share among units outside the hub. Only values with two earlier owners are bet on, so that
     a hub full of unrelated honest pairs gains nothing; the stake is the mass of such values, which is known before
-    the unit is looked at. Returns (log10 e, members that show anything), both 0 for hubs that are not ``asked`` for
-    (bool[hubs]).
+    the unit is looked at.
+
+    Returns log10 e (float64[3, hubs]) of bets on all members of hubs that are ``asked`` for (bool[hubs]), and on those
+    with ``half`` 0 and with ``half`` 1 of hubs that are also ``halved``; and how many of them show anything
+    (int64[3, hubs]). Both are 0 for everything else.
 
     *Looks alike*: any dependence that kappa does not cover, such as a region or a product, raises the value
     without a controller; that is why hubs need several sources and the shape test.
     """
-    hubs = ptr.shape[0] - 1
-    out = np.zeros(hubs)
-    shown = np.zeros(hubs, dtype=np.int64)
-    held = np.zeros((n_codes, 4))  # side by side, since codes come in no order
-    width = codes.shape[1]
-    wealth = np.zeros(3)
+    found: tuple[np.ndarray, np.ndarray] = _bet_hubs(
+        ptr, units, half, telling.k, telling.stratum, telling.codes, total, stratum, present, q_reference, q_floor,
+        use_traffic, kappa, asked, halved,
+    )  # fmt: skip
+    return found
+
+
+@nb.njit(cache=True, nogil=True)
+def _bet_hubs(  # type: ignore[no-untyped-def]  # numba infers
+    ptr, units, half, k, first, codes, total, stratum, present, q_reference, q_floor, use_traffic, kappa, asked,
+    halved,
+):  # fmt: skip
+    """Values of one hub get numbers of their own first, so that what is counted of them lies close together.
+
+    Most hubs end there: nobody shows what another shows, and no bet is ever made.
+    """
+    hubs, width = len(ptr) - 1, codes.shape[1]
+    out, shown = np.zeros((3, hubs)), np.zeros((3, hubs), np.int64)
+    number = np.zeros(len(total), np.int32)  # of each code in this hub, from 1; 0 where no member shows it
+    most = max(np.max(np.diff(ptr)), 1) if hubs else 1
+    names, owners = np.empty(most * width, np.int32), np.empty(most * width, np.int64)
+    weight, null = np.empty(most * width), np.empty(most * width)
+    who, many, held = np.empty(most, np.int64), np.empty(most, np.int64), np.empty((most, width), np.int32)
     n_h = np.zeros(8)
     for h in range(hubs):
         if not asked[h]:
             continue
         n_h[:] = 0.0
+        n, n_names, met = 0, 0, False
         for i in range(ptr[h], ptr[h + 1]):
             u = units[i]
-            k = 0
-            while k < width and codes[u, k] >= 0:
-                k += 1
-            if k == 0:
+            if k[u] == 0:
                 continue
-            n_h[stratum[codes[u, 0]]] += 1.0
-            for j in range(k):
-                held[codes[u, j], INSIDE] += 1.0 / k
-        wealth[:] = 0.0
-        prior = 0.0
-        eager = 0.0
-        for i in range(ptr[h], ptr[h + 1]):
-            u = units[i]
-            if part != 0 and half[u] != part - 1:
-                continue
-            k = 0
-            while k < width and codes[u, k] >= 0:
-                k += 1
-            if k == 0:
-                continue
-            if eager > 0.0:
-                gain = 0.0
-                for j in range(k):
-                    x = codes[u, j]
-                    if held[x, OWNERS] < THIRD:
-                        continue
+            n_h[first[u]] += 1.0
+            who[n], many[n] = half[u], k[u]
+            for j in range(width):
+                x = codes[u, j]
+                held[n, j] = -1
+                if x < 0:
+                    break
+                at = number[x] - 1
+                if at < 0:
+                    at = n_names
+                    names[at], owners[at], weight[at] = x, 0, 0.0
+                    n_names += 1
+                    number[x] = n_names
+                owners[at] += 1
+                weight[at] += 1.0 / k[u]
+                met |= owners[at] > 1
+                held[n, j] = at
+            shown[0, h] += 1
+            if halved[h]:
+                shown[1 + who[n], h] += 1
+            n += 1
+        if met:
+            for at in range(n_names):
+                x = names[at]
+                if owners[at] > THIRD:
                     q = max(q_reference[x], q_floor)
                     if use_traffic:
                         q = max(
-                            q,
-                            (total[x] - held[x, INSIDE] + 1.0)
-                            / (present[stratum[x]] - n_h[stratum[x]] + 1.0),
+                            q, (total[x] - weight[at] + 1.0) / (present[stratum[x]] - n_h[stratum[x]] + 1.0)
                         )
-                    gain += held[x, SEEN] / (prior * min(1.0, kappa * q)) / k
-                for e in range(3):
-                    wealth[e] += np.log10(1.0 - EPSILONS[e] * eager / prior + EPSILONS[e] * gain)
-            prior += 1.0
-            for j in range(k):
-                x = codes[u, j]
-                if held[x, OWNERS] == THIRD - 1:
-                    eager += held[x, SEEN] + 1.0 / k
-                elif held[x, OWNERS] >= THIRD:
-                    eager += 1.0 / k
-                held[x, OWNERS] += 1.0
-                held[x, SEEN] += 1.0 / k
-        shown[h] = int(prior)
-        top = max(wealth[0], wealth[1], wealth[2])
-        s = 0.0
-        for e in range(3):
-            s += 10.0 ** (wealth[e] - top)
-        out[h] = top + np.log10(s / 3.0)
-        for i in range(ptr[h], ptr[h + 1]):
-            u = units[i]
-            for j in range(width):
-                x = codes[u, j]
-                if x < 0:
-                    break
-                held[x, INSIDE], held[x, SEEN], held[x, OWNERS] = 0.0, 0.0, 0.0
+                    null[at] = min(1.0, kappa * q)
+            for part in range(3 if halved[h] else 1):
+                out[part, h] = _bet(part, n, who, many, held, owners, weight, null, n_names)
+        for at in range(n_names):
+            number[names[at]] = 0
     return out, shown
+
+
+@nb.njit(cache=True, nogil=True)
+def _bet(part, n, who, many, held, owners, seen, null, n_names):  # type: ignore[no-untyped-def]  # numba infers
+    """log10 e-value of the bets on some members; ``owners`` and ``seen`` are room for what is counted on the way."""
+    owners[:n_names] = 0
+    seen[:n_names] = 0.0
+    wealth = np.zeros(3)
+    prior, eager = 0.0, 0.0
+    for i in range(n):
+        if part != 0 and who[i] != part - 1:
+            continue
+        k = many[i]
+        if eager > 0.0:
+            gain = 0.0
+            for j in range(held.shape[1]):
+                at = held[i, j]
+                if at < 0:
+                    break
+                if owners[at] >= THIRD:
+                    gain += seen[at] / (prior * null[at]) / k
+            for e in range(3):
+                wealth[e] += np.log10(1.0 - EPSILONS[e] * eager / prior + EPSILONS[e] * gain)
+        prior += 1.0
+        for j in range(held.shape[1]):
+            at = held[i, j]
+            if at < 0:
+                break
+            if owners[at] == THIRD - 1:
+                eager += seen[at] + 1.0 / k
+            elif owners[at] >= THIRD:
+                eager += 1.0 / k
+            owners[at] += 1
+            seen[at] += 1.0 / k
+    top = max(wealth[0], wealth[1], wealth[2])
+    s = 0.0
+    for e in range(3):
+        s += 10.0 ** (wealth[e] - top)
+    return top + np.log10(s / 3.0)
 
 
 def log10_mean(parts: np.ndarray, axis: int = 0) -> np.ndarray:

@@ -29,8 +29,8 @@ import numba as nb
 import numpy as np
 
 from stillwatch.detect.betting import binomial_log10_e, log10_mean
-from stillwatch.detect.hubs import Hubs, hubs_by_unit, mix, runs
-from stillwatch.detect.threads import spread
+from stillwatch.detect.discordant import SLOT, counted_votes
+from stillwatch.detect.hubs import Hubs, mix, runs
 from stillwatch.detect.trait import Judged
 
 if TYPE_CHECKING:
@@ -49,14 +49,10 @@ STORM_SHARE, STORM_ROWS = 0.25, 8
 MAX_ROWS = 64
 """Rows that are looked at on either side of a refusal: where traffic is dense, only the shorter windows are judged."""
 MAX_REFUSALS = 100_000
-PAIRS_AT_ONCE = 12_000_000
-"""Events of hubs that are laid beside their surroundings at one time, 24 bytes each."""
 MIN_REFUSALS = 8
 """Refusals that a hub must hold to be judged."""
 MOST_REFUSALS = 400
 """Refusals of one hub that are looked at, about; which is drawn by lot. So many say all that is needed."""
-FAR = np.int32(2**31 - 1)
-"""Not heard: longer than any window, in microseconds."""
 CONTROL_GAP_S = 60.0
 INFLATION = 1.25
 """Odds by which the null may favour "after" over the balance that answered requests show."""
@@ -240,175 +236,65 @@ def _around(ts, unit, refused, hushed, rows, horizon, max_rows, storm_rows, n_un
     return counts, heard[:used].copy(), gap[:used].copy(), reach, storm
 
 
-_MARKS = 1 << 12
-"""Hubs of one unit are looked up in a table of so many marks first, which stays in the fastest cache."""
-
-
 @nb.njit(cache=True, nogil=True)
-def _surroundings(giver, lot, ptr, unit, gap, unit_ptr, unit_hubs, limit):  # type: ignore[no-untyped-def]  # numba infers
-    """For every event and hub of its unit: hub, event, nearest other member after and before, and how near.
+def _counted(ptr, keys, cap, classes, always):  # type: ignore[no-untyped-def]  # numba infers
+    """int64[owners, classes, sides]: votes of each owner, capped by pair of units.
 
-    Sorted by hub, then by event.
-    """
-    stamp = np.full(len(limit), -1, np.int64)
-    place = np.zeros(len(limit), np.int64)
-    free = np.zeros(len(limit) + 1, np.int64)
-    marked = np.zeros(_MARKS, np.bool_)
-    for e in range(len(giver)):
-        for j in range(unit_ptr[giver[e]], unit_ptr[giver[e] + 1]):
-            if lot[e] <= limit[unit_hubs[j]]:
-                free[unit_hubs[j] + 1] += 1
-    free = np.cumsum(free)
-    total = free[-1]
-    who = np.empty((total, 4), np.int32)
-    near = np.full((total, 2), FAR, np.int32)
-    for e in range(len(giver)):
-        a = giver[e]
-        some = False
-        for j in range(unit_ptr[a], unit_ptr[a + 1]):
-            h = unit_hubs[j]
-            if lot[e] > limit[h]:
-                continue
-            some = True
-            marked[h & (_MARKS - 1)] = True
-            stamp[h], place[h] = e, free[h]
-            who[free[h], 0], who[free[h], 1] = h, e
-            free[h] += 1
-        if not some:
-            continue
-        for i in range(ptr[e], ptr[e + 1]):
-            v, side, away = unit[i], 0 if gap[i] > 0 else 1, np.int32(abs(gap[i]))
-            for j in range(unit_ptr[v], unit_ptr[v + 1]):
-                h = unit_hubs[j]
-                if marked[h & (_MARKS - 1)] and stamp[h] == e and away < near[place[h], side]:
-                    near[place[h], side] = away
-                    who[place[h], 2 + side] = v
-        for j in range(unit_ptr[a], unit_ptr[a + 1]):
-            marked[unit_hubs[j] & (_MARKS - 1)] = False
-    return who, near
-
-
-@nb.njit(cache=True, nogil=True)
-def _votes(who, near, giver, when, control, late, reach, lot, windows):  # type: ignore[no-untyped-def]  # numba infers
-    """Discordant events: hub, class (window, half, control), side, two units. ``who`` is sorted by hub, then time.
-
-    Of events whose windows overlap only the one with the lowest lot counts. Keeping the earliest instead would
-    lean to "after": what comes before the first of a cluster is by choice quiet.
-    """
-    out = np.empty((4096, 5), np.int32)
-    used = 0
-    for r in range(len(who)):
-        h, e = who[r, 0], who[r, 1]
-        for w in range(len(windows)):
-            width = windows[w]
-            x, y = near[r, 0] <= width, near[r, 1] <= width
-            if x == y or reach[e] < width:
-                continue
-            drawn = True
-            for step in (-1, 1):
-                k = r + step
-                while (
-                    drawn
-                    and 0 <= k < len(who)
-                    and who[k, 0] == h
-                    and abs(when[who[k, 1]] - when[e]) < 2 * width
-                ):
-                    if control[who[k, 1]] == control[e] and lot[who[k, 1]] < lot[e]:
-                        drawn = False
-                    k += step
-            if drawn:
-                if used == len(out):
-                    wider = np.empty((2 * used, 5), np.int32)
-                    wider[:used] = out
-                    out = wider
-                other = who[r, 2] if x else who[r, 3]
-                out[used, 0], out[used, 1] = h, (w * 2 + late[e]) * 2 + (1 if control[e] else 0)
-                out[used, 2], out[used, 3], out[used, 4] = (
-                    0 if x else 1,
-                    min(giver[e], other),
-                    max(giver[e], other),
-                )
-                used += 1
-    return out[:used].copy()
-
-
-@nb.njit(cache=True, nogil=True)
-def _counted(votes, start, cap, classes, always):  # type: ignore[no-untyped-def]  # numba infers
-    """int64[owners, classes, sides]: votes (owner, class, side, two units) of each owner, capped by pair of units.
-
-    ``votes`` is sorted by owner, whose rows begin at ``start``. A cap matters only where "after" prevails among
+    The keys of owner o are ``keys[ptr[o]:ptr[o + 1]]``. A cap matters only where "after" prevails among
     refusals, which are the even classes: elsewhere all votes count, unless ``always``, which is no gain.
     """
-    out = np.zeros((len(start) - 1, classes * 2), np.int64)
-    for o in range(len(start) - 1):
+    out = np.zeros((len(ptr) - 1, classes * 2), np.int64)
+    for o in range(len(ptr) - 1):
         after, before = 0, 0
-        for r in range(start[o], start[o + 1]):
-            out[o, votes[r, 1] * 2 + votes[r, 2]] += 1
-            if votes[r, 1] % 2 == 0:
-                if votes[r, 2] == 0:
+        for r in range(ptr[o], ptr[o + 1]):
+            slot = keys[r] >> SLOT
+            out[o, slot] += 1
+            if slot & 2 == 0:
+                if slot & 1 == 0:
                     after += 1
                 else:
                     before += 1
         if not always and after <= before:
             continue
         out[o] = 0
-        keys = np.empty(start[o + 1] - start[o], np.int64)
-        for k in range(len(keys)):
-            r = start[o] + k
-            slot = np.int64(votes[r, 1] * 2 + votes[r, 2])
-            keys[k] = (slot << 58) | (np.int64(votes[r, 3]) << 29) | np.int64(votes[r, 4])
-        keys = np.sort(keys)
+        mine = np.sort(keys[ptr[o] : ptr[o + 1]])
         run = 0
-        for k in range(len(keys)):
-            run = run + 1 if k and keys[k] == keys[k - 1] else 1
+        for k in range(len(mine)):
+            run = run + 1 if k and mine[k] == mine[k - 1] else 1
             if run <= cap[o]:
-                out[o, keys[k] >> 58] += 1
+                out[o, mine[k] >> SLOT] += 1
     return out
 
 
 def tally(found: Moments, hubs: Hubs, n_units: int, threads: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """Hubs that have votes, ascending, and int64[hubs, windows, halves, refused or control, after or before].
 
-    Hubs with fewer than `MIN_REFUSALS` refusals have none: they could not say anything. So many hubs are looked at at
-    a time as lay some `PAIRS_AT_ONCE` events beside their surroundings.
+    Hubs with fewer than `MIN_REFUSALS` refusals have none: they could not say anything.
     """
-    blocks: list[np.ndarray] = []
-    held = np.zeros(0, np.int64)
-    if len(hubs) and len(found.giver):
-        refusals = np.bincount(found.giver[~found.control], minlength=n_units).astype(np.int32)
-        held = np.add.reduceat(refusals[hubs.units], hubs.ptr[:-1])
-        able = np.flatnonzero(held >= MIN_REFUSALS)
-        upto = np.cumsum(2 * np.minimum(held[able], MOST_REFUSALS))
-        blocks = np.split(able, np.flatnonzero(np.diff(upto // PAIRS_AT_ONCE)) + 1)
-    parts = spread(lambda own: _tally_of(found, hubs, own, held[own], n_units), blocks, threads)
     none = np.zeros((0, len(WINDOWS_S), 2, 2, 2), np.int64)
-    return (
-        np.concatenate([hub for hub, _ in parts] or [none[:, 0, 0, 0, 0]]),
-        np.concatenate([counts for _, counts in parts] or [none]),
-    )
-
-
-def _tally_of(
-    found: Moments, hubs: Hubs, own: np.ndarray, held: np.ndarray, n_units: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """What `tally` says of the hubs ``own``, of which each holds so many refusals."""
-    classes = len(WINDOWS_S) * 4
-    unit_ptr, unit_hubs = hubs_by_unit(hubs.ptr, hubs.units, own, n_units)
-    share = np.minimum(MOST_REFUSALS / np.maximum(held, 1), 1.0)
+    if not len(hubs) or not len(found.giver):
+        return none[:, 0, 0, 0, 0], none
+    refusals = np.bincount(found.giver[~found.control], minlength=n_units).astype(np.int32)
+    held = np.add.reduceat(refusals[hubs.units], hubs.ptr[:-1])
+    able = np.flatnonzero(held >= MIN_REFUSALS)
+    if not len(able):
+        return none[:, 0, 0, 0, 0], none
+    share = np.minimum(MOST_REFUSALS / np.maximum(held[able], 1), 1.0)
     limit = (share * float(2**64 - 2**12)).astype(np.uint64)  # the largest float below 2**64, nearly
     limit[share >= 1.0] = np.iinfo(np.uint64).max
-    who, near = _surroundings(
-        found.giver, found.lot, found.ptr, found.unit, found.gap, unit_ptr, unit_hubs, limit
-    )
-    votes = _votes(
-        who, near, found.giver, found.when, found.control, found.late, found.reach, found.lot,
-        np.array([int(w * SECOND) for w in WINDOWS_S], np.int64),
+
+    def count(own: np.ndarray, ptr: np.ndarray, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        cap = pair_cap(hubs.ptr[own + 1] - hubs.ptr[own])
+        voted = np.flatnonzero(np.diff(ptr))
+        return own[voted], _counted(ptr, keys, cap, len(WINDOWS_S) * 4, False)[voted]
+
+    parts = counted_votes(
+        found, hubs, able, 2 * np.minimum(held[able], MOST_REFUSALS), limit,
+        np.array([int(w * SECOND) for w in WINDOWS_S], np.int64), n_units, threads, count,
     )  # fmt: skip
-    voted, start = np.unique(votes[:, 0], return_index=True)
-    judged = own[voted]
-    cap = pair_cap(hubs.ptr[judged + 1] - hubs.ptr[judged])
-    counts = _counted(votes, np.append(start, len(votes)), cap, classes, False)
-    return judged, counts.reshape(-1, len(WINDOWS_S), 2, 2, 2)
+    hub = np.concatenate([own for own, _ in parts])
+    order = np.argsort(hub)
+    return hub[order], np.concatenate([counts for _, counts in parts])[order].reshape(-1, *none.shape[1:])
 
 
 def pair_cap(size: np.ndarray) -> np.ndarray:
@@ -575,10 +461,10 @@ class UnitCompensation:
         order = ((votes[:, 0].astype(np.int64) << 3) | votes[:, 1]) << 32 | votes[:, 4]
         votes = votes[np.argsort(order, kind="stable")]  # events are in order of time
         votes = votes[_apart(votes, f.when, f.lot, self.windows)]
-        votes[:, 4] = 0
         start = np.searchsorted(votes[:, 0], np.arange(len(units) + 1))
         cap = np.full(len(units), pair_cap(np.array([inside.sum()]))[0])
-        counts = _counted(votes, start, cap, classes, True)
+        keys = ((votes[:, 1].astype(np.int64) * 2 + votes[:, 2]) << SLOT) | votes[:, 3]
+        counts = _counted(start, keys, cap, classes, True)
         table = counts.reshape(len(units), len(WINDOWS_S), 2, 2)
         refused, control = table[:, :, 0], table[:, :, 1]
         got: np.ndarray = log10_mean(

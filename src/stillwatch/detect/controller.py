@@ -20,7 +20,7 @@ import numba as nb
 import numpy as np
 
 from stillwatch.detect.baseline import Baseline
-from stillwatch.detect.betting import bet_hubs, e_bh, events_log10_e
+from stillwatch.detect.betting import Telling, bet_hubs, e_bh, events_log10_e
 from stillwatch.detect.families import look_up
 from stillwatch.detect.hubs import Hubs, TokenMatrix, hubs_by_unit
 from stillwatch.detect.threads import spread
@@ -138,8 +138,9 @@ def test_hubs(
     channels = [m.trait.id for m in bets] + [p.trait.id for p in pairs] + [q.id for q, _ in queues]
     groups = [m.trait.group for m in bets] + [p.trait.group for p in pairs] + [q.group for q, _ in queues]
     evidence = _Evidence(
-        (traffic.unit_order & np.uint64(1)).astype(np.int64), hubs, bets, [share_of(m, baseline) for m in bets],
-        pairs, _inside(traffic, hubs, pairs), [p.degree() for p in pairs],
+        (traffic.unit_order & np.uint64(1)).astype(np.int64), hubs, bets,
+        [Telling.of(m.codes, m.stratum) for m in bets], [share_of(m, baseline) for m in bets], pairs,
+        _inside(traffic, hubs, pairs), [p.degree() for p in pairs],
         [_Found.of(found) for _, found in queues], kappa, use_traffic,
         np.array([hubs.traits[t].group if t >= 0 else "" for t in hubs.trait]) if n else np.zeros(0, "U8"),
     )  # fmt: skip
@@ -177,7 +178,10 @@ def _inside(traffic: Traffic, hubs: Hubs, pairs: list[Pairs]) -> list[np.ndarray
     """int64[hubs, 2] for each event trait: pairs with both ends in a hub, by half."""
     out = [np.zeros((len(hubs), 2), np.int64) for _ in pairs]
     if len(hubs) and pairs:
-        unit_ptr, unit_hubs = hubs_by_unit(hubs.ptr, hubs.units, np.arange(len(hubs)), traffic.n_units)
+        paired = np.zeros(traffic.n_units, np.bool_)
+        for p in pairs:
+            paired[p.giver] = paired[p.taker] = True
+        unit_ptr, unit_hubs = hubs_by_unit(hubs.ptr, hubs.units, np.arange(len(hubs)), paired)
         for counts, p in zip(out, pairs, strict=True):
             _count_pairs(unit_ptr, unit_hubs, p.giver, p.taker, p.half, counts)
     return out
@@ -206,6 +210,7 @@ class _Evidence:
     """int64[units]: which half each unit is in."""
     hubs: Hubs
     bets: list[TokenMatrix]
+    telling: list[Telling]
     reference: list[tuple[np.ndarray, float]]
     pairs: list[Pairs]
     inside: list[np.ndarray]
@@ -224,8 +229,9 @@ class _Evidence:
         size = np.diff(ptr)
         out = np.full((3, len(size), channels), np.nan)
         own = self.own_group[block]
-        for c, (matrix, (q, floor)) in enumerate(zip(self.bets, self.reference, strict=True)):
-            self._bet(out[:, :, c], matrix, q, floor, ptr, units, own != matrix.trait.group)
+        bets = zip(self.bets, self.telling, self.reference, strict=True)
+        for c, (matrix, telling, (q, floor)) in enumerate(bets):
+            self._bet(out[:, :, c], matrix, telling, q, floor, ptr, units, own != matrix.trait.group)
         events = zip(self.pairs, self.inside, self.degree, strict=True)
         for c, (p, inside, degree) in enumerate(events, start=len(self.bets)):
             self._events(
@@ -237,18 +243,17 @@ class _Evidence:
         return out
 
     def _bet(
-        self, out: np.ndarray, matrix: TokenMatrix, q: np.ndarray, floor: float, ptr: np.ndarray,
+        self, out: np.ndarray, matrix: TokenMatrix, telling: Telling, q: np.ndarray, floor: float, ptr: np.ndarray,
         units: np.ndarray, judged: np.ndarray,
     ) -> None:  # fmt: skip
         """Bets on the hubs that are judged: small ones as a whole for the block that their trait belongs to."""
         small = np.diff(ptr) < SPLIT_SIZE
-        for part in range(3):
-            asked = judged if part == 0 else judged & ~small
-            values, shown = bet_hubs(
-                ptr, units, self.half, part, matrix.codes, len(matrix.values), matrix.total, matrix.stratum,
-                matrix.present, q, floor, self.use_traffic, self.kappa, asked,
-            )  # fmt: skip
-            out[part, asked] = np.where(shown >= 2, values, 0.0)[asked]
+        values, shown = bet_hubs(
+            ptr, units, self.half, telling, matrix.total, matrix.stratum, matrix.present, q, floor, self.use_traffic,
+            self.kappa, judged, ~small,
+        )  # fmt: skip
+        for part, asked in enumerate((judged, judged & ~small, judged & ~small)):
+            out[part, asked] = np.where(shown[part] >= 2, values[part], 0.0)[asked]
         out[1 if matrix.trait.block == 1 else 2, small] = out[0, small]
 
     def _events(

@@ -301,18 +301,22 @@ def _hubs_of(rows: Sequence[_Rows], traits: tuple[TokenTrait, ...]) -> Hubs:
 
 
 @nb.njit(cache=True, nogil=True)
-def hubs_by_unit(ptr, units, own, n_units):  # type: ignore[no-untyped-def]  # numba infers
-    """Of the hubs ``own`` those of each unit in compressed rows, ascending, by their place in ``own``."""
-    of = np.zeros(n_units + 1, np.int64)
+def hubs_by_unit(ptr, units, own, asked):  # type: ignore[no-untyped-def]  # numba infers
+    """Of the hubs ``own`` those of each unit that is ``asked`` for (bool[units]), by their place in ``own``.
+
+    In compressed rows, ascending.
+    """
+    of = np.zeros(len(asked) + 1, np.int64)
     for h in own:
         for i in range(ptr[h], ptr[h + 1]):
-            of[units[i] + 1] += 1
+            of[units[i] + 1] += asked[units[i]]
     of = np.cumsum(of)
     free = of[:-1].copy()
-    places = np.empty(of[n_units], np.int32)
+    places = np.empty(of[-1], np.int32)
     for k in range(len(own)):
         for i in range(ptr[own[k]], ptr[own[k] + 1]):
             u = units[i]
-            places[free[u]] = k
-            free[u] += 1
+            if asked[u]:
+                places[free[u]] = k
+                free[u] += 1
     return of, places
