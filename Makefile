@@ -13,7 +13,7 @@ OWN := case envoy inspect litellm oscal peers sigma unmimic
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx valkey bench-protect lock clean bench-log refusals bench-watch bench-respond postgres bench-scale vendor console console-pictures test-scale java bench-engines bench-taxii study-prove study-torch torch $(OWN)
+.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx valkey bench-protect lock clean bench-log refusals bench-watch bench-respond postgres bench-scale vendor console console-pictures test-scale java bench-engines bench-taxii study-prove study-torch torch node litellm-db $(OWN)
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | sed -E 's/:.*## */\t/' | expand -t 16
@@ -32,7 +32,7 @@ $(STAMP): requirements/dev.txt requirements/docs.txt pyproject.toml
 demo: $(STAMP)  ## one synthetic day: make it, scan it, show the report's path
 	@$(BIN)/python -m scripts.demo --seed $(SEED)
 
-test: $(STAMP) chromium redis valkey nginx postgres java litellm envoy case inspect oscal sigma torch refusals vendor lint unit  ## everything that must pass
+test: $(STAMP) chromium redis valkey nginx postgres java node litellm-db envoy case inspect oscal sigma torch refusals vendor lint unit  ## everything that must pass
 
 test-scale: $(STAMP) java  ## what takes minutes: scans on Spark, in one process and on a cluster that loses a worker
 	$(BIN)/python -m pytest -q -m scale tests/scale
@@ -130,7 +130,10 @@ postgres: PACKAGES := postgresql
 java: PROGRAMS := java
 java: PACKAGES := openjdk-17-jre-headless
 
-chromium redis nginx postgres java:
+node: PROGRAMS := npm
+node: PACKAGES := nodejs npm
+
+chromium redis nginx postgres java node:
 	@PATH="$$PATH:/usr/sbin"; for name in $(PROGRAMS); do command -v $$name >/dev/null && exit 0; done; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  echo "installing $@"; \
@@ -149,6 +152,28 @@ $(OWN): %: .cache/%/.locked
 	{ test -x .cache/$*/bin/python || $(PYTHON) -m venv .cache/$*; } && \
 	.cache/$*/bin/python -m pip --quiet --quiet --disable-pip-version-check install --require-hashes -r $< && touch $@ \
 	|| echo "note: $* could not be installed; what needs it is skipped or left out"
+
+# LiteLLM's database client, with Prisma's query engine as WebAssembly. No script of a package is run to install it.
+LITELLM_DB := tests/e2e/litellm_db
+
+litellm-db: litellm node
+	@$(MAKE) --no-print-directory .cache/litellm-db/.locked
+
+.cache/litellm-db/.locked: .cache/litellm/.locked requirements/litellm-db.txt $(LITELLM_DB)/package-lock.json $(LITELLM_DB)/datamodel.js
+	@echo "installing LiteLLM's database client into .cache/litellm-db"; \
+	db=.cache/litellm-db python=.cache/litellm/bin/python; rm -rf $$db && mkdir -p $$db && \
+	cp $(LITELLM_DB)/package.json $(LITELLM_DB)/package-lock.json $$db/ && \
+	(cd $$db && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null) && \
+	rm -rf $$db/node_modules/@prisma/query-engine-wasm/mysql $$db/node_modules/@prisma/query-engine-wasm/sqlite && \
+	$$python -m pip --quiet --quiet --disable-pip-version-check install --no-deps --require-hashes \
+	  --target $$db/python -r requirements/litellm-db.txt && \
+	schema=$$($$python -c 'import importlib.util as u; print(u.find_spec("litellm").submodule_search_locations[0])') && \
+	NODE_PATH=$$db/node_modules node $(LITELLM_DB)/datamodel.js $$schema/proxy/schema.prisma $$db/python/prisma \
+	  | PRISMA_GENERATOR_INVOCATION=1 PYTHONPATH=$$db/python $$python -c \
+	    'from prisma.generator import Generator; Generator.invoke()' 2>/dev/null && \
+	PYTHONPATH=$$db/python $$python -c 'import prisma.client' && \
+	$$python -m compileall -q $$db/python && touch $@ \
+	|| echo "note: LiteLLM's database client could not be installed; tests that need it are skipped"
 
 VALKEY := .cache/valkey/bin/valkey-server
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -158,7 +159,9 @@ def test_no_file_names_a_registry_or_a_place_on_someones_disk() -> None:
         assert "://" not in path.read_text(encoding="utf-8"), path
 
 
-@pytest.mark.parametrize("name", ["core", "dev", "docs", "litellm", "envoy", "case", "sigma", "oscal"])
+@pytest.mark.parametrize(
+    "name", ["core", "dev", "docs", "litellm", "litellm-db", "envoy", "case", "sigma", "oscal"]
+)
 def test_the_lock_is_exact_and_hashed(name: str) -> None:
     """Every requirement has one version and at least one hash; no machine-learning framework is pulled in."""
     text = (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8")
@@ -167,6 +170,18 @@ def test_the_lock_is_exact_and_hashed(name: str) -> None:
         assert re.match(r"[a-z0-9._-]+==\S+", entry), entry[:60]
         assert "--hash=sha256:" in entry, entry[:60]
     assert not re.search(r"^(torch|tensorflow|jax)\b", text, re.MULTILINE)
+
+
+def test_the_lock_of_npm_packages_is_exact_and_hashed() -> None:
+    """Every archive has a digest, and none an address: it comes from the registry that is configured."""
+    text = (ROOT / "tests/e2e/litellm_db/package-lock.json").read_text(encoding="utf-8")
+    packages = {name: entry for name, entry in json.loads(text)["packages"].items() if name}
+    assert packages
+    for name, entry in packages.items():
+        assert re.match(r"\d", entry["version"]), name
+        assert entry["integrity"].startswith("sha512-"), name
+        assert "hasInstallScript" not in entry, name
+    assert "://" not in text
 
 
 def test_the_site_builds_strictly(tmp_path: Path) -> None:

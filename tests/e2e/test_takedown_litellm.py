@@ -1,11 +1,8 @@
-"""The LiteLLM executor against a real proxy, as far as one without a database goes.
+"""The LiteLLM executor against a real proxy that has no database, or cannot reach it.
 
-A proxy blocks teams and keys in its database. Its client for that, Prisma, works through a program, the query engine,
-that no package registry carries: the packages on PyPI and npm fetch it from the maker's own server when they are
-installed (``@prisma/engines`` 5.4.2 holds a script and no program). Tests use package registries alone, so theirs has
-no database. So what a real proxy shows here is that the routes exist, that they ask for the admin key, and that a proxy
-which cannot block now leads to another try and never to a step that counts as done. Bodies and routes are held against
-the proxy's own description of its API.
+Such a proxy blocks nobody: what it says leads to another try and never to a step that counts as done. Bodies and routes
+are held against the proxy's own description of its API. That a block takes effect, and is taken back, is shown in
+``test_takedown_litellm_db.py``.
 """
 
 from __future__ import annotations
