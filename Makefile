@@ -13,7 +13,7 @@ OWN := case envoy inspect litellm oscal peers sigma unmimic
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx valkey bench-protect lock clean bench-log refusals bench-watch bench-respond postgres bench-scale vendor console console-pictures test-scale java bench-engines bench-taxii study-prove study-torch torch node litellm-db $(OWN)
+.PHONY: $(shell sed -nE 's/^([a-z-]+):.*/\1/p' $(firstword $(MAKEFILE_LIST))) $(OWN)
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | sed -E 's/:.*## */\t/' | expand -t 16
@@ -69,6 +69,9 @@ study-prove: $(STAMP)  ## what the tests of training see and whom they wrong (25
 
 study-torch: $(STAMP) torch  ## the same of real networks, taught from scratch (hours; goes on where it stopped), into docs/prove.md
 	PYTHONPATH=src:. OMP_NUM_THREADS=1 .cache/torch/bin/python -m scripts.torch_study
+
+study-share: $(STAMP)  ## what private joins add and leak (half an hour), into docs/join.md
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m scripts.share_study
 
 searches: $(STAMP)  ## evasion frontier and cost of framing, into docs/benchmarks.md
 	$(BIN)/python -m scripts.searches

@@ -14,7 +14,7 @@ two kinds wants two that do not depend on each other.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -24,7 +24,6 @@ import numpy as np
 import pyarrow as pa
 
 from stillwatch.detect.digest import Key
-from stillwatch.detect.kernel import COLUMNS
 from stillwatch.detect.traffic import Traffic
 from stillwatch.errors import ConfigError
 from stillwatch.records import ScanResult, Tier
@@ -43,10 +42,12 @@ JOIN_KEY = Key.derive(b"stillwatch-join-values-1: published")
 """Of every member, and public. Another number where the same trait would be digested otherwise."""
 KINDS: dict[str, tuple[tuple[str, ...], int]] = {
     "address": (("net",), 1),
-    "client": (("ua", "hdr", "tls", "device"), 2),
-    "content": (("sys", "tools", *COLUMNS), 2),
+    "device": (("device",), 2),
+    "content": (("sys", "tools", "head", "longest"), 2),
 }
-"""Kind, the columns of features that are of it, and the fewest accounts of a cluster that show a value."""
+"""Kind, the columns of features that are of it, and the fewest accounts of a cluster that show a value. Software is
+none of them: every user of one build shows it. Of a prompt two columns are taken: more would count one common sentence
+many times."""
 MOST_OF_A_KIND = 1000
 """Values of one kind of one cluster, those of most accounts first."""
 OWN_SHARE = 0.5
@@ -57,13 +58,15 @@ _HINTS = ("act", "review", "watch", "none")
 def clusters_of(
     run: Path, inputs: Sequence[str], accounts: Sequence[str] = (), *, settings: Settings, progress: Progress,
     format: str | None = None, mapping: Path | None = None, since: datetime | None = None,
-    until: datetime | None = None, own_share: float = OWN_SHARE,
+    until: datetime | None = None, own_share: float = OWN_SHARE, also: Mapping[str, Sequence[str]] | None = None,
 ) -> tuple[Cluster, ...]:  # fmt: skip
     """The groups of a run that may be joined, with their values; smaller and authorised ones stay.
 
     Args:
         inputs: The logs that the run was made of. Feature files hold digests under another key and are refused.
         accounts: The account tables that the run was given; they add where accounts were opened, and e-mail domains.
+        also: Groups of accounts that the run did not make, by name, for example those of a case; their standing is
+            ``none``. An account that is in a group of the run stays there.
 
     Raises:
         ConfigError: feature files among the inputs.
@@ -78,7 +81,7 @@ def clusters_of(
             f"{digests[0].name} holds features under your own key, which nobody else can compare",
             hint="name the logs themselves",
         )
-    members = _members(result)
+    members = _with(_members(result), also or {})
     if not members:
         return ()
     with ExitStack() as stack:
@@ -95,7 +98,7 @@ def clusters_of(
     hints = _standing(result)
     p_values = {c.campaign_id: 1.0 if c.p_value is None else c.p_value for c in result.campaigns}
     return tuple(
-        Cluster(name, len(names), hints.get(name, "none"), p_values[name], tuple(found[name]))
+        Cluster(name, tuple(names), hints.get(name, "none"), p_values.get(name, 1.0), tuple(found[name]))
         for name, names in members.items()
         if found.get(name)
     )
@@ -113,6 +116,16 @@ def _members(result: ScanResult) -> dict[str, list[str]]:
     for account, (_, group) in sorted(mine.items()):
         groups.setdefault(group, []).append(account)
     return {name: names for name, names in sorted(groups.items()) if len(names) >= FEWEST_ACCOUNTS}
+
+
+def _with(groups: dict[str, list[str]], also: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    taken = {account for names in groups.values() for account in names}
+    for name, accounts in also.items():
+        rest = [account for account in accounts if account not in taken]
+        if name not in groups and len(rest) >= FEWEST_ACCOUNTS:
+            groups[name] = rest
+            taken.update(rest)
+    return groups
 
 
 def _standing(result: ScanResult) -> dict[str, str]:

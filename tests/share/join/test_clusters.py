@@ -17,7 +17,13 @@ EPOCH = "2026-W48"
 
 def cluster(name: str, *numbers: int, accounts: int = 12) -> Cluster:
     """A group that shows these address blocks."""
-    return Cluster(name, accounts, "watch", 0.3, tuple(Value("address", b"net:%d" % n) for n in numbers))
+    return Cluster(
+        name,
+        tuple(map(str, range(accounts))),
+        "watch",
+        0.3,
+        tuple(Value("address", b"net:%d" % n) for n in numbers),
+    )
 
 
 def tags_for(*clusters: Cluster) -> dict[Value, bytes]:
@@ -78,6 +84,12 @@ def test_without_partners_it_is_the_procedure_of_benjamini_and_hochberg():
     own = {"a": 0.002, "b": 0.009, "c": 0.03, "d": 0.9}
     assert corroborated(own, {}, 0.02) == ("a", "b")
     assert corroborated({}, {}, 0.02) == ()
+
+
+def test_what_the_scan_did_not_test_stands_by_its_partners_alone():
+    """A candidate has no p-value of its own; it is one more hypothesis, and needs a partner's."""
+    assert corroborated({"a": 0.9}, {"candidate": [0.001]}, 0.01) == ("candidate",)
+    assert corroborated({"a": 0.9}, {"candidate": [0.05, 0.02]}, 0.01) == ()
 
 
 def test_corroboration_keeps_the_false_discovery_rate_where_joins_are_true():

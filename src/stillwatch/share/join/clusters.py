@@ -34,7 +34,7 @@ class Cluster:
 
     subject: str
     """Its id in the member's own run; it never leaves."""
-    accounts: int
+    accounts: tuple[str, ...] = field(repr=False)
     standing: str
     """The highest hint of its accounts: ``act``, ``review``, ``watch`` or ``none``."""
     p_value: float
@@ -94,7 +94,7 @@ def prepare(
             found.setdefault(value.kind, []).append(tags[value])
         by_kind.append(found)
     made = [
-        cluster_tags(cluster.accounts, found)
+        cluster_tags(len(cluster.accounts), found)
         for cluster, found in zip(clusters, without_shared(by_kind), strict=True)
     ]
     book = {one.name: cluster.subject for one, cluster in zip(made, clusters, strict=True)}
@@ -129,23 +129,23 @@ def corroborated(
     """The clusters that stand at a false discovery rate once their partners' p-values are heard.
 
     Matched clusters are parts of one network, so one hypothesis is tested: that it is honest. Bonferroni over its k
-    p-values (k times the least) holds whatever their dependence; Benjamini-Hochberg runs over everything the member
-    tests, matched or not. The rate holds as far as the joins are true; a false join hands an honest cluster a
-    stranger's p-value.
+    p-values (k times the least) holds whatever their dependence; Benjamini-Hochberg runs over everything the member's
+    scan tested, and over what it did not test but others matched: whether an honest group is matched does not depend
+    on p-values. The rate holds as far as the joins are true; a false join hands an honest cluster a stranger's p-value.
 
     Args:
-        own: the p-value of every cluster that the scan tested, matched or not.
-        told: what partners told of theirs, by own cluster.
+        own: the p-value of every group that the scan tested, matched or not.
+        told: what partners told of theirs, by own cluster; a cluster may be here alone.
 
     >>> corroborated({"weak": 0.2, "alone": 0.2}, {"weak": [0.001]}, 0.01)
     ('weak',)
 
     References: Benjamini and Hochberg (1995); Vovk and Wang, Combining p-values via averaging (2020), section 1.
     """
-    combined = {
-        name: min(1.0, (1 + len(told.get(name, ()))) * min([p, *told.get(name, ())]))
-        for name, p in own.items()
-    }
+    combined = {}
+    for name in {*own, *told}:
+        heard = [*told.get(name, ()), *([own[name]] if name in own else [])]
+        combined[name] = min(1.0, len(heard) * min(heard, default=1.0))
     ranked = sorted(combined.items(), key=lambda item: (item[1], item[0]))
     stand = max((n for n, (_, p) in enumerate(ranked, 1) if p <= rate * n / len(ranked)), default=0)
     return tuple(sorted(name for name, _ in ranked[:stand]))

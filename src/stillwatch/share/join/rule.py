@@ -32,6 +32,8 @@ class Rule:
     """Common tags from which on a pair is told."""
     fewest_kinds: int = 2
     """Kinds that must be among them."""
+    fewest_of_a_kind: int = 2
+    """Common tags from which on a kind counts: one alone is what an office or a cloud's exit gives."""
     most_clusters_of_a_tag: int = 12
     """A tag that more clusters have, over all members, joins nobody."""
     most_clusters_of_a_member: int = 1000
@@ -148,7 +150,8 @@ def _matches(playing: list[Contribution], rule: Rule) -> Iterable[Match]:
 
 
 def _enough(kinds: Mapping[str, int], rule: Rule) -> bool:
-    return len(kinds) >= rule.fewest_kinds and sum(kinds.values()) >= rule.fewest_common
+    spoken = sum(count >= rule.fewest_of_a_kind for count in kinds.values())
+    return spoken >= rule.fewest_kinds and sum(kinds.values()) >= rule.fewest_common
 
 
 def common_bucket(count: int, rule: Rule) -> str:
