@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,20 @@ def test_parquet_times(times: pa.Array, tmp_path: Path) -> None:
     """Times of any unit, zone or dress are the same moment."""
     reader = parquet({**required(1), "started_at": times}, tmp_path / "x.parquet")
     assert [row["started_at"] for row in rows_of(reader)] == [NOON]
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "jsonl", "jsonl.gz"])
+def test_a_source_is_known_by_the_digest_of_its_bytes(suffix: str, tmp_path: Path) -> None:
+    """What a run says was read is the SHA-256 of the file as it lies there, whatever way it was read."""
+    path = tmp_path / f"x.{suffix}"
+    if suffix == "parquet":
+        pq.write_table(pa.table(required(3000)), path, row_group_size=1000)
+    else:
+        text = lines(*(exchange(exchange_id=f"e{i}") for i in range(3000)))
+        path.write_bytes(gzip.compress(text) if suffix.endswith("gz") else text)
+    reader = Reader([str(path)])
+    assert sum(batch.num_rows for batch in reader.batches()) == 3000
+    assert reader.digests == {str(path): sha256(path.read_bytes()).hexdigest()}
 
 
 def test_parquet_rows_are_refused_one_by_one(tmp_path: Path) -> None:

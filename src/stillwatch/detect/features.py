@@ -142,6 +142,8 @@ def _distinct(columns: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Distinct rows of integer columns: where each comes first, and which of them each row is."""
     inverse = np.zeros(len(columns[0]), np.int64)
     for column in columns:
+        if (column == column[:1]).all():
+            continue  # a field that nobody sent tells no rows apart
         encoded = pa.array(column).dictionary_encode()
         both = inverse * len(encoded.dictionary) + encoded.indices.to_numpy()
         inverse = pa.array(both).dictionary_encode().indices.to_numpy().astype(np.int64)

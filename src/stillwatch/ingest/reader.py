@@ -187,12 +187,12 @@ class Reader:
                 tap.silence()  # told by rows below: hashing is over long before
                 self.digests[source.name] = tap.drained()
                 yield from self._parquet(source, stream, compression)
-            else:
-                try:
-                    yield from self._stream(source, unpacked(chain([first], raw), compression), compression)
-                finally:
-                    if not source.named:
-                        self.digests[source.name] = tap.drained()
+                return
+            try:
+                yield from self._stream(source, unpacked(chain([first], raw), compression), compression)
+            finally:
+                if not source.named:
+                    self.digests[source.name] = tap.drained()
             self.digests[source.name] = tap.drained()
 
     def _stream(self, source: Source, chunks: Iterator[bytes], compression: str) -> Iterator[pa.RecordBatch]:
