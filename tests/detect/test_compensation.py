@@ -337,6 +337,23 @@ def test_evidence_of_units_is_the_plain_one(seed: int) -> None:
     assert np.abs(got).max() > 0.3
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_evidence_of_units_has_a_bound_and_asks_only_for_whom_it_is(seed: int) -> None:
+    """The bound holds for every unit and is met by no vote; units asked for alone get what they get in company."""
+    rng = np.random.default_rng(seed)
+    traffic = heard(strangers(rng, 40, 30) + relayed(rng, 40, 500, 30.0))
+    mark = np.zeros(traffic.n_units, np.bool_)
+    mark[rng.choice(traffic.n_units, 30, replace=False)] = True
+    links = UnitCompensation(moments(traffic), traffic.n_units)
+    units = np.arange(traffic.n_units, dtype=np.int32)
+    got, most = links.decades(units, mark), links.at_most(units, mark)
+    assert (got <= most).all()
+    assert got[most == 0.0].max(initial=0.0) == 0.0 < got.max()
+    for few in (units[:1], units[7:9], units[mark][:3]):
+        assert links.decades(few, mark).tolist() == got[few].tolist()
+        assert links.at_most(few, mark).tolist() == most[few].tolist()
+
+
 def test_a_second_account_of_one_person_is_no_sign_of_the_crowd() -> None:
     """However often one member's refusals are taken over by one outsider, that is a pair and not a crowd."""
     rng = np.random.default_rng(9)

@@ -20,7 +20,7 @@ import numpy as np
 from stillwatch.detect.baseline import Baseline
 from stillwatch.detect.controller import HubTests, Pairs, share_of
 from stillwatch.detect.hubs import Hubs, TokenMatrix
-from stillwatch.detect.profile import keep_best, null_shares, odds, shown_by
+from stillwatch.detect.profile import keep_best, met, null_shares, odds, shown_by
 from stillwatch.detect.threads import spread
 from stillwatch.detect.traffic import Traffic
 from stillwatch.detect.trait import CONTROL_GROUPS, SOURCE_GROUPS, UnitEvidence
@@ -91,6 +91,7 @@ class Attributor:
         self.reference = [share_of(m, baseline) for m in self.matrices]
         rates = [kappa * p.rate * np.maximum(p.exposure, 1) for p in pairs]
         self.gains = [np.clip(-np.log10(np.minimum(rate, 1.0)), 0.0, PAIR_CAP) for rate in rates]
+        self.others = [_others(p, traffic.n_units) for p in pairs]
         self.trait_groups = sorted({m.trait.group for m in self.matrices}) + (
             ["control"] if pairs or links else []
         )
@@ -134,10 +135,9 @@ class Attributor:
             for p in self.pairs:
                 candidates += [p.giver[inside[p.taker]], p.taker[inside[p.giver]]]
             candidates += [link.partners(inside) for link in self.links]
-        if chosen is None:
-            units = self._distinct(candidates)
-        else:
-            units = chosen
+        units = chosen
+        if units is None:
+            units = self._distinct(candidates) if outsiders else np.sort(members).astype(np.int32)
         parts = np.zeros((len(self.trait_groups), len(units)))
 
         def decades(shown: tuple[TokenMatrix, _Table] | None) -> np.ndarray:
@@ -167,7 +167,7 @@ class Attributor:
 
     def control(self, units: np.ndarray, inside: np.ndarray) -> np.ndarray:
         """Decades of control events between units and those marked ``inside``."""
-        out = self._pairs(units, inside) if self.pairs else np.zeros(len(units))
+        out = self._pairs(units, inside)
         for link in self.links:
             out = np.maximum(out, np.clip(link.decades(units, inside), 0.0, PAIR_CAP))
         return out
@@ -191,15 +191,18 @@ class Attributor:
         )  # fmt: skip
         return _Table(codes, count, shown, q)
 
+    def control_at_most(self, units: np.ndarray, inside: np.ndarray) -> np.ndarray:
+        """What `control` does not exceed, for less work."""
+        out = self._pairs(units, inside)
+        for link in self.links:
+            out = np.maximum(out, np.minimum(link.at_most(units, inside), PAIR_CAP))
+        return out
+
     def _pairs(self, units: np.ndarray, inside: np.ndarray) -> np.ndarray:
-        out = np.zeros(self.traffic.n_units)
-        for p, gain in zip(self.pairs, self.gains, strict=True):
-            partner = np.zeros(self.traffic.n_units, np.bool_)
-            partner[p.giver[inside[p.taker]]] = True
-            partner[p.taker[inside[p.giver]]] = True
-            out = np.maximum(out, np.where(partner, gain, 0.0))
-        picked: np.ndarray = out[units]
-        return picked
+        out = np.zeros(len(units))
+        for gain, (ptr, other) in zip(self.gains, self.others, strict=True):
+            out = np.maximum(out, np.where(met(units, inside, ptr, other), gain[units], 0.0))
+        return out
 
     def qualifies(self, parts: np.ndarray, floor: float, *, controlled: bool) -> np.ndarray:
         """Enough weight, from two independent sources, or from one beside content that is the group's own.
@@ -217,6 +220,13 @@ class Attributor:
         weight = parts[hard].sum(0) + content
         out: np.ndarray = (weight >= floor) & ((sources >= 2) | (alone & (content >= OWN_CONTENT)))
         return out
+
+
+def _others(pairs: Pairs, n_units: int) -> tuple[np.ndarray, np.ndarray]:
+    """With whom each unit has events, in compressed rows."""
+    ends = np.concatenate([pairs.giver, pairs.taker])
+    ptr = np.concatenate([[0], np.cumsum(np.bincount(ends, minlength=n_units))])
+    return ptr, np.concatenate([pairs.taker, pairs.giver])[np.argsort(ends, kind="stable")]
 
 
 def assemble(
@@ -304,15 +314,23 @@ def _claim(
 
 
 def _retain(attributor: Attributor, members: np.ndarray, own_group: str) -> np.ndarray:
-    """Members whose evidence, the recruiting trait group left out, reaches one decade."""
+    """Members whose evidence, the recruiting trait group left out, reaches one decade.
+
+    Control events are laid out only for those whom they could help, and for nobody once it is sure that fewer stay than
+    `RETENTION` asks for; who is named then is too few as well.
+    """
     telling = SOURCE_GROUPS - {own_group}
     units, parts = attributor.score(np.sort(members), outsiders=False, only=telling)
     weight = parts[[i for i, g in enumerate(attributor.trait_groups) if g in telling]].sum(0)
     undecided = np.flatnonzero(weight < STAY_DECADES)
-    if len(undecided):  # control events are laid out only for those who need them
+    if len(undecided):
         inside = np.zeros(attributor.traffic.n_units, np.bool_)
         inside[members] = True
-        weight[undecided] += attributor.control(units[undecided], inside)
+        most = weight[undecided] + attributor.control_at_most(units[undecided], inside)
+        sure = len(units) - len(undecided)
+        undecided = undecided[most >= STAY_DECADES]
+        if sure + len(undecided) >= RETENTION * len(members):
+            weight[undecided] += attributor.control(units[undecided], inside)
     kept: np.ndarray = units[weight >= STAY_DECADES]
     return kept
 

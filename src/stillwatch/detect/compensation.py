@@ -29,7 +29,7 @@ import numba as nb
 import numpy as np
 
 from stillwatch.detect.betting import binomial_log10_e, log10_mean
-from stillwatch.detect.discordant import SLOT, counted_votes
+from stillwatch.detect.discordant import SLOT, Index, counted_votes
 from stillwatch.detect.hubs import Hubs, mix, runs
 from stillwatch.detect.trait import Judged
 
@@ -58,6 +58,8 @@ INFLATION = 1.25
 """Odds by which the null may favour "after" over the balance that answered requests show."""
 PRIOR = 5.0
 """Pseudo-votes on each side of that balance."""
+VOTE_DECADES = 0.236
+"""No vote adds more to an e-value: 0.9 of the wealth on "after", whose null probability is 5/9 at least (`balance`)."""
 PAIR_VOTES, SMALL_HUB_VOTES = 4, 100
 """Votes that one pair of units may give in one half: four, or a hundred over the number of units of a small hub."""
 
@@ -421,6 +423,37 @@ def _apart(votes, when, lot, windows):  # type: ignore[no-untyped-def]  # numba 
     return out
 
 
+@nb.njit(cache=True, nogil=True)
+def _heard_in(ptr, unit, heard_ptr):  # type: ignore[no-untyped-def]  # numba infers
+    """int32: the events in which each unit is heard, in compressed rows."""
+    free, out = heard_ptr[:-1].copy(), np.empty(len(unit), np.int32)
+    for e in range(len(ptr) - 1):
+        for i in range(ptr[e], ptr[e + 1]):
+            out[free[unit[i]]] = e
+            free[unit[i]] += 1
+    return out
+
+
+@nb.njit(cache=True, nogil=True)
+def _refusals_between(asked, givers, inside, row_of, ev_ptr, events, control, ptr, unit, gap):  # type: ignore[no-untyped-def]  # numba infers
+    """int64[asked]: refusals of each after which somebody inside is heard, and of those inside after which it is."""
+    votes = np.zeros(asked, np.int64)
+    for a in givers:
+        for j in range(ev_ptr[a], ev_ptr[a + 1]):
+            e = events[j]
+            if control[e]:
+                continue
+            met = False
+            for i in range(ptr[e], ptr[e + 1]):
+                if gap[i] > 0:
+                    met |= inside[unit[i]]
+                    if inside[a] and row_of[unit[i]] >= 0:
+                        votes[row_of[unit[i]]] += 1
+            if met and row_of[a] >= 0:
+                votes[row_of[a]] += 1
+    return votes
+
+
 class UnitCompensation:
     """Evidence of single units that they take over for, or are relieved by, the members of a group.
 
@@ -431,20 +464,69 @@ class UnitCompensation:
     def __init__(self, found: Moments, n_units: int) -> None:
         self.found, self.n_units = found, n_units
         self.windows = np.array([int(w * SECOND) for w in WINDOWS_S], np.int64)
-        order = np.argsort(found.giver, kind="stable")
-        self.by_giver = order
-        self.ptr = np.concatenate([[0], np.cumsum(np.bincount(found.giver, minlength=n_units))])
+        self.index = Index.of(found.giver, n_units)
+        self.heard_ptr = np.concatenate([[0], np.cumsum(np.bincount(found.unit, minlength=n_units))])
+        self.heard_in = _heard_in(found.ptr, found.unit, self.heard_ptr)
         self._room = np.full((2, n_units), 2**62, np.int64)
+        self._row = np.full(n_units, -1, np.int64)
 
     def decades(self, units: np.ndarray, inside: np.ndarray) -> np.ndarray:
         """float64[units] log10 e-values against the units marked ``inside``, each unit itself left out."""
-        classes = len(WINDOWS_S) * 2
-        row_of = np.full(self.n_units, -1, np.int64)
-        row_of[units] = np.arange(len(units))
-        f = self.found
-        events = np.sort(self._events_of(np.union1d(units, np.flatnonzero(inside))))
+        events = self._between(units, inside)
         if not len(events):
             return np.zeros(len(units))
+        self._row[units] = np.arange(len(units))
+        votes = self._votes(events, inside)
+        self._row[units] = -1
+        start = np.searchsorted(votes[:, 0], np.arange(len(units) + 1))
+        cap = np.full(len(units), pair_cap(np.array([inside.sum()]))[0])
+        keys = ((votes[:, 1].astype(np.int64) * 2 + votes[:, 2]) << SLOT) | votes[:, 3]
+        counts = _counted(start, keys, cap, len(WINDOWS_S) * 2, True)
+        table = counts.reshape(len(units), len(WINDOWS_S), 2, 2)
+        refused, control = table[:, :, 0], table[:, :, 1]
+        got: np.ndarray = log10_mean(
+            binomial_log10_e(refused[..., 0], refused.sum(-1), balance(control)), axis=1
+        )
+        return got
+
+    def at_most(self, units: np.ndarray, inside: np.ndarray) -> np.ndarray:
+        """What `decades` cannot exceed: every refusal with one of the units on its other side as a vote for "after"."""
+        f = self.found
+        self._row[units] = np.arange(len(units))
+        givers = np.concatenate([np.flatnonzero(inside), units[~inside[units]]])
+        votes = _refusals_between(
+            len(units),
+            givers,
+            inside,
+            self._row,
+            self.index.ptr,
+            self.index.events,
+            f.control,
+            f.ptr,
+            f.unit,
+            f.gap,
+        )
+        self._row[units] = -1
+        most: np.ndarray = votes * VOTE_DECADES
+        return most
+
+    def _between(self, units: np.ndarray, inside: np.ndarray) -> np.ndarray:
+        """Events, in order of time, that any of the units can vote in: their own, and those they are heard in.
+
+        They are looked up from the side on which there are fewer, the units or those inside.
+        """
+        f = self.found
+        members = np.flatnonzero(inside)
+        theirs = self._events_of(members)
+        lengths = self.heard_ptr[units + 1] - self.heard_ptr[units]
+        if lengths.sum() * len(f.giver) > len(theirs) * len(f.unit):
+            return np.sort(self._events_of(np.union1d(units, members)))
+        heard = self.heard_in[runs(self.heard_ptr[units], lengths)]
+        return np.unique(np.concatenate([self._events_of(units), heard[inside[f.giver[heard]]]]))
+
+    def _votes(self, events: np.ndarray, inside: np.ndarray) -> np.ndarray:
+        """Votes that are drawn, sorted by row and class."""
+        f = self.found
         votes = _unit_votes(
             events,
             f.giver,
@@ -454,27 +536,19 @@ class UnitCompensation:
             f.unit,
             f.gap,
             inside,
-            row_of,
+            self._row,
             self.windows,
             *self._room,
         )
         order = ((votes[:, 0].astype(np.int64) << 3) | votes[:, 1]) << 32 | votes[:, 4]
         votes = votes[np.argsort(order, kind="stable")]  # events are in order of time
-        votes = votes[_apart(votes, f.when, f.lot, self.windows)]
-        start = np.searchsorted(votes[:, 0], np.arange(len(units) + 1))
-        cap = np.full(len(units), pair_cap(np.array([inside.sum()]))[0])
-        keys = ((votes[:, 1].astype(np.int64) * 2 + votes[:, 2]) << SLOT) | votes[:, 3]
-        counts = _counted(start, keys, cap, classes, True)
-        table = counts.reshape(len(units), len(WINDOWS_S), 2, 2)
-        refused, control = table[:, :, 0], table[:, :, 1]
-        got: np.ndarray = log10_mean(
-            binomial_log10_e(refused[..., 0], refused.sum(-1), balance(control)), axis=1
-        )
-        return got
+        drawn: np.ndarray = votes[_apart(votes, f.when, f.lot, self.windows)]
+        return drawn
 
     def _events_of(self, units: np.ndarray) -> np.ndarray:
         """Events in which one of some units is the refused or answered one."""
-        events: np.ndarray = self.by_giver[runs(self.ptr[units], self.ptr[units + 1] - self.ptr[units])]
+        ptr = self.index.ptr
+        events: np.ndarray = self.index.events[runs(ptr[units], ptr[units + 1] - ptr[units])]
         return events
 
     def partners(self, inside: np.ndarray) -> np.ndarray:

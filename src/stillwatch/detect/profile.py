@@ -96,3 +96,15 @@ def keep_best(codes, units, decades, part):  # type: ignore[no-untyped-def]  # n
                 some = True
                 best = max(best, decades[i, j])
         part[i] = max(part[i], best if some else 0.0)
+
+
+@nb.njit(cache=True, nogil=True)
+def met(units, inside, ptr, other):  # type: ignore[no-untyped-def]  # numba infers
+    """bool[units]: whether one of those that a unit has an event with, ``other[ptr[u]:ptr[u + 1]]``, is ``inside``."""
+    out = np.zeros(len(units), np.bool_)
+    for i in range(len(units)):
+        for j in range(ptr[units[i]], ptr[units[i] + 1]):
+            if inside[other[j]]:
+                out[i] = True
+                break
+    return out

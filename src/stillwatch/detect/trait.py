@@ -135,6 +135,10 @@ class UnitEvidence(Protocol):
         """float64[units] log10 e-values against the units marked in ``inside`` (bool[n_units]), leave-one-out."""
         ...
 
+    def at_most(self, units: np.ndarray, inside: np.ndarray) -> np.ndarray:
+        """float64[units]: what ``decades`` does not exceed, for less work."""
+        ...
+
     def partners(self, inside: np.ndarray) -> np.ndarray:
         """int32 units that may belong to those marked ``inside``."""
         ...
