@@ -77,3 +77,16 @@ def test_warming_leaves_no_trace(house: House) -> None:
     warm(house.app, house.site)
     warm(make_app(house.site, ("console.example.com",)), house.site, "console.example.com")
     assert auditor.get("/audit").text == before
+
+
+def test_a_page_that_fails_does_not_keep_the_console_from_starting(
+    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where it failed is logged, without what it said."""
+
+    def fails(*_: object) -> None:
+        raise ValueError("quotes a name")
+
+    monkeypatch.setattr("stillwatch.console.warming.shown", fails)
+    warm(house.app, house.site)
+    assert "not warmed up" in caplog.text and "quotes a name" not in caplog.text

@@ -8,6 +8,7 @@ overview shows, read by nobody in particular, and for a page that does not exist
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from starlette.types import ASGIApp
 from stillwatch.console.pages.overview import shown
 from stillwatch.console.render import environment
 from stillwatch.console.site import Site
+from stillwatch.errors import where_it_failed
 from stillwatch.records import Role
 from stillwatch.respond.work import PROGRAM
 
@@ -25,18 +27,21 @@ _NOBODY = replace(PROGRAM, roles=frozenset({Role.VIEWER}))
 
 
 def warm(app: ASGIApp, site: Site, host: str = "localhost") -> None:
-    """Do what is done once. It changes nothing and leaves no line in the audit record.
+    """Do what is done once. It changes nothing and leaves no line in the audit record; never raises.
 
     Args:
         app: what `make_app` made of the site.
         site: everything that pages ask.
         host: a name under which the app may be asked.
     """
-    made = environment()
-    for name in made.list_templates():
-        made.get_template(name)
-    shown(site, _NOBODY)
-    asyncio.run(_ask(app, NOWHERE, host))
+    try:
+        made = environment()
+        for name in made.list_templates():
+            made.get_template(name)
+        shown(site, _NOBODY)
+        asyncio.run(_ask(app, NOWHERE, host))
+    except Exception as error:  # whoever asks for the page hears of it; the others need not wait for that
+        logging.getLogger("stillwatch.console").warning("not warmed up: %s", where_it_failed(error))
 
 
 async def _ask(app: ASGIApp, path: str, host: str) -> int:
