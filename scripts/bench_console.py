@@ -4,8 +4,9 @@
 
 Prints, and with ``--out`` keeps for docs/console.md, milliseconds by page: median, 95th percentile and
 worst of some requests each, asked in this process, so that neither a network nor a browser is in the figure; the first
-request, which fills caches, apart; and the median of what the processors worked on it, all threads together, which is
-what remains comparable on a machine that has other things to do. Nothing is tuned on it and no test depends on it.
+request, which finds caches empty, apart, in a process that has done what a console does when it starts and no more; and
+the median of what the processors worked on it, all threads together, which is what remains comparable on a machine that
+has other things to do. Nothing is tuned on it and no test depends on it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import multiprocessing
 import os
 import platform
 import statistics
@@ -28,6 +30,7 @@ from stillwatch.console.app import make_app
 from stillwatch.console.running import Quiet
 from stillwatch.console.serving import Places, first_admin, open_site
 from stillwatch.console.site import Site
+from stillwatch.console.warming import warm
 from stillwatch.records import (
     Campaign,
     Confidence,
@@ -107,9 +110,12 @@ def a_run(folder: Path, accounts: int, members: int) -> Path:
 def ask(site: Site, token: str, paths: list[str], times: int) -> dict[str, list[tuple[float, float]]]:
     """Milliseconds (by the clock, worked) of each request of a page, in order."""
 
+    app = make_app(site)
+    warm(app, site)  # as `serve_console` does before it says that it listens
+
     async def all_of_them() -> dict[str, list[tuple[float, float]]]:
         out: dict[str, list[tuple[float, float]]] = {}
-        transport = httpx.ASGITransport(make_app(site))
+        transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=600) as client:
             client.cookies.set("stillwatch", token)
             for path in paths:
@@ -127,25 +133,33 @@ def ask(site: Site, token: str, paths: list[str], times: int) -> dict[str, list[
     return asyncio.run(all_of_them())
 
 
-def furnished(folder: Path, accounts: int, members: int) -> Site:
-    """A console on a run of that size, filed, with a plan for all members of the largest campaign; as an earlier call
-    left it when the folder holds one."""
-    there = (folder / "store.db").exists()
-    run = folder / "run" if there else a_run(folder, accounts, members)
-    site = open_site(Places(run, f"sqlite:///{folder / 'store.db'}", folder), Settings(), {})
-    if there:
-        return site
+def opened(folder: Path) -> Site:
+    """The console on what `furnish` left."""
+    return open_site(Places(folder / "run", f"sqlite:///{folder / 'store.db'}", folder), Settings(), {})
+
+
+def closed(site: Site) -> None:
+    """Let go of it."""
+    site.simulations.close()
+    site.runner.close()
+    site.desk.close()
+
+
+def furnish(folder: Path, accounts: int, members: int) -> None:
+    """A run of that size, filed, with a plan for all members of the largest campaign."""
+    a_run(folder, accounts, members)
+    site = opened(folder)
     made = first_admin(site)
     assert made is not None  # noqa: S101  the store is fresh
     with site.work(made[0]) as work:
         ana = people.add(work, "ana", [Role.ANALYST, Role.AUDITOR])
     since = time.perf_counter()
-    import_run(site.desk, ana, run, progress=Quiet())
+    import_run(site.desk, ana, folder / "run", progress=Quiet())
     print(f"filed in {time.perf_counter() - since:.1f} s", flush=True)
     since = time.perf_counter()
     make_plan(site.desk, ana, 1, Wanted(Measure.BLOCK), settings=site.settings)
     print(f"a plan for all of them made in {time.perf_counter() - since:.1f} s", flush=True)
-    return site
+    closed(site)
 
 
 def main() -> None:
@@ -160,7 +174,18 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="JSON file to keep the figures in")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="stillwatch-bench-") as name:
-        site = furnished(args.folder or Path(name), args.accounts, args.members)
+        folder = args.folder or Path(name)
+        if not (
+            folder / "store.db"
+        ).exists():  # in a process of its own: this one is as fresh as a console that starts
+            maker = multiprocessing.get_context("spawn").Process(
+                target=furnish, args=(folder, args.accounts, args.members)
+            )
+            maker.start()
+            maker.join()
+            if maker.exitcode:
+                raise SystemExit("the store could not be made")
+        site = opened(folder)
         someone = site.kept.by_name("ana")
         assert someone is not None  # noqa: S101  added when it was furnished
         token = site.sessions.open(someone, "bench", site.now())
@@ -185,9 +210,7 @@ def main() -> None:
         }  # fmt: skip
         if args.out:
             args.out.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
-        site.simulations.close()
-        site.runner.close()
-        site.desk.close()
+        closed(site)
 
 
 if __name__ == "__main__":

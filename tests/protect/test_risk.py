@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from stillwatch.errors import SourceError
-from stillwatch.protect.risk import ROW, RiskTable, account_digest, empty_table
+from stillwatch.protect.risk import ROW, RiskTable, account_digest, empty_table, in_pieces
 from stillwatch.protect.risk_build import DTYPE, build, write_table
 from stillwatch.records import NOBODY
 from stillwatch.wiring.runs import compile_run
@@ -108,6 +110,34 @@ def test_an_account_in_two_groups_stands_as_the_accounts_table_has_it() -> None:
         found = RiskTable(build(groups, pa.Table.from_pylist(order), accounts, run_digest="00"))
         assert found.standing("a").tier == "member"
         assert found.standing("a").false_discovery_rate == 1.0, "no stated rate is no comfort"
+
+
+def test_a_list_is_read_item_by_item() -> None:
+    """A million grants hold no other thread up; what is no list is refused."""
+    values: list[Any] = [1, "a],", {"b": [None, "\u00e9"]}, [], "", 2.5]
+    for text in (json.dumps(values), json.dumps(values, indent=2), " [ ] ", "[]"):
+        assert list(in_pieces(text)) == json.loads(text)
+    pieces = in_pieces("[1, 2, x]")
+    assert [next(pieces), next(pieces)] == [1, 2]
+    for text in ("", "{}", "[1", "[1 2]", "[1,]", "[,]", "null"):
+        with pytest.raises(ValueError, match=r"."):
+            list(in_pieces(text))
+
+
+def test_the_file_of_a_table_is_closed_once_nobody_holds_the_table(tmp_path: Path) -> None:
+    """And not before: whoever looks something up in it goes on."""
+    path = tmp_path / "risk.arrow"
+    write_table(compile_run(write_run(tmp_path / "run"))[0], path)
+    found: RiskTable | None = RiskTable.open(path)
+    assert found is not None
+    mapping = found.mapping
+    assert mapping is not None
+    with pytest.raises(BufferError):
+        mapping.close()
+    assert found.standing("m0").tier == "member"
+    found = None
+    mapping.close()
+    assert mapping.closed
 
 
 def test_two_descriptions_of_a_row_agree() -> None:

@@ -551,6 +551,32 @@ def test_a_former_table_is_let_go_of_by_the_watch(tmp_path: Path) -> None:
         assert former() is None
 
 
+def test_the_file_of_a_former_table_is_closed_by_the_watch_when_no_decision_looks_into_it(
+    tmp_path: Path,
+) -> None:
+    """Unmapping it may take as long as the disk likes; a mapping that merely goes out of use holds up everybody."""
+    policy, run = tmp_path / "policy.toml", write_run(tmp_path / "run")
+    policy.write_text(HEAD + rule())
+    (tmp_path / "gate").mkdir()
+    write_table(compile_run(run)[0], tmp_path / "gate" / RISK)
+    with Gate.open(policy, tmp_path / "gate", settings=Settings()) as one:
+        assert one._watch is not None
+        one._watch.stop()
+        at = Watch(
+            one, policy, tmp_path / "gate", stamps(policy, tmp_path / "gate"), every_s=0.4, keyed=False
+        )
+        held: Any = one.in_force.table
+        mapping = held.mapping
+        write_table(compile_run(run)[0], tmp_path / "gate" / RISK)
+        at.look()
+        at.look()
+        assert not mapping.closed
+        assert held.standing("m0").tier == "member"
+        held = None
+        at.look()
+        assert mapping.closed
+
+
 def test_a_file_that_is_published_anew_while_it_is_copied_is_not_taken(tmp_path: Path) -> None:
     """Halves of two tables are no table; the next look copies the newer one."""
 
@@ -614,6 +640,7 @@ def test_no_decision_waits_while_the_log_goes_to_the_disk(
 ) -> None:
     """A slow disk holds up the flush alone."""
     one = gate(rule(), settings=Settings(protect=ProtectSettings(poll_s=0.4)))
+    one.decide(a_request())
     begun, go_on = threading.Event(), threading.Event()
 
     def slow(handle: int) -> None:

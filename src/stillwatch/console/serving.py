@@ -20,6 +20,7 @@ from stillwatch.console.signin.seals import Seals
 from stillwatch.console.signin.sessions import Sessions
 from stillwatch.console.signin.throttle import Throttle
 from stillwatch.console.site import Site
+from stillwatch.console.warming import warm
 from stillwatch.errors import ConfigError
 from stillwatch.receive import serve
 from stillwatch.records import Person, Role
@@ -143,13 +144,15 @@ def serve_console(
         try:
             made = first_admin(site)
             hosts = settings.console.hosts or ("localhost", f"[{host}]" if ":" in host else host)
+            app = make_app(site, hosts)
+            warm(app, site, hosts[0])
             with (
                 Sealing(lambda: seal_audit(site.desk, settings, env)),
                 closing(site.runner),
                 closing(site.simulations),
             ):
                 serve(
-                    make_app(site, hosts), sock, read_timeout_s=_READ_TIMEOUT_S, max_connections=_MOST_CONNECTIONS,
+                    app, sock, read_timeout_s=_READ_TIMEOUT_S, max_connections=_MOST_CONNECTIONS,
                     ready=lambda: ready(address_of(sock), made),
                 )  # fmt: skip
         finally:

@@ -2,7 +2,9 @@
 
 One Arrow file: sorted 64-bit account digests, packed rows, campaign ids. It is mapped, not read, so a million
 accounts cost their 55 MB once for all processes of a machine, and a new table takes effect by swapping one
-reference. Digests are salted with the run's own digest: nobody outside can make an id that collides.
+reference. Unmapping a file that was replaced frees its blocks on the disk, which takes as long as the disk likes: let
+go of a table's ``mapping`` with its ``close``, during which other threads go on. Digests are salted with the run's own
+digest: nobody outside can make an id that collides.
 
 Examples
 --------
@@ -21,7 +23,10 @@ Examples
 from __future__ import annotations
 
 import json
+import mmap
+import re
 import struct
+from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -47,6 +52,8 @@ _SETS = tuple(
     tuple(name for bit, name in enumerate(FAMILIES) if mask >> bit & 1) for mask in range(1 << len(FAMILIES))
 )
 _PAGE = 4096
+_OPENS, _BETWEEN = re.compile(r"\s*\[\s*"), re.compile(r"\s*([,\]])\s*")
+_ITEM = json.JSONDecoder()
 _HINT = "make it again: stillwatch policy publish RUN --into FOLDER"
 
 
@@ -59,15 +66,17 @@ def account_digest(account_id: str, salt: bytes) -> int:
 class RiskTable:
     """A compiled table, ready for look-ups."""
 
-    def __init__(self, table: pa.Table) -> None:
+    def __init__(self, table: pa.Table, mapping: mmap.mmap | None = None) -> None:
+        self.mapping = mapping
+        """The file behind it, when it has one. It can be closed once nobody holds the table any more."""
         meta = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
         if meta.get("stillwatch.risk") != VERSION or table.schema.remove_metadata() != SCHEMA:
             raise SourceError("risk table", "not a risk table of this version", hint=_HINT)
         whole = table.combine_chunks()
         self.run_digest: str = meta["run_digest"]
-        self.grants: list[dict[str, Any]] = json.loads(meta["grants"])
+        self.grants: list[dict[str, Any]] = list(in_pieces(meta["grants"]))
         self.counts: dict[str, int] = json.loads(meta["counts"])
-        self._words: list[str | None] = [None, *json.loads(meta["words"])]
+        self._words: list[str | None] = [None, *in_pieces(meta["words"])]
         self._salt = bytes.fromhex(self.run_digest)[:16]
         self._digests, self._rows, self._campaigns = _arrays(whole)
         self._n = len(self._digests)
@@ -82,10 +91,11 @@ class RiskTable:
             It is missing, or is no risk table.
         """
         try:
-            with pa.memory_map(str(path)) as file:
-                made = cls(pa.ipc.open_file(file).read_all())
-                made.touch()
-                return made
+            with path.open("rb") as file:
+                mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            made = cls(pa.ipc.open_file(pa.py_buffer(mapping)).read_all(), mapping)
+            made.touch()
+            return made
         except FileNotFoundError as error:
             raise SourceError(path.name, "no such risk table", hint=_HINT) from error
         except (pa.ArrowException, OSError, KeyError, ValueError) as error:
@@ -124,6 +134,25 @@ class RiskTable:
             TIERS[tier], KINDS[kind], HINTS[hint], SURE[sure], _SETS[families], campaign, bits, share, rate,
             VERIFIED[verified], self._words[plan], self._words[programme],
         )  # fmt: skip
+
+
+def in_pieces(text: str) -> Iterator[Any]:
+    """Items of a JSON list, one at a time: to parse a long one at once would hold up every other thread.
+
+    >>> list(in_pieces('[1, {"a": [2]}, "x,]"]')), list(in_pieces("[]"))
+    ([1, {'a': [2]}, 'x,]'], [])
+    """
+    opens = _OPENS.match(text)
+    if opens is None:
+        raise ValueError("not a list")
+    at, more = opens.end(), not text.startswith("]", opens.end())
+    while more:
+        item, at = _ITEM.raw_decode(text, at)
+        yield item
+        between = _BETWEEN.match(text, at)
+        if between is None:
+            raise ValueError("not a list")
+        at, more = between.end(), between[1] == ","
 
 
 EMPTY_META = {"stillwatch.risk": VERSION, "run_digest": "", "grants": "[]", "counts": "{}", "words": "[]"}

@@ -32,6 +32,8 @@ RISK, SWITCHES, POLICIES, STATE, LOG = (
     "decisions.jsonl",
 )
 TAIL_BYTES = 16 * 2**20
+WAITING_BYTES = 16 * 2**20
+"""Lines that may wait in memory while the log goes to the disk; whoever has more waits for it."""
 _GO_ON = "publish or switch again; what was in force stays in force"
 
 
@@ -123,29 +125,72 @@ def keep_policy(folder: Path, policy: Policy) -> None:
         put_file(path, policy.text.encode())
 
 
+class LinesLost(OSError):
+    """The decision log could not take some lines."""
+
+    def __init__(self, lines: int, error: OSError) -> None:
+        super().__init__(error.errno, error.strerror)
+        self.lines = lines
+
+
 class DecisionLog:
-    """Lines at the end of a file, each written at once; a new file begins when one is full."""
+    """Lines at the end of a file, each written at once; a new file begins when one is full.
+
+    A file system lets whoever writes to a file wait while it sends the file to the disk. So whoever finds somebody at
+    work on the file leaves the line to them; a process that is killed in that moment loses it.
+    """
 
     def __init__(self, folder: Path, most_bytes: int) -> None:
         self._path, self._most = folder / LOG, most_bytes
-        self._lock = threading.Lock()
+        self._lock, self._file = threading.Lock(), threading.Lock()
+        """For what waits, never held for long; and for the file."""
+        self._waiting = bytearray()
         self._handle = self._opened()
         self._size = os.fstat(self._handle).st_size
+        self._torn = b""
+        """Rest of a line of which the file took only a part."""
+        self._unsynced = False
 
     def _opened(self) -> int:
         return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
     def write(self, line: bytes) -> None:
-        """Add a line."""
+        """Add a line. Raises `LinesLost`."""
         with self._lock:
-            if self._size + len(line) > self._most and self._size:
+            self._waiting += line
+        while self._waiting and self._file.acquire(blocking=len(self._waiting) > WAITING_BYTES):
+            try:
+                self._drain()
+            finally:
+                self._file.release()
+
+    def _drain(self) -> None:
+        """Write what waits. Only for whoever holds the file."""
+        while True:
+            with self._lock:
+                lines, self._waiting = self._waiting, bytearray()
+            if not lines and not self._torn:
+                return
+            if self._size + len(lines) > self._most and self._size and not self._torn:
                 os.close(self._handle)
                 self._path.replace(self._next())
                 self._handle, self._size = self._opened(), 0
-            done = os.write(self._handle, line)
-            self._size += done
-            if done != len(line):
-                raise OSError("the decision log took only part of a line")
+            self._put(self._torn + lines)
+
+    def _put(self, data: bytes) -> None:
+        """All of it. When the file takes no more, the rest of a line that it began comes before the next."""
+        begun = bool(self._torn)
+        self._torn = b""
+        while data:
+            try:
+                done = os.write(self._handle, data)
+            except OSError as error:
+                if begun:
+                    rest, _, data = data.partition(b"\n")
+                    self._torn = rest + b"\n"
+                raise LinesLost(data.count(b"\n"), error) from error
+            begun = begun if not done else data[done - 1 : done] != b"\n"
+            self._size, self._unsynced, data = self._size + done, True, data[done:]
 
     def _next(self) -> Path:
         number = 1
@@ -154,17 +199,22 @@ class DecisionLog:
         return path
 
     def sync(self) -> None:
-        """Make what was written durable; who writes meanwhile does not wait for the disk."""
-        with self._lock:
-            handle = os.dup(self._handle)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        """Make what was written durable; who writes meanwhile does not wait for the disk. Raises `OSError`."""
+        with self._file:
+            if self._unsynced:
+                os.fsync(self._handle)
+                self._unsynced = False
+            self._drain()
+        if self._waiting:  # came between the last look and the release
+            self.write(b"")
 
     def close(self) -> None:
-        with self._lock:
-            os.close(self._handle)
+        """Write what still waits, and let go of the file. Raises `LinesLost`."""
+        with self._file:
+            try:
+                self._drain()
+            finally:
+                os.close(self._handle)
 
 
 def find_decision(folder: Path, decision_id: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ force is let go of here as well, one look later, since unmapping a table takes m
 
 from __future__ import annotations
 
+import mmap
 import sys
 import threading
 import time
@@ -110,6 +111,8 @@ class Watch(threading.Thread):
         self._end = threading.Event()
         self._former: list[InForce] = []
         """What was in force until the last look: decisions that began with it are over by the next."""
+        self._mappings: list[mmap.mmap] = []
+        """Files of former tables that are still to be closed."""
         self._flushed = time.monotonic()
 
     def run(self) -> None:
@@ -129,7 +132,7 @@ class Watch(threading.Thread):
 
     def look(self) -> None:
         """Load what changed since the last look."""
-        self._former.clear()
+        self._let_go()
         if self._mirror is not None:
             try:
                 self._mirror.look(self._switched)
@@ -145,6 +148,16 @@ class Watch(threading.Thread):
                 for name in changed:
                     self._reload(name)
                     self._seen[name] = now[name]
+
+    def _let_go(self) -> None:
+        """Of what was in force until the last look, and of files that no decision looks into any more."""
+        self._former.clear()
+        waiting, self._mappings = self._mappings, []
+        for mapping in waiting:
+            try:
+                mapping.close()
+            except BufferError:  # a decision is still under way with it: at the next look
+                self._mappings.append(mapping)
 
     def _switched(self) -> None:
         """Take over new switches at once."""
@@ -162,6 +175,8 @@ class Watch(threading.Thread):
                 after = replace(before, off=read_switches(self._folder))
             self._gate.swap(after)
             self._former.append(before)
+            if after.table is not before.table and before.table.mapping is not None:
+                self._mappings.append(before.table.mapping)
         except Exception as error:
             self._gate.refuse(error)
 

@@ -35,7 +35,7 @@ from stillwatch.records import Action, Answer, Decision, Facts, Request, SignalH
 from stillwatch.settings import Settings, protect_digest
 from stillwatch.store.state import MemoryState
 from stillwatch.store.valkey import ValkeyBoard, ValkeyState
-from stillwatch.wiring.gate_folder import STATE, DecisionLog
+from stillwatch.wiring.gate_folder import STATE, DecisionLog, LinesLost
 from stillwatch.wiring.gate_keys import Keys
 from stillwatch.wiring.gate_operator import Counts, Notice, Operator, words
 from stillwatch.wiring.gate_store import store_server
@@ -124,7 +124,7 @@ class Gate:
             return gate
 
     def decide(self, request: Request, now: datetime | None = None) -> Decision:
-        """The decision on one request. Never raises; logged before it is returned."""
+        """The decision on one request. Never raises; handed to the log before it is returned."""
         live, moment = self._now, now or datetime.now(UTC)
         facts = Facts(request)
         try:
@@ -223,6 +223,8 @@ class Gate:
             self._state.flush()
             if self._log is not None:
                 self._log.sync()
+        except LinesLost as error:
+            self._unlogged(error)
         except Exception as error:
             self._operator.tell_once(f"memory cannot be written down: {words(error)}")
 
@@ -233,7 +235,10 @@ class Gate:
             self._watch = None
         self._state.close()
         if self._log is not None:
-            self._log.close()
+            try:
+                self._log.close()
+            except OSError as error:
+                self._unlogged(error)
             self._log = None
 
     def __enter__(self) -> Gate:
@@ -294,8 +299,13 @@ class Gate:
         try:
             self._log.write(entry(decision, facts, off))
         except Exception as error:
-            self.counts.unlogged += 1
-            self._operator.tell_once(f"decisions are not being logged: {type(error).__name__}")
+            self._unlogged(error)
+
+    def _unlogged(self, error: Exception) -> None:
+        lost = error if isinstance(error, LinesLost) else None
+        self.counts.unlogged += lost.lines if lost else 1
+        why = lost.strerror if lost else type(error).__name__
+        self._operator.tell_once(f"decisions are not being logged: {why}")
 
     def _fault(self, error: Exception) -> None:
         self.counts.faults += 1

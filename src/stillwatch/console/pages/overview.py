@@ -14,7 +14,8 @@ from stillwatch.console.lookups import cases_by_campaign, waiting
 from stillwatch.console.render import page
 from stillwatch.console.running import Quiet
 from stillwatch.console.signin.sessions import Seen
-from stillwatch.records import Campaign, Kind, Permission
+from stillwatch.console.site import Site
+from stillwatch.records import Campaign, Kind, Permission, Person
 from stillwatch.report.numbers import plural
 from stillwatch.respond import correcting
 from stillwatch.wiring.takedown import import_run
@@ -26,18 +27,23 @@ _SHOWN, _QUEUE, _COLUMNS = 200, 8, 96
 @router.get("/")
 def overview(request: Request, site: AtSite, seen: Reader) -> Response:
     """The first page."""
+    return page(request, "overview.html.j2", **shown(site, seen.person))
+
+
+def shown(site: Site, person: Person) -> dict[str, Any]:
+    """What it shows to somebody."""
     run = site.run
     found = list(run.campaigns.values())
-    with site.desk.look(seen.person) as work:
+    with site.desk.look(person) as work:
         cases = cases_by_campaign(work, run.campaigns)
         queue, turned = waiting(work, found, cases), correcting.overturned(work)
-    return page(
-        request, "overview.html.j2", facts=run.facts, run_digest=run.digest, queue=queue[:_QUEUE],
-        queue_more=max(0, len(queue) - _QUEUE), numbers=_numbers(found), overturned=turned,
-        hints=run.tables.hints(), filed=all(c in cases for c in run.campaigns),
-        rows=[(c, cases.get(c.campaign_id)) for c in found[:_SHOWN]], traffic=_traffic(found),
-        refused=sum(n for _, n in run.facts.rejected),
-    )  # fmt: skip
+    return {
+        "facts": run.facts, "run_digest": run.digest, "queue": queue[:_QUEUE],
+        "queue_more": max(0, len(queue) - _QUEUE), "numbers": _numbers(found), "overturned": turned,
+        "hints": run.tables.hints(), "filed": all(c in cases for c in run.campaigns),
+        "rows": [(c, cases.get(c.campaign_id)) for c in found[:_SHOWN]], "traffic": _traffic(found),
+        "refused": sum(n for _, n in run.facts.rejected),
+    }  # fmt: skip
 
 
 @router.post("/file", dependencies=[Depends(from_a_form)])
