@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -38,6 +39,7 @@ def serve(
     read_timeout_s: float,
     max_connections: int,
     ready: Callable[[], None],
+    tls: tuple[Path, Path] | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT; requests at hand are answered first. Call from the main thread.
 
@@ -47,13 +49,14 @@ def serve(
         read_timeout_s: time for one request to arrive whole.
         max_connections: connections at one time.
         ready: called once requests are answered.
+        tls: certificate (with its chain) and private key, as PEM files; without them HTTP is spoken.
     """
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):  # they would show what a client sent
         logging.getLogger(name).disabled = True
     config = uvicorn.Config(
         app, http=bounded(read_timeout_s, _MAX_HEAD_BYTES, max_connections), ws="none", lifespan="off",
         log_config=None, access_log=False, server_header=False, proxy_headers=False,
-        timeout_graceful_shutdown=_GRACE_S,
+        timeout_graceful_shutdown=_GRACE_S, ssl_certfile=tls[0] if tls else None, ssl_keyfile=tls[1] if tls else None,
     )  # fmt: skip
     server = _Server(config, ready)
     with _ending(server):

@@ -75,14 +75,14 @@ class HubFolder:
     @property
     def origin(self) -> str:
         """Name of its log."""
-        return f"{self.url.partition('://')[2]}/log"
+        place = self.url.partition("://")[2] or f"{re.sub('[^a-z0-9]+', '-', self.name.lower())}.invalid"
+        return f"{place}/log"
 
-    @property
-    def face(self) -> Face:
+    def face(self, address: str) -> Face:
         """How it appears in what it hands on."""
         from stillwatch.share.hub.pseudonym import Face
 
-        return Face(self.identity, self.name, f"{self.url}/")
+        return Face(self.identity, self.name, f"{self.url or address}/")
 
 
 def new_hub(path: Path, *, name: str, url: str, contact: str) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def new_hub(path: Path, *, name: str, url: str, contact: str) -> dict[str, Any]:
         raise ConfigError(
             "a hub's name: letters, digits, blanks, `.`, `_` and `-`, at most 64", hint="--name"
         )
-    if not _URL.fullmatch(url):
+    if url and not _URL.fullmatch(url):
         raise ConfigError(
             "the hub's address: https://HOST or https://HOST:PORT, and nothing else", hint="--url"
         )
@@ -194,9 +194,11 @@ class HubLog:
         return self._log.size
 
     @property
-    def checkpoint(self) -> str:
-        """The newest checkpoint."""
-        return self._signed
+    def vkey(self) -> str:
+        """The key with which it is signed, as one line."""
+        from stillwatch.evidence.note import Verifier
+
+        return Verifier(self._log.origin, self._key.public).vkey
 
     def append(self, leaves: Sequence[tuple[str, int]]) -> None:
         """Add leaves and publish a checkpoint."""
@@ -252,14 +254,14 @@ def hub_log(hub: HubFolder) -> Iterator[HubLog]:
 
 
 @contextmanager
-def hub_at_work(hub: HubFolder) -> Iterator[tuple[Desk, HubLog, Engine]]:
+def hub_at_work(hub: HubFolder, address: str) -> Iterator[tuple[Desk, HubLog, Engine]]:
     """Everything that a running hub needs, brought up to date."""
     from stillwatch.share.hub.desk import Desk
     from stillwatch.store.hub_journal import Journal
 
     with shelf_store(hub) as engine, hub_log(hub) as log:
         journal = Journal(hub.path / "journal.db")
-        desk = Desk(journal, log, HubShelf(hub, engine), hub.face, now_us)
+        desk = Desk(journal, log, HubShelf(hub, engine), hub.face(address), now_us)
         desk.catch_up()
         yield desk, log, engine
 

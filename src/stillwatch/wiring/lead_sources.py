@@ -11,7 +11,7 @@ from typing import Any
 from stillwatch.errors import ConfigError
 from stillwatch.wiring.evidence_case import read_toml
 
-_KEYS = frozenset({"name", "root", "collection", "feedback", "token_env", "member", "reliability"})
+_KEYS = frozenset({"name", "root", "collection", "feedback", "token_env", "member", "reliability", "ca"})
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _HINT = "the page on TAXII shows such a file"
 
@@ -29,6 +29,8 @@ class LeadSource:
     member: str
     reliability: float
     """How often its indicators were right, as we see it."""
+    ca: str = ""
+    """File of the authority of the server's certificate; empty: the system's authorities."""
 
 
 def sources_from(path: Path, env: Mapping[str, str]) -> list[LeadSource]:
@@ -80,10 +82,11 @@ def _source(row: Any, where: str, env: Mapping[str, str]) -> LeadSource:
     if not token:
         raise ConfigError(f"{where}: the environment has no {texts['token_env']}", hint="put the token there")
     member, feedback = row.get("member", ""), row.get("feedback", texts["collection"])
-    if not isinstance(member, str) or not isinstance(feedback, str):
-        raise ConfigError(f"{where}: member and feedback are texts", hint=_HINT)
+    ca = row.get("ca", "")
+    if not all(isinstance(value, str) for value in (member, feedback, ca)):
+        raise ConfigError(f"{where}: member, feedback and ca are texts", hint=_HINT)
     return LeadSource(
-        texts["name"], texts["root"], texts["collection"], feedback, token, member, float(reliability)
+        texts["name"], texts["root"], texts["collection"], feedback, token, member, float(reliability), ca
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import ssl
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -47,7 +48,11 @@ def _client(source: LeadSource) -> Iterator[Client]:
 
     from stillwatch.share.taxii.client import Client
 
-    with httpx.Client(timeout=60.0, trust_env=False) as http:
+    try:
+        trusted = ssl.create_default_context(cafile=source.ca or None)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(f"{source.name}: ca cannot be read", hint="name a PEM file") from error
+    with httpx.Client(timeout=60.0, trust_env=False, verify=trusted) as http:
         yield Client(http, source.root, source.token, source.member)
 
 

@@ -128,7 +128,9 @@ def hub(folder: Path, *members: str, clearance: Tlp = Tlp.AMBER_STRICT) -> Itera
     from stillwatch.store.hub_journal import Journal
 
     with shelf_store(found) as engine, hub_log(found) as log:
-        desk = Desk(Journal(folder / "journal.db"), log, HubShelf(found, engine, clock), found.face, clock)
+        desk = Desk(
+            Journal(folder / "journal.db"), log, HubShelf(found, engine, clock), found.face(""), clock
+        )
         desk.catch_up()
         made = Hub(desk, log, found, clock, engine)
         for name in members:

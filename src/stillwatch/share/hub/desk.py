@@ -135,18 +135,10 @@ class Desk:
         return {"entry": json.loads(body), "salt": salt.hex(), "proof": self.leaves.proof(seq - 1)}
 
     def _make(self, who: Who | None, rule: Callable[[int], list[Draft]]) -> list[int]:
-        made: list[tuple[int, bytes, bytes]] = []
         with self.journal.writing() as writer:
             self._take_in(writer.since(self.state.seq))
             now = self.now_us()
-            for draft in rule(now):
-                entry = Entry(
-                    self.state.seq + len(made) + 1, now, who.member if who else "", who.person if who else "",
-                    draft.kind, draft.data,
-                )  # fmt: skip
-                body, salt = rfc8785.dumps(asdict(entry)), secrets.token_bytes(32)
-                writer.append(entry.seq, body, salt, draft.blob)
-                made.append((entry.seq, body, salt))
+            made = enter(writer, self.state.seq, who, rule(now), now)
         self._take_in(made)
         self._follow()
         return [seq for seq, _, _ in made]
@@ -207,9 +199,23 @@ class Desk:
         self.journal.drop(held.seqs)
 
 
+def enter(
+    writer: Writer, seq: int, who: Who | None, drafts: Sequence[Draft], now_us: int
+) -> list[tuple[int, bytes, bytes]]:
+    """Make drafts the next entries of a journal; number, body and salt of each."""
+    made = []
+    for n, draft in enumerate(drafts, seq + 1):
+        by = (who.member, who.person) if who else ("", "")
+        body = rfc8785.dumps(asdict(Entry(n, now_us, *by, draft.kind, draft.data)))
+        salt = secrets.token_bytes(32)
+        writer.append(n, body, salt, draft.blob)
+        made.append((n, body, salt))
+    return made
+
+
 def commitment(body: bytes, salt: bytes) -> str:
     """What the leaf of an entry says: nobody can guess the entry from it, and no other entry fits it."""
     return hmac.new(salt, body, hashlib.sha256).hexdigest()
 
 
-__all__ = ["Desk", "Journal", "Leaves", "Shelf", "commitment"]
+__all__ = ["Desk", "Journal", "Leaves", "Shelf", "commitment", "enter"]

@@ -103,7 +103,7 @@ def make_app(site: Site, objects: ASGIApp) -> ASGIApp:
 
     ours = Starlette(
         routes=[
-            Route("/", lambda request: site.door.answered(request, page)),
+            route("/", page),
             route("/hub/v1/about", about),
             route("/hub/v1/transparency", counts),
             route("/hub/v1/inbox", looks(lambda who, _: lambda s, now: view.inbox(s, who, now))),

@@ -1,0 +1,281 @@
+"""A member's side: its file, what it asks of the hub, and the receipts that it checks.
+
+A receipt counts when its leaf is that of the entry and lies in the log, the checkpoint is signed with the key that the
+member pinned, and the log only grew since the checkpoint that the member saw last.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import ssl
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stillwatch.errors import ConfigError, UpstreamError, VerificationError
+from stillwatch.settings import Settings
+from stillwatch.wiring.hub_folder import needs_extra
+from stillwatch.wiring.progress import writable, write_private, write_whole
+
+if TYPE_CHECKING:
+    from stillwatch.share.hub.client import Client
+
+_KEYS = frozenset({"url", "log", "member", "key", "ca", "keyholders", "objects", "collection"})
+_PLAIN = re.compile(r"[^\"\\\x00-\x1f]{0,500}")
+Membership = Mapping[str, Any]
+
+
+def new_member_key(out: Path) -> dict[str, Any]:
+    """Make a person's key; the public half is one line for the hub and the key holders."""
+    needs_extra()
+    from stillwatch.share.hub.signing import MemberKey, key_id
+
+    key = MemberKey.new()
+    with writable(out):
+        try:
+            write_private(out, key.pem())
+        except FileExistsError as error:
+            raise ConfigError(f"{out.name} exists and is not replaced", hint="name another file") from error
+    return {"private": str(out), "public": key.public, "key_id": key_id(key.public)}
+
+
+def join_hub(
+    url: str,
+    out: Path,
+    *,
+    member: str,
+    key: Path,
+    log: str | None,
+    ca: Path | None,
+    keyholders: Sequence[str],
+) -> dict[str, Any]:
+    """Write a member's file. The key of the hub's log is pinned: as given, else as the hub tells it this once."""
+    needs_extra()
+    from stillwatch.evidence.note import Verifier
+
+    if out.exists():
+        raise ConfigError(f"{out.name} exists and is not replaced", hint="name another file: --out")
+    rows: dict[str, Any] = {
+        "url": url.rstrip("/"), "member": member, "key": str(key), "ca": str(ca) if ca else "",
+        "keyholders": [one.rstrip("/") for one in keyholders],
+    }  # fmt: skip
+    with _client(Asking(rows, out, log or ""), sign=False) as hub:
+        about = hub.get("/hub/v1/about")
+    told = {name: str(about.get(name, "")) for name in ("name", "log", "objects", "collection")}
+    if log is not None and told["log"] != log:
+        raise VerificationError(
+            "the hub's log has another key than the one you were told", hint="ask whoever runs the hub"
+        )
+    Verifier.parse(told["log"])
+    rows |= {"log": told["log"], "objects": told["objects"], "collection": told["collection"]}
+    lines = [
+        f"{name} = {json.dumps(value, ensure_ascii=False)}"
+        for name, value in rows.items()
+        if _fits(name, value)
+    ]
+    with writable(out):
+        write_whole(out, "\n".join(lines) + "\n")
+    with _client(Asking(rows, out, told["log"])) as hub:
+        _grown(Asking(rows, out, told["log"]), hub)
+        hub.get("/hub/v1/inbox")
+    return {"file": str(out), "name": told["name"], "log": told["log"], "pinned_as_told": log is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A member's file, read."""
+
+    rows: Membership
+    path: Path
+    log: str
+
+    @property
+    def seen(self) -> Path:
+        """Where the newest checkpoint that was seen is kept."""
+        return self.path.with_suffix(".checkpoint")
+
+
+def membership(path: Path) -> Asking:
+    """A member's file."""
+    needs_extra()
+    try:
+        rows = tomllib.loads(path.read_text("utf-8"))
+        if set(rows) - _KEYS or not {"url", "log", "member", "key"} <= set(rows):
+            raise ValueError("other keys")
+        if not all(isinstance(v, str) or k == "keyholders" for k, v in rows.items()):
+            raise ValueError("other values")
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"{path.name} is no member's file",
+            hint="make one: stillwatch hub join URL --member NAME --key FILE",
+        ) from error
+    return Asking(rows, path, rows["log"])
+
+
+def ask_hub(file: Path, what: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Do something at the hub, and check the receipts for it."""
+    asking = membership(file)
+    with _client(asking) as hub:
+        told = hub.post(f"/hub/v1/{what}", given)
+        if what == "preview":
+            return told
+        for receipt in told.get("done", []):
+            check_receipt(asking, receipt)
+        _grown(asking, hub)
+    return told
+
+
+def see_hub(file: Path, what: str) -> dict[str, Any]:
+    """Look at something at the hub; its log is held against what was seen before."""
+    asking = membership(file)
+    with _client(asking) as hub:
+        told = hub.get(f"/hub/v1/{what}")
+        _grown(asking, hub)
+    return told
+
+
+def hub_transparency(url: str, ca: Path | None) -> dict[str, Any]:
+    """What everybody may know of a hub."""
+    needs_extra()
+    asking = Asking({"url": url, "ca": str(ca or "")}, Path("none"), "")
+    with _client(asking, sign=False) as hub:
+        return hub.get("/hub/v1/transparency")
+
+
+def submit_to_hub(
+    file: Path, draft: Path, *, settings: Settings, epoch: str, cluster: str, preview: bool
+) -> dict[str, Any]:
+    """Submit a released draft, or look at what the hub would hand on of it."""
+    from stillwatch.wiring.sharing import BUNDLE, FORM, check_share
+
+    bundle = json.loads((draft / BUNDLE).read_bytes())
+    if preview:
+        level = json.loads((draft / FORM).read_bytes())["level"]
+        return ask_hub(file, "preview", {"bundle": bundle, "tlp": level})
+    tlp = check_share(draft, settings=settings)["tlp"]
+    return ask_hub(file, "submissions", {"bundle": bundle, "tlp": tlp, "epoch": epoch, "cluster": cluster})
+
+
+def check_receipt(asking: Asking, receipt: Any) -> dict[str, Any]:
+    """The entry that a receipt is for, once everything holds.
+
+    Raises:
+        VerificationError: entry, leaf, proof or signature do not fit together.
+    """
+    import rfc8785
+
+    from stillwatch.evidence.merkle import check_inclusion, leaf_hash
+    from stillwatch.evidence.note import Checkpoint, Verifier, opened
+    from stillwatch.share.hub.desk import commitment
+
+    try:
+        entry, proof = dict(receipt["entry"]), receipt["proof"]
+        leaf = base64.b64decode(proof["leaf"], validate=True)
+        told = json.loads(leaf)
+        path = [base64.b64decode(step, validate=True) for step in proof["path"]]
+        index, signed = int(proof["index"]), str(proof["checkpoint"])
+        made = commitment(rfc8785.dumps(entry), bytes.fromhex(receipt["salt"]))
+        seq = int(entry["seq"])
+    except (KeyError, TypeError, ValueError, rfc8785.CanonicalizationError) as error:
+        raise VerificationError("the receipt is of another form", hint=_TELL) from error
+    if told.get("kind") != "hub" or told.get("digest") != f"sha256:{made}" or index != seq - 1:
+        raise VerificationError("the receipt's leaf is not that of its entry", hint=_TELL)
+    if entry.get("member") != asking.rows["member"]:
+        raise VerificationError("the receipt is for what another member did", hint=_TELL)
+    text, _ = opened(signed, [Verifier.parse(asking.log)])
+    seen = Checkpoint.parse(text)
+    check_inclusion(leaf_hash(leaf), index, seen.size, path, seen.root)
+    return entry
+
+
+def _grown(asking: Asking, hub: Client) -> None:
+    """Hold the hub's log against the newest checkpoint that was seen; the one that it has now is seen from here on."""
+    from stillwatch.evidence.merkle import check_consistency
+    from stillwatch.evidence.note import Checkpoint, Verifier, opened
+
+    keys = [Verifier.parse(asking.log)]
+    before = asking.seen.read_text("utf-8") if asking.seen.exists() else ""
+    old = Checkpoint.parse(opened(before, keys)[0]) if before else None
+    told = hub.get("/hub/v1/log", f"from={old.size if old else 0}")
+    try:
+        signed = str(told["checkpoint"])
+        path = [base64.b64decode(step, validate=True) for step in told["path"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise VerificationError("the proof of the log is of another form", hint=_TELL) from error
+    new = Checkpoint.parse(opened(signed, keys)[0])
+    if old is not None:
+        if new.size < old.size:
+            raise VerificationError(
+                f"the hub's log was truncated: {new.size} leaves, and {old.size} were seen", hint=_TELL
+            )
+        if old.size:
+            check_consistency(old.size, new.size, path, old.root, new.root)
+    with writable(asking.seen):
+        write_whole(asking.seen, signed)
+
+
+@contextmanager
+def _client(asking: Asking, url: str = "", *, sign: bool = True) -> Iterator[Client]:
+    import httpx
+
+    from stillwatch.share.hub.client import Client
+
+    with httpx.Client(timeout=120.0, trust_env=False, verify=trusted(asking.rows.get("ca", ""))) as http:
+        yield Client(http, url or str(asking.rows["url"]), _key(asking.rows) if sign else None)
+
+
+@contextmanager
+def keyholders(asking: Asking) -> Iterator[list[Client]]:
+    """The key holders, in the order of the member's file."""
+    from contextlib import ExitStack
+
+    with ExitStack() as kept:
+        yield [kept.enter_context(_client(asking, str(url))) for url in asking.rows.get("keyholders", [])]
+
+
+def trusted(ca: str) -> ssl.SSLContext:
+    """Whose certificates are believed: the system's authorities, or one of the member's own."""
+    try:
+        return ssl.create_default_context(cafile=ca or None)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError("the certificate authority cannot be read", hint="ca names a PEM file") from error
+
+
+def _key(rows: Membership) -> Any:
+    from stillwatch.share.hub.signing import MemberKey
+
+    path = Path(str(rows["key"]))
+    try:
+        if path.stat().st_mode & 0o077:
+            raise ConfigError(f"{path.name} can be read by others", hint=f"chmod 600 {path}")
+        return MemberKey.from_pem(path.read_bytes())
+    except OSError as error:
+        raise ConfigError(f"{path.name} cannot be read", hint="the member's file names its key") from error
+
+
+def _fits(name: str, value: Any) -> bool:
+    """Whether a value goes into the file; what a server told could hold anything."""
+    if not all(_PLAIN.fullmatch(str(one)) for one in (value if isinstance(value, list) else [value])):
+        raise UpstreamError(
+            f"{name} is not of the form that a file can hold", hint="ask whoever runs the hub"
+        )
+    return bool(value)
+
+
+def moment_us(moment: datetime) -> int:
+    """A time, as the hub counts it."""
+    return int(moment.astimezone(UTC).timestamp()) * 10**6
+
+
+_TELL = "keep what you were sent, and ask whoever runs the hub"
+
+__all__ = [
+    "Asking", "ask_hub", "check_receipt", "hub_transparency", "join_hub", "keyholders", "membership", "moment_us",
+    "new_member_key", "see_hub", "submit_to_hub", "trusted",
+]  # fmt: skip
