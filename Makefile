@@ -11,7 +11,7 @@ SEED ?= 7
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx litellm envoy valkey bench-protect lock clean bench-log case inspect refusals sigma oscal unmimic bench-watch bench-respond postgres bench-scale vendor console console-pictures test-scale java peers bench-engines bench-taxii study-prove
+.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx litellm envoy valkey bench-protect lock clean bench-log case inspect refusals sigma oscal unmimic bench-watch bench-respond postgres bench-scale vendor console console-pictures test-scale java peers bench-engines bench-taxii study-prove study-sigma
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | sed -E 's/:.*## */\t/' | expand -t 16
@@ -63,6 +63,9 @@ study: $(STAMP)  ## error rates on held-out seeds, into docs/benchmarks.md
 
 study-prove: $(STAMP)  ## what the tests of training see and whom they wrong (20 minutes), into docs/prove.md
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m scripts.student_study
+
+study-sigma: $(STAMP) sigma  ## whom the Sigma rules raise in worlds of the simulator, beside the truth (about five minutes)
+	$(BIN)/python -m scripts.sigma_study
 
 searches: $(STAMP)  ## evasion frontier and cost of framing, into docs/benchmarks.md
 	$(BIN)/python -m scripts.searches

@@ -183,6 +183,21 @@ def test_a_run_that_is_old_or_unchecked_fails(run, place: Path, id: str, made: d
     assert states(run, "posture", "--run", "other")[id] == "fails"
 
 
+def test_a_long_past_hides_no_outage(place: Path) -> None:
+    """Decisions are counted over the last days of the log alone; a time that is none is a damaged line."""
+    made = {"reason": "no_rule", "policy_digest": "d"}
+    old = [{**made, "at": (NOW - timedelta(days=30)).isoformat()}] * 5000
+    new = [
+        {**made, "at": NOW.isoformat(), "reason": "fail_open"},
+        {**made, "at": NOW.isoformat(), "covert": True},
+    ]
+    lines = [{"decision": decision} for decision in (*old, *new, {**made, "at": "0001-01-01T00:00:00+23:59"})]
+    (place / "gate" / "decisions.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    facts = see(Places(gate=place / "gate"), Settings(), progress=Unheard(), env={}).facts
+    names = ("decisions", "undecided", "covert_decisions", "damaged_lines")
+    assert [facts[f"gate.{name}"].value for name in names] == [2, 1, 1, 1]
+
+
 def test_chance_alone_does_not_fail_the_null() -> None:
     """One discovery in twenty shuffles happens one time in six at a rate of a hundredth."""
     keys = {"run.stated_rate": 0.01, "run.null_runs": 20, "run.null_found": 1}
@@ -209,6 +224,13 @@ def test_a_rule_that_is_never_reached_does_not_count() -> None:
         asked(parse_policy(policy_text("canary"), where="p"), frozenset())["policy.limits_campaigns"]
         == "canary"
     )
+    sweep = '[[rule]]\nid = "sweep"\nwhen = { signals = ["logit_harvest"] }\naction = "harden"\n'
+    told = asked(
+        parse_policy(policy_text(rules=sweep + 'reason = "logit_harvest"\n'), where="p"), frozenset()
+    )
+    assert (told["policy.hardens"], told["policy.limits_campaigns"]) == ("enforce", "none")
+    told = asked(parse_policy(policy_text(), where="p"), frozenset({"act"}))
+    assert (told["policy.hardens"], told["policy.marks_campaigns"]) == ("off", "off")
     narrow = ACT.replace('hint = ["act"]', 'hint = ["act"], model = ["m-small"]')
     assert (
         asked(parse_policy(policy_text(rules=narrow), where="p"), frozenset())["policy.limits_campaigns"]

@@ -45,20 +45,28 @@ _FURTHEST = (Mode.ENFORCE, Mode.CANARY, Mode.SHADOW)
 def asked(policy: Policy, off: Set[str]) -> dict[str, Value]:
     """Facts of a policy with some rules switched off."""
     modes = {rule.id: rule.mode for rule in policy.rules}
-    member, sweep = _answers(policy, _MEMBER, off, modes), _answers(policy, _SWEEP, off, modes)
-    inside = _answers(policy, replace(_MEMBER, grant="inside"), off, modes)
-    without = _answers(policy, _MEMBER, frozenset(), modes)
+    facts = (_MEMBER, _SWEEP, replace(_MEMBER, grant="inside"))
+    member, sweep, inside = (_answers(policy, each, off, modes) for each in facts)
+    all_on = [_answers(policy, each, frozenset(), modes) for each in facts]
+
+    def best(wanted: Set[Action], *answers: dict[Action, Mode]) -> str:
+        """``enforce``, ``canary``, ``shadow``; ``off`` when only a switched-off rule would; ``none``."""
+        found = {answer[action] for answer in answers for action in wanted & set(answer)}
+        for mode in _FURTHEST:
+            if mode in found:
+                return mode.value
+        return "off" if any(wanted & set(answer) for answer in all_on[: len(answers)]) else "none"
+
     return {
         "policy.digest": policy.digest,
-        "policy.limits_campaigns": _mode(member, LIMITS, without),
-        "policy.summarises_campaigns": _mode(member, frozenset({Action.SUMMARISE}), without),
-        "policy.marks_campaigns": _mode(member, frozenset({Action.MARK}), without),
-        "policy.hardens": _mode({**sweep, **{k: v for k, v in member.items() if k not in sweep}},
-                                frozenset({Action.HARDEN}), without),
+        "policy.limits_campaigns": best(LIMITS, member),
+        "policy.summarises_campaigns": best(frozenset({Action.SUMMARISE}), member),
+        "policy.marks_campaigns": best(frozenset({Action.MARK}), member),
+        "policy.hardens": best(frozenset({Action.HARDEN}), member, sweep),
         "policy.covert_rules": sum(rule.covert for rule in policy.rules if rule.id not in off),
         "policy.appeal_is_yours": _yours(policy),
         "policy.grant_first": not LESS & set(inside),
-    }  # fmt: skip
+    }
 
 
 def _answers(policy: Policy, facts: Facts, off: Set[str], modes: dict[str, Mode]) -> dict[Action, Mode]:
@@ -71,15 +79,6 @@ def _answers(policy: Policy, facts: Facts, off: Set[str], modes: dict[str, Mode]
         if action not in found or _FURTHEST.index(mode) < _FURTHEST.index(found[action]):
             found[action] = mode
     return found
-
-
-def _mode(answers: dict[Action, Mode], wanted: Set[Action], without: dict[Action, Mode]) -> str:
-    """``enforce``, ``canary``, ``shadow``; ``off`` when only a switched-off rule would; ``none``."""
-    modes = {answers[action] for action in wanted & set(answers)}
-    for mode in _FURTHEST:
-        if mode in modes:
-            return mode.value
-    return "off" if wanted & set(without) else "none"
 
 
 def _yours(policy: Policy) -> bool:

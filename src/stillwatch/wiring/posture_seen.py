@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,10 @@ from stillwatch.wiring.progress import Progress
 
 if TYPE_CHECKING:
     from stillwatch.wiring.desk import Desk
+
+
+LAST_DAYS = 7
+"""Days up to the newest decision over which decisions are counted: a long past hides no outage of today."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +52,10 @@ class Collected:
     facts: dict[str, Evidence] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
 
-    def add(self, file: str, values: Mapping[str, Value], path: Path | None = None) -> None:
-        """Facts of one file; with its digest and time when it is one."""
+    def add(self, file: str, values: Mapping[str, Value], path: Path | None = None, known: str = "") -> None:
+        """Facts of one file; with its time and digest when it is one, or the digest of what was read of it."""
         digest, at = _stamp(path) if path is not None else ("", "")
+        digest = known or digest
         for key, value in values.items():
             self.facts[key] = Evidence(key, value, file, digest, at)
 
@@ -112,31 +118,33 @@ def _gate(got: Collected, folder: Path | None, progress: Progress) -> None:
     if folder is None:
         raise _not_named("--gate")
     progress.step("decisions")
-    made = undecided = damaged = covert = 0
-    newest, digest = "", ""
+    by_day: dict[str, Counter[date]] = {
+        name: Counter() for name in ("decisions", "undecided", "covert_decisions")
+    }
+    damaged, newest, digest = 0, datetime.min.replace(tzinfo=UTC), ""
     for line in all_lines(folder):
         try:
             decision = line["decision"]
-            at, reason = (
-                datetime.fromisoformat(decision["at"]).astimezone(UTC).isoformat(),
-                decision["reason"],
-            )
-        except (KeyError, TypeError, ValueError):
+            at = datetime.fromisoformat(decision["at"]).astimezone(UTC)
+            failed = decision["reason"] in ("fail_open", "fail_closed")
+        except (KeyError, TypeError, ValueError, OverflowError):
             damaged += 1
             continue
-        made += 1
-        undecided += reason in ("fail_open", "fail_closed")
-        covert += bool(decision.get("covert"))
+        by_day["decisions"][at.date()] += 1
+        by_day["undecided"][at.date()] += failed
+        by_day["covert_decisions"][at.date()] += bool(decision.get("covert"))
         if at >= newest:
             newest, digest = at, str(decision.get("policy_digest", ""))
-    if not made:
+    if not by_day["decisions"]:
         raise StillwatchError("the decision log holds no decision")
-    path = folder / LOG
-    got.add(str(path), {
-        "gate.decisions": made, "gate.undecided": undecided, "gate.damaged_lines": damaged,
-        "gate.covert_decisions": covert, "gate.newest_decision": newest,
-        "gate.policy_digest": digest,
-    }, path if path.exists() else None)  # fmt: skip
+    first, path = newest.date() - timedelta(days=LAST_DAYS), folder / LOG
+    values: dict[str, Value] = {
+        f"gate.{name}": sum(n for day, n in days.items() if day > first) for name, days in by_day.items()
+    }
+    values |= {
+        "gate.damaged_lines": damaged, "gate.newest_decision": newest.isoformat(), "gate.policy_digest": digest,
+    }  # fmt: skip
+    got.add(str(path), values, path if path.exists() else None)
 
 
 def _policy(got: Collected, places: Places, settings: Settings) -> None:
@@ -147,7 +155,8 @@ def _policy(got: Collected, places: Places, settings: Settings) -> None:
     if named is None:
         raise _not_named("--policy")
     off = read_switches(places.gate) if places.gate is not None else frozenset()
-    got.add(str(named), asked(read_policy(named), off), named)
+    policy = read_policy(named)
+    got.add(str(named), asked(policy, off), named, policy.digest)
 
 
 def _run(got: Collected, run: Path | None) -> None:
@@ -155,7 +164,8 @@ def _run(got: Collected, run: Path | None) -> None:
         raise _not_named("--run")
     path = run / "summary.json"
     try:
-        summary: dict[str, Any] = json.loads(path.read_bytes())
+        whole = path.read_bytes()
+        summary: dict[str, Any] = json.loads(whole)
         counted = summary["counts"]
         null = summary.get("null_check") or {}
         values: dict[str, Value] = {
@@ -167,7 +177,7 @@ def _run(got: Collected, run: Path | None) -> None:
         }  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise StillwatchError(f"{run} is not the output folder of a scan") from error
-    got.add(str(path), values, path)
+    got.add(str(path), values, path, hashlib.sha256(whole).hexdigest())
     accounts = run / "accounts.parquet"
     got.add(str(accounts), {"run.put_forward": len(_put_forward(accounts))}, accounts)
 
@@ -189,9 +199,9 @@ def _cases(got: Collected, places: Places, settings: Settings, env: Mapping[str,
         raise StillwatchError(f"there is no store of cases at {name}")
     from stillwatch.wiring.desk import Desk
 
-    desk = Desk.open(address, password_env=settings.respond.store_password_env, env=env).ready()
+    desk = Desk.open(address, password_env=settings.respond.store_password_env, env=env)
     try:
-        _in_store(got, desk, places, address)
+        _in_store(got, desk.ready(), places, address)
     finally:
         desk.engine.dispose()
 
