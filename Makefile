@@ -73,6 +73,9 @@ study-torch: $(STAMP) torch  ## the same of real networks, taught from scratch (
 study-share: $(STAMP)  ## what private joins add and leak (half an hour), into docs/join.md
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m scripts.share_study
 
+study-sigma: $(STAMP) sigma  ## whom the Sigma rules raise in worlds of the simulator, beside the truth (about five minutes)
+	$(BIN)/python -m scripts.sigma_study
+
 searches: $(STAMP)  ## evasion frontier and cost of framing, into docs/benchmarks.md
 	$(BIN)/python -m scripts.searches
 	$(BIN)/python -m scripts.benchmarks_page

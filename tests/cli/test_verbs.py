@@ -364,6 +364,7 @@ def test_root_help_reads_well(run) -> None:
         "Protect",
         "Respond",
         "Share",
+        "Best practice",
         "Prove",
         "Prepare",
         "Look up",

@@ -75,6 +75,7 @@ if TYPE_CHECKING:
         switch_rule,
     )
     from stillwatch.wiring.policy import Gate
+    from stillwatch.wiring.posture import Places, judge_posture, posture_results
     from stillwatch.wiring.progress import Progress
     from stillwatch.wiring.scanning import explain, scan, show_profile
     from stillwatch.wiring.serving import receive
@@ -135,6 +136,7 @@ _JOBS = {
         "check_policy", "explain_policy", "publish_risk", "replay_decision", "show_policy", "switch_rule",
     ),
     "policy": ("Gate",),
+    "posture": ("Places", "judge_posture", "posture_results"),
     "progress": ("Progress",),
     "scanning": ("explain", "scan", "show_profile"),
     "serving": ("receive",),
@@ -153,6 +155,7 @@ _WHERE = {name: job for job, names in _JOBS.items() for name in names}
 __all__ = [
     "Context",
     "Gate",
+    "Places",
     "Progress",
     "StillwatchError",
     "Visit",
@@ -189,6 +192,7 @@ __all__ = [
     "ingest",
     "issue_dyes",
     "join_hub",
+    "judge_posture",
     "lab_detect_time",
     "lab_fit",
     "lab_open",
@@ -219,6 +223,7 @@ __all__ = [
     "new_member_key",
     "open_evidence",
     "playbook_as_cacao",
+    "posture_results",
     "preview_share",
     "publish_risk",
     "pull_leads",

@@ -64,7 +64,8 @@ def sigma_events(
     counts: dict[str, Any] = {"exchanges": 0, "decisions": 0, "rejected": 0}
     partial = out.with_name(f".{out.name}.partial")
     try:
-        with writable(out), partial.open("w", encoding="ascii") as lines:
+        partial.unlink(missing_ok=True)
+        with writable(out), open(partial, "w", encoding="ascii", opener=_private) as lines:
             for kind, event in _events(inputs, gate, settings, format, mapping, progress, env, stdin, counts):
                 lines.write(json.dumps(event) + "\n")
                 counts[kind] += 1
@@ -76,6 +77,11 @@ def sigma_events(
     finally:
         partial.unlink(missing_ok=True)
     return {"events": counts["exchanges"] + counts["decisions"], **counts}
+
+
+def _private(path: str, flags: int) -> int:
+    """A file for its owner alone: an event names accounts."""
+    return os.open(path, flags | os.O_EXCL, 0o600)
 
 
 def _events(
