@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     )
     from stillwatch.wiring.policy import Gate
     from stillwatch.wiring.progress import Progress
+    from stillwatch.wiring.psi import psi_answer, psi_offer, psi_read
     from stillwatch.wiring.scanning import explain, scan, show_profile
     from stillwatch.wiring.serving import receive
     from stillwatch.wiring.sharing import check_share, draft_share, preview_share, release_share
@@ -99,6 +100,7 @@ _JOBS = {
     ),
     "policy": ("Gate",),
     "progress": ("Progress",),
+    "psi": ("psi_answer", "psi_offer", "psi_read"),
     "scanning": ("explain", "scan", "show_profile"),
     "serving": ("receive",),
     "sharing": ("check_share", "draft_share", "preview_share", "release_share"),
@@ -163,6 +165,9 @@ __all__ = [
     "new_key",
     "open_evidence",
     "preview_share",
+    "psi_answer",
+    "psi_offer",
+    "psi_read",
     "publish_risk",
     "pull_leads",
     "push_share",
