@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from stillwatch.cli import offers, share_leads, share_server
+from stillwatch.cli import offers, share_leads, share_psi, share_server
 from stillwatch.cli.commands import (
     SectionGroup,
     VerbCommand,
@@ -235,7 +235,7 @@ def check(folder: str, as_json: bool, settings_path: str | None) -> None:
     "share", cls=SectionGroup, short_help="Tell others what was seen; hear what they saw.",
     sections=(
         ("Send", (preview, draft, release, check, *share_leads.SEND)), ("Receive", share_leads.RECEIVE),
-        ("Run a server", share_server.SERVE),
+        ("Compare", (share_psi.psi,)), ("Run a server", share_server.SERVE),
     ),
     examples=(
         ("stillwatch share preview report --campaign C-1 --facts share.toml --audience lab", "what would leave"),

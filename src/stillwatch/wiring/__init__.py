@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from stillwatch.wiring.policy import Gate
     from stillwatch.wiring.posture import Places, judge_posture, posture_results
     from stillwatch.wiring.progress import Progress
+    from stillwatch.wiring.psi import psi_answer, psi_offer, psi_read
     from stillwatch.wiring.scanning import explain, scan, show_profile
     from stillwatch.wiring.serving import receive
     from stillwatch.wiring.sharing import check_share, draft_share, preview_share, release_share
@@ -138,6 +139,7 @@ _JOBS = {
     "policy": ("Gate",),
     "posture": ("Places", "judge_posture", "posture_results"),
     "progress": ("Progress",),
+    "psi": ("psi_answer", "psi_offer", "psi_read"),
     "scanning": ("explain", "scan", "show_profile"),
     "serving": ("receive",),
     "sharing": ("check_share", "draft_share", "preview_share", "release_share"),
@@ -225,6 +227,9 @@ __all__ = [
     "playbook_as_cacao",
     "posture_results",
     "preview_share",
+    "psi_answer",
+    "psi_offer",
+    "psi_read",
     "publish_risk",
     "pull_leads",
     "push_share",
