@@ -1,9 +1,10 @@
 """How long a live decision takes: percentiles in process, size of the risk table, the pause of a hot reload.
 
 A table of a million accounts and a policy of 200 rules are made up; requests are drawn over accounts in and out of
-the table. Another process swaps policy, table and switches meanwhile. A decision counts as held up by the program when
-it took over 5 ms apart from waiting for a core, and the process itself used the processor for as long meanwhile: the
-rest waited for a core that others had. Both are upper bounds, so the count is one.
+the table. Another process swaps policy, table and switches meanwhile; runs with and without take turns. Of each
+decision it is kept how long it waited for a core that others had, itself or the thread that takes over what is
+published (`scripts.pauses`); the rest is the program's own, at most. The longest of those that took over 5 ms are
+listed with all that is known of them.
 
     python -m scripts.bench_decide --out docs/data/decide.json
 """
@@ -16,11 +17,14 @@ import json
 import os
 import random
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,6 +34,7 @@ import pyarrow as pa
 
 from scripts.bench import machine
 from scripts.others import Others
+from scripts.pauses import LONG_NS, Meter, Spent, faults, hiccups, met, stolen_s
 from stillwatch.protect.decide import decide
 from stillwatch.protect.policy import Policy, parse_policy
 from stillwatch.protect.risk import RiskTable
@@ -40,6 +45,10 @@ from stillwatch.wiring.gate_folder import RISK, write_switches
 from stillwatch.wiring.policy import Gate
 
 MODELS = ("m-large", "m-small", "m-code", "e-embed")
+WATCH = "stillwatch-gate"
+"""Name of the thread that takes over what is published."""
+SETTLE_S = 1.0
+LISTED = 10
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -104,17 +113,14 @@ def timed(
 
 
 def control(request: Request) -> int:
-    """Work of about the same length that looks nothing up: what the machine itself adds to the far percentiles."""
-    return sum(map(ord, request.account_id * 20))
+    """Work of about a gate's length that looks nothing up: what the machine itself adds to the far percentiles."""
+    return sum(map(ord, request.account_id * 150))
 
 
 def percentiles(taken: list[float]) -> dict[str, float]:
     """In microseconds."""
     at = {"p50": 50, "p90": 90, "p99": 99, "p99_9": 99.9, "max": 100}
     return {name: round(float(np.percentile(taken, p)), 1) for name, p in at.items()}
-
-
-HELD_UP_US = 5_000
 
 
 def swapping(folder: Path, policy: Path, every_s: float) -> None:
@@ -137,60 +143,104 @@ def swapping(folder: Path, policy: Path, every_s: float) -> None:
         time.sleep(every_s)  # the pace of swaps that is being measured
 
 
-def watched(gate: Gate, given: list[Request]) -> dict[str, Any]:
-    """Microseconds of each decision, and how many were held up: by anything, and by this process at the most."""
-    for request in given[: len(given) // 10]:
-        gate.decide(request)
-    taken, used = [], []
-    looks: list[float] = []
+class Paused:
+    """Another process, which stands still but where it is let go on."""
 
-    def look(phase: str, info: dict[str, int], began: list[int] = []) -> None:  # noqa: B006
-        if phase == "start":
-            began.append(time.perf_counter_ns())
-        else:
-            looks.append((time.perf_counter_ns() - began.pop()) / 1_000)
+    def __init__(self, command: str) -> None:
+        self._running = subprocess.Popen([sys.executable, "-c", command], stdout=subprocess.PIPE)
+        assert self._running.stdout is not None  # noqa: S101
+        self._running.stdout.readline()
+        self._running.send_signal(signal.SIGSTOP)
 
-    gc.callbacks.append(look)
-    waited = _waiting()
-    for request in given:
-        queued, cpu, start = waited(), time.process_time_ns(), time.perf_counter_ns()
-        gate.decide(request)
-        wall = time.perf_counter_ns() - start
-        used.append(min(time.process_time_ns() - cpu, wall - (waited() - queued)) / 1_000)
-        taken.append(wall / 1_000)
-    gc.callbacks.remove(look)
-    own = [min(wall, cpu) for wall, cpu in zip(taken, used, strict=True)]
-    return {"us": percentiles(taken), "over_5_ms": sum(t > HELD_UP_US for t in taken),
-            "over_5_ms_own": sum(t > HELD_UP_US for t in own), "longest_own_us": round(max(own), 1),
-            "longest_collection_us": round(max(looks, default=0.0), 1)}  # fmt: skip
+    @contextmanager
+    def going_on(self) -> Iterator[None]:
+        """For as long as this lasts."""
+        self._running.send_signal(signal.SIGCONT)
+        try:
+            yield
+        finally:
+            self._running.send_signal(signal.SIGSTOP)
+
+    def end(self) -> None:
+        """For good."""
+        self._running.kill()
+        self._running.communicate()
 
 
-def _waiting() -> Callable[[], int]:
-    """Nanoseconds that this thread has waited for a core so far, as Linux counts them; elsewhere always 0."""
-    try:
-        handle = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
-    except OSError:
-        return lambda: 0
-    return lambda: int(os.pread(handle, 80, 0).split()[1])
+class Arm:
+    """Decisions under one condition."""
+
+    def __init__(self) -> None:
+        self.wall: list[float] = []
+        self.own: list[float] = []
+        self.slow: list[tuple[int, Spent, dict[str, int]]] = []
+        self.stolen_s = self.wall_s = self.longest_collection_us = 0.0
+        self.reloads = 0
+
+    def take(self, gate: Gate, work: Callable[[Request], Any], given: list[Request], run: int) -> None:
+        """Do it for each request, and keep where the time of slow ones went."""
+        meter, reloads, stolen, since = Meter(WATCH), gate.counts.reloads, stolen_s(), time.monotonic()
+        looks: list[int] = []
+
+        def look(phase: str, info: dict[str, int]) -> None:
+            looks.append(time.perf_counter_ns() if phase == "start" else time.perf_counter_ns() - looks.pop())
+
+        gc.callbacks.append(look)
+        for request in given:
+            seen, before = faults(), meter.now()
+            work(request)
+            spent = meter.since(before)
+            self.wall.append(spent.wall / 1_000)
+            self.own.append(spent.own / 1_000)
+            if spent.wall > LONG_NS:
+                now = faults()
+                self.slow.append((run, spent, {n: now[n] - seen[n] for n in now}))
+        gc.callbacks.remove(look)
+        self.longest_collection_us = max([self.longest_collection_us, *(ns / 1_000 for ns in looks)])
+        self.reloads += gate.counts.reloads - reloads
+        self.stolen_s += stolen_s() - stolen
+        self.wall_s += time.monotonic() - since
+
+    def told(self, hiccup: list[tuple[int, int]]) -> dict[str, Any]:
+        """What came out; of the pauses the longest of its own, and how many had which cause."""
+        longest = sorted(self.slow, key=lambda each: -each[1].own)[:LISTED]
+        return {
+            "decisions": len(self.wall), "us": percentiles(self.wall), "over_5_ms": len(self.slow),
+            "over_5_ms_own": sum(us > LONG_NS / 1_000 for us in self.own), "longest_own_us": round(max(self.own), 1),
+            "causes": dict(Counter(spent.cause for _, spent, _ in self.slow)),
+            "met_by_the_other_process": sum(met(s.began, s.wall, hiccup) for _, s, _ in self.slow),
+            "longest_collection_us": round(self.longest_collection_us, 1), "reloads": self.reloads,
+            "wall_s": round(self.wall_s, 1), "stolen_s": round(self.stolen_s, 2),
+            "slow": [{"run": run, **spent.told(), **more} for run, spent, more in longest],
+        }  # fmt: skip
 
 
-def reload_pause(folder: Path, policy: Path, given: list[Request], every_s: float) -> dict[str, Any]:
-    """Longest decisions while policy, table and switches are swapped, beside as long a time without."""
-    with Gate.open(policy, folder, notice=lambda text: None) as gate:
-        settled()
-        quiet = watched(gate, given)
-        where = f"Path({str(folder)!r}), Path({str(policy)!r}), {every_s}"
-        command = f"from scripts.bench_decide import *; swapping({where})"
-        with subprocess.Popen([sys.executable, "-c", command], stdout=subprocess.PIPE) as other:
-            try:
-                assert other.stdout is not None  # noqa: S101
-                other.stdout.readline()
-                before = gate.counts.reloads
-                busy = watched(gate, given)
-                reloads = gate.counts.reloads - before
-            finally:
-                other.kill()
-        return {"without": quiet, "with": busy, "reloads": reloads, "refused": gate.counts.refused}
+def reload_pause(
+    folder: Path, policy: Path, given: list[Request], *, every_s: float, runs: int, seed: int
+) -> dict[str, Any]:  # fmt: skip
+    """Decisions while policy, table and switches are swapped, as many without, and as many loops that decide nothing,
+    in turns in an order by seed."""
+    draw = random.Random(seed)  # noqa: S311
+    arms = {"control": Arm(), "without": Arm(), "with": Arm()}
+    where = f"Path({str(folder)!r}), Path({str(policy)!r}), {every_s}"
+    with Gate.open(policy, folder, notice=lambda text: None) as gate, hiccups() as found:
+        publisher = Paused(f"from scripts.bench_decide import *; swapping({where})")
+        try:
+            for request in given[: len(given) // 10]:
+                gate.decide(request)
+            settled()
+            for run in range(runs):
+                for name in draw.sample(sorted(arms), len(arms)):
+                    time.sleep(SETTLE_S)  # until the gate has taken over what was published last
+                    with publisher.going_on() if name == "with" else nullcontext():
+                        arms[name].take(gate, control if name == "control" else gate.decide, given, run)
+                print(f"run {run + 1} of {runs}", file=sys.stderr)
+        finally:
+            publisher.end()
+        refused = gate.counts.refused
+    return {"runs": runs, "seed": seed, "swap_every_s": every_s, "refused": refused, "hiccups": len(found),
+            "longest_hiccup_ms": round(max((e - b for b, e in found), default=0) / 1e6, 1),
+            **{name: arm.told(found) for name, arm in arms.items()}}  # fmt: skip
 
 
 def main() -> None:
@@ -202,6 +252,10 @@ def main() -> None:
     parser.add_argument(
         "--swap-every", type=float, default=1.0, help="seconds between swaps of the three files"
     )
+    parser.add_argument(
+        "--runs", type=int, default=12, help="runs of so many requests with swaps, and without"
+    )
+    parser.add_argument("--seed", type=int, default=5, help="draws the order of the runs")
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     others = Others()
@@ -232,7 +286,9 @@ def main() -> None:
         }  # fmt: skip
         (folder / "policy.toml").write_text(text)
         del table, risk, policy, pure
-        row["gate"] = reload_pause(folder, folder / "policy.toml", made, given.swap_every)
+        row["gate"] = reload_pause(
+            folder, folder / "policy.toml", made, every_s=given.swap_every, runs=given.runs, seed=given.seed
+        )
         row["peak_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     row |= {"other_cores": others.cores(), "machine": machine()}
     print(json.dumps(row, indent=1))

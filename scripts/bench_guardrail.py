@@ -3,10 +3,11 @@
 1. The endpoint: `stillwatch gate` on one core, asked as LiteLLM asks. As fast as it answers, and at a fixed rate.
 2. Proxies in front of one stand-in for a model server, in turns and on the same payloads: LiteLLM without a guardrail,
    with stillwatch, with LiteLLM's own content filter; and `unmimic`, another proxy, beside the model server asked
-   directly. `unmimic` runs as its wheel installs: its input check needs a model and half a gigabyte of prompts from the
-   network and is off, its output checks run. First as fast as each answers; then at a fixed rate that all of them
-   sustain: beyond what a proxy sustains, the length of its queue is measured and not what is added. Where there are two
-   cores or more, each proxy has the last one to itself, and everything else the others.
+   directly. LiteLLM runs in its production mode with a worker for each core. `unmimic` runs as its wheel installs: its
+   input check needs a model and half a gigabyte of prompts from the network and is off, its output checks run. First
+   as fast as each answers, with the processor time that a request costs; then at the highest rate, up to the one that
+   was asked for, that LiteLLM holds without a guardrail and with ours: beyond that the length of a queue is measured
+   and not what is added.
 
 A request counts from when it was due. Needs `make litellm` and `make unmimic`; what is missing is left out and said.
 Run it on a quiet machine:
@@ -35,6 +36,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from scripts.bench import machine
 from scripts.others import Others
 from scripts.volley import Volley, closed_loop, http, open_loop
@@ -44,10 +47,15 @@ CHAT, GUARDRAIL = "/v1/chat/completions", "/beta/litellm_basic_guardrail_api"
 _WORDS = (
     "the of to in and with about write explain compare list number answer question river table word".split()
 )
-_STARTED_S = 180.0
-_OURS = "LiteLLM, stillwatch"
-_SHARE = 0.6
-"""Of what the slowest proxy sustains: the rate at which all are compared, where that is less than was asked for."""
+_STARTED_S = 300.0
+_BARE, _OURS = "LiteLLM", "LiteLLM, stillwatch"
+_STEP = 0.85
+"""From one rate that is tried to the next."""
+_PIDS: dict[int, int] = {}
+"""Of what was started, by port."""
+_LEAST, _LATE = 5.0, 0.05
+"""Lowest rate that is tried; how much later than planned the last answer may come, as a share."""
+_TICKS = os.sysconf("SC_CLK_TCK")
 _FILTER = """
 guardrails:
   - guardrail_name: filter
@@ -134,6 +142,7 @@ def process(
     """A program from when its port answers; ended whatever happens."""
     with (folder / f"said-{port}.log").open("wb") as said:
         running = subprocess.Popen(args, cwd=folder, env={**os.environ, **env}, stdout=said, stderr=said)
+        _PIDS[port] = running.pid
         try:
             if core is not None and hasattr(os, "sched_setaffinity"):
                 os.sched_setaffinity(running.pid, {core})
@@ -160,29 +169,31 @@ def gate(folder: Path, *, core: int | None = None, settings: str = "") -> Iterat
 
 
 @contextmanager
-def litellm(folder: Path, upstream: int, guardrails: str, key: str, core: int | None) -> Iterator[int]:
-    """A LiteLLM proxy of one worker."""
+def litellm(folder: Path, upstream: int, guardrails: str, key: str, workers: int) -> Iterator[int]:
+    """A LiteLLM proxy as its documentation sets it up for production, but for a database."""
     port = free_port()
     (folder / f"config-{port}.yaml").write_text(_MODEL % upstream + guardrails, encoding="utf-8")
     program = ROOT / ".cache/litellm/bin/litellm"
-    args = [str(program), "--config", f"config-{port}.yaml", "--host", "127.0.0.1", "--port", str(port)]
+    args = [str(program), "--config", f"config-{port}.yaml", "--host", "127.0.0.1", "--port", str(port),
+            "--num_workers", str(workers)]  # fmt: skip
     env = {
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
         "NO_PROXY": "*",
         "LITELLM_MASTER_KEY": key,
         "LITELLM_LOG": "ERROR",
+        "LITELLM_MODE": "PRODUCTION",
     }
-    with process(args, port, folder=folder, env=env, core=core):
+    with process(args, port, folder=folder, env=env):
         yield port
 
 
 @contextmanager
-def unmimic(folder: Path, upstream: int, core: int | None) -> Iterator[int]:
+def unmimic(folder: Path, upstream: int) -> Iterator[int]:
     """The other proxy, as its wheel installs."""
     port = free_port()
     args = [str(ROOT / ".cache/unmimic/bin/unmimic"), "serve", "--port", str(port),
             "--upstream", f"http://127.0.0.1:{upstream}/v1"]  # fmt: skip
-    with process(args, port, folder=folder, env={"NO_PROXY": "*"}, core=core):
+    with process(args, port, folder=folder, env={"NO_PROXY": "*"}):
         yield port
 
 
@@ -215,8 +226,8 @@ def proxies(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
     key = f"sk-{secrets.token_hex(32)}"
     requests = chats(prompts(500, given.seed + 1), key)
     missing: list[str] = []
+    workers = given.workers or len(_cores())
     with ExitStack() as stack:
-        own = _apart(stack)
         upstream = free_port()
         command = f"import asyncio; from scripts.bench_guardrail import model; asyncio.run(model({upstream}))"
         env = {"PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
@@ -225,60 +236,117 @@ def proxies(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
         asked = 0
         if (ROOT / ".cache/litellm/bin/litellm").exists():
             asked = stack.enter_context(gate(folder))
-            for name, text in (("LiteLLM", ""), (_OURS, _ASKS % asked),
-                               ("LiteLLM, its content filter", _FILTER)):  # fmt: skip
-                doors[name] = stack.enter_context(litellm(folder, upstream, text, key, own))
+            for name, text in ((_BARE, ""), (_OURS, _ASKS % asked), ("LiteLLM, its content filter", _FILTER)):
+                doors[name] = stack.enter_context(litellm(folder, upstream, text, key, workers))
         else:
             missing.append("LiteLLM: make litellm")
         if (ROOT / ".cache/unmimic/bin/unmimic").exists():
-            doors["unmimic"] = stack.enter_context(unmimic(folder, upstream, own))
+            doors["unmimic"] = stack.enter_context(unmimic(folder, upstream))
         else:
             missing.append("unmimic: make unmimic")
-        fast = {name: _fast(port, requests, given.capacity_s) for name, port in doors.items()}
-        rate = sustained(given.rate, [done.per_s for name, done in fast.items() if name != "model server"])
+        fast = {name: _fast(port, requests, given.capacity_s, [port] + [asked] * (name == _OURS))
+                for name, port in doors.items()}  # fmt: skip
+        compared = [name for name in (_BARE, _OURS) if name in doors] or list(doors)
+        most = min(fast[name][0].per_s for name in compared)
+        first = min(given.rate, most // 5 * 5 + 5)  # more than they answer cannot be held
+        rate, tried = highest([doors[name] for name in compared], requests, first, given.hold_s)
         taken = {name: Volley() for name in doors}
         used = 0.0
         for turn in range(given.turns):
             for name, port in doors.items():
-                before = cpu_s(asked) if name == _OURS else 0.0
+                before = _cpu_s([asked]) if name == _OURS else 0.0
                 taken[name].add(asyncio.run(open_loop(port, requests, rate, given.seconds)))
-                used += cpu_s(asked) - before if name == _OURS else 0.0
+                used += _cpu_s([asked]) - before if name == _OURS else 0.0
             print(f"turn {turn + 1} of {given.turns}", file=sys.stderr)
         decided = _lines(folder / "gate" / "decisions.jsonl")
-    beside = {"model server": None, "LiteLLM": "model server", "unmimic": "model server"}
-    rows = [
-        {"door": name, "beside": beside.get(name, "LiteLLM"), "answered": len(done.seconds), "failed": done.failed,
-         "ms": done.milliseconds(), "sustains": round(fast[name].per_s, 1)}
-        for name, done in taken.items()
-    ]  # fmt: skip
+    beside = {"model server": None, _BARE: "model server", "unmimic": "model server"}
+    rows = []
+    for name, done in taken.items():
+        other = beside.get(name, _BARE)
+        rows.append({
+            "door": name, "beside": other, "answered": len(done.seconds), "failed": done.failed,
+            "ms": done.milliseconds(), "sustains": round(fast[name][0].per_s, 1), "cpu_ms_each": fast[name][1],
+            "added": added(taken[other], done, block=max(1, int(rate)), seed=given.seed) if other in taken else None,
+        })  # fmt: skip
     through = len(taken[_OURS].seconds) if asked else 0
-    return {"asked_rate": given.rate, "rate": rate, "rows": rows, "decided": decided, "missing": missing,
-            "gate_cpu_ms_each": round(used / max(through, 1) * 1000, 3), "apart": own is not None}  # fmt: skip
+    return {"asked_rate": given.rate, "rate": rate, "tried": tried, "hold_s": given.hold_s, "workers": workers,
+            "cores": len(_cores()), "rows": rows, "decided": decided, "missing": missing,
+            "gate_cpu_ms_each": round(used / max(through, 1) * 1000, 3)}  # fmt: skip
 
 
-def _fast(port: int, requests: Sequence[bytes], seconds: float) -> Volley:
-    """As fast as a door answers, after some to warm up."""
-    asyncio.run(closed_loop(port, requests, 200))
-    return asyncio.run(closed_loop(port, requests, 100_000, seconds=seconds))
+def _fast(port: int, requests: Sequence[bytes], seconds: float, paid: Sequence[int]) -> tuple[Volley, float]:
+    """As fast as a door answers, after some to warm up; and milliseconds of processor time that a request cost it."""
+    asyncio.run(closed_loop(port, requests, 100))
+    before = _cpu_s(paid)
+    done = asyncio.run(closed_loop(port, requests, 100_000, seconds=seconds))
+    return done, round((_cpu_s(paid) - before) / max(1, len(done.seconds) + done.failed) * 1000, 2)
 
 
-def sustained(wanted: float, found: Sequence[float]) -> float:
-    """The rate at which proxies are compared: what was asked for, or what the slowest sustains with room to spare."""
-    return min(wanted, max(5.0, _SHARE * min(found, default=wanted / _SHARE) // 5 * 5))
+def highest(
+    ports: Sequence[int], requests: Sequence[bytes], first: float, seconds: float
+) -> tuple[float, list[dict[str, Any]]]:
+    """The highest rate that all of these doors hold, from one downwards; and what was tried."""
+    tried: list[dict[str, Any]] = []
+    rate = first
+    while True:
+        found = [asyncio.run(open_loop(port, requests, rate, seconds)) for port in ports]
+        tried.append({"rate": rate, "held": [held(each, rate, seconds) for each in found],
+                      "p50_ms": [each.milliseconds().get("p50") for each in found]})  # fmt: skip
+        if all(tried[-1]["held"]) or rate <= _LEAST:
+            return rate, tried
+        rate = max(_LEAST, rate * _STEP // 5 * 5)
+
+
+def held(done: Volley, rate: float, seconds: float) -> bool:
+    """Whether a rate is held: everything was answered, and nothing was left to wait for when the last was sent."""
+    return not done.failed and bool(done.seconds) and done.took_s <= seconds * (1 + _LATE)
+
+
+def added(
+    without: Volley, done: Volley, *, block: int, seed: int, times: int = 1_000
+) -> dict[str, list[float]]:
+    """Milliseconds by which percentiles differ, with 95 % intervals: a bootstrap of blocks, since requests that follow
+    each other wait for each other."""
+    if not without.seconds or not done.seconds:
+        return {}
+    draw = np.random.default_rng(seed)
+    a, b = (np.array(each.seconds) * 1000 for each in (without, done))
+    out = {}
+    for p in (50, 99):
+        drawn = [
+            np.percentile(_blocks(b, block, draw), p) - np.percentile(_blocks(a, block, draw), p)
+            for _ in range(times)
+        ]
+        low, high = np.percentile(drawn, (2.5, 97.5))
+        out[f"p{p}"] = [round(float(x), 2) for x in (np.percentile(b, p) - np.percentile(a, p), low, high)]
+    return out
+
+
+def _blocks(values: np.ndarray, block: int, draw: np.random.Generator) -> np.ndarray:
+    """As many values, drawn in runs of those that follow each other."""
+    starts = draw.integers(0, max(1, len(values) - block + 1), -(-len(values) // block))
+    return np.concatenate([values[start : start + block] for start in starts])[: len(values)]
+
+
+def _cpu_s(ports: Sequence[int]) -> float:
+    """Seconds of processor time of what was started for some ports, and of what that started (Linux)."""
+    parents: dict[int, int] = {}
+    spent: dict[int, float] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text("utf-8", "replace").rpartition(")")[2].split()
+        except OSError:  # it has ended
+            continue
+        pid = int(path.parent.name)
+        parents[pid], spent[pid] = int(fields[1]), (int(fields[11]) + int(fields[12])) / _TICKS
+    found = {_PIDS[port] for port in ports}
+    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= more
+    return sum(spent.get(pid, 0.0) for pid in found)
 
 
 def _cores() -> list[int]:
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
-
-
-def _apart(stack: ExitStack) -> int | None:
-    """Keep this process and what it starts off the last core, which is the proxies'; None where there is but one."""
-    cores = _cores()
-    if len(cores) < 2:
-        return None
-    os.sched_setaffinity(0, set(cores[:-1]))
-    stack.callback(os.sched_setaffinity, 0, set(cores))
-    return cores[-1]
 
 
 def main() -> None:
@@ -296,8 +364,10 @@ def main() -> None:
     parser.add_argument(
         "--capacity-s", type=float, default=6.0, help="seconds for each proxy, as fast as it answers"
     )
+    parser.add_argument("--hold-s", type=float, default=6.0, help="for how long a rate is tried")
+    parser.add_argument("--workers", type=int, help="of each LiteLLM proxy; else one for each core")
     parser.add_argument("--seconds", type=float, default=10.0, help="length of one turn")
-    parser.add_argument("--turns", type=int, default=4, help="turns for each proxy")
+    parser.add_argument("--turns", type=int, default=3, help="turns for each proxy")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--only", choices=("endpoint", "proxies"))
     parser.add_argument("--out", type=Path)

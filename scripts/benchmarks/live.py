@@ -5,36 +5,10 @@ from __future__ import annotations
 import statistics
 from typing import Any
 
+from scripts.benchmarks.deciding import STALE, decide
+
 TITLE = ["", "## Live decisions and intake", "",
          "Made by `make bench-protect`: single runs on one machine, the server and what asks it on its cores together."]  # fmt: skip
-
-
-def decide(row: dict[str, Any]) -> list[str]:
-    """The decision in process, the risk table, and swaps."""
-    gate = row["gate"]
-    lines = [
-        "", "### Deciding in process", "", row["machine"], "",
-        f"A risk table of {row['accounts']:,} accounts ({row['table_bytes'] / 1e6:.0f} MB), {row['rules']} rules,"
-        f" {row['requests']:,} requests.", "",
-        "| | p50 µs | p90 µs | p99 µs | longest ms | over 5 ms | of these held up by the program |", "|---|---|---|---|---|---|---|",
-        _us("the decision alone", row["decide_us"]), _us("a loop of as much work that looks nothing up", row["control_us"]),
-    ]  # fmt: skip
-    for name, part in (("gate, with counters and log", "without"), ("gate, while files are swapped", "with")):
-        one = gate[part]
-        lines.append(_us(name, one["us"], f"{one['over_5_ms']}", f"{one['over_5_ms_own']}"))
-    lines += [
-        "",
-        f"Policy, table and switches were put in place by another process, of low priority, and taken over {gate['reloads']} times"
-        f" ({gate['refused']} refused). Held up by the program: over 5 ms apart from waiting for a core, while the process used"
-        f" the processor as long, which is an upper bound; the longest such time was {gate['with']['longest_own_us'] / 1000:.1f} ms"
-        f" with swaps, {gate['without']['longest_own_us'] / 1000:.1f} ms without. Other waits are for a core that others had.",
-    ]
-    return lines
-
-
-def _us(name: str, at: dict[str, float], *more: str) -> str:
-    cells = [name, *(f"{at[p]:.1f}" for p in ("p50", "p90", "p99")), f"{at['max'] / 1000:.1f}"]
-    return "| " + " | ".join([*cells, *(more or ("", ""))]) + " |"
 
 
 def guardrail(row: dict[str, Any]) -> list[str]:
@@ -49,38 +23,48 @@ def guardrail(row: dict[str, Any]) -> list[str]:
             f" each. At {door['rate']:,.0f} requests/s,"
             f" due at fixed times: {_ms(shown)} ({door['open_requests']:,} requests).",
         ]
-    if part := row.get("proxies"):
-        by_name = {each["door"]: each for each in part["rows"]}
+    part = row.get("proxies")
+    if part and "tried" not in part:
+        lines += ["", STALE]
+    elif part:
         lines += ["", _how(part), "",
-                  "| through | sustains /s | p50 ms | p90 ms | p99 ms | added at p50 | at p99 | beside | answered | failed |",
-                  "|---|---|---|---|---|---|---|---|---|---|"]  # fmt: skip
-        for each in part["rows"]:
-            lines.append(_proxy(each, by_name.get(each["beside"])))
-        lines += ["", f"stillwatch decided {part['decided']:,} times, with {part['gate_cpu_ms_each']:.2f} ms of its own CPU for each"
-                  " request: the rest of what is added is LiteLLM's own call of a guardrail. `unmimic` runs without its input"
-                  " check, which needs a model and prompts from the network."]  # fmt: skip
+                  "| through | sustains /s | CPU ms each | p50 ms | p90 ms | p99 ms | added at p50 | at p99 | beside | answered | failed |",
+                  "|---|---|---|---|---|---|---|---|---|---|---|"]  # fmt: skip
+        lines += [_proxy(each) for each in part["rows"]]
+        lines += ["", "What is added stands with its 95 % interval (bootstrap of seconds). CPU is that of the proxy with all its"
+                  f" workers, and of the gate where there is one. stillwatch decided {part['decided']:,} times, with"
+                  f" {part['gate_cpu_ms_each']:.2f} ms of its own CPU for each request: the rest of what is added is LiteLLM's own call of a"
+                  " guardrail. `unmimic` runs without its input check, which needs a model and prompts from the network."]  # fmt: skip
         lines += [f"Left out: {name}." for name in part["missing"]]
     return lines
 
 
 def _how(part: dict[str, Any]) -> str:
     """At what rate the proxies were compared, and why."""
-    where = ", on a core of its own" if part["apart"] else ""
-    words = f"One worker of each proxy{where}, the same payloads, in turns, {part['rate']:g} requests/s due at fixed times."
+    words = (
+        f"{part['workers']} worker(s) of each LiteLLM proxy, in its production mode, on {part['cores']} cores with everything else; the same"
+        f" payloads, in turns, {part['rate']:g} requests/s due at fixed times."
+    )
     if part["rate"] < part["asked_rate"]:
+        tried = ", ".join(f"{each['rate']:g}/s" for each in part["tried"] if not all(each["held"]))
         words += (
-            f" At {part['asked_rate']:g}/s, as was set before, one of these proxies cannot keep up on this machine, and its queue would"
-            " be measured; so the rate is six tenths of what the slowest sustains (16 connections, each asking again at once)."
+            " It is the highest rate of those tried that LiteLLM holds without a guardrail and with ours, from what the slower of the two"
+            f" sustains downwards ({part['hold_s']:g} s of it, the last answer at most 5 % late); not held: {tried or 'none'}."
         )
     return words
 
 
-def _proxy(each: dict[str, Any], beside: dict[str, Any] | None) -> str:
-    own, other = each["ms"], beside["ms"] if beside else {}
-    cells = [f"{each['sustains']:,.0f}"]
+def most(each: dict[str, Any], cores: int) -> float:
+    """Requests a second that would take all the processor time there is."""
+    return 1_000 * cores / float(each["cpu_ms_each"])
+
+
+def _proxy(each: dict[str, Any]) -> str:
+    own, more = each["ms"], each["added"] or {}
+    cells = [f"{each['sustains']:,.0f}", f"{each['cpu_ms_each']:.2f}"]
     cells += [f"{own[p]:.2f}" if p in own else "-" for p in ("p50", "p90", "p99")]
-    cells += [f"{own[p] - other[p]:.2f}" if p in own and p in other else "" for p in ("p50", "p99")]
-    cells += [beside["door"] if beside else "", f"{each['answered']:,}", str(each["failed"])]
+    cells += ["{:.2f} ({:.2f} to {:.2f})".format(*more[p]) if p in more else "" for p in ("p50", "p99")]
+    cells += [each["beside"] or "", f"{each['answered']:,}", str(each["failed"])]
     return f"| {each['door']} | " + " | ".join(cells) + " |"
 
 

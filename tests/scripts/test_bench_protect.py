@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import numpy as np
 import pytest
 
-from scripts.bench_guardrail import asks, chats, prompts, sustained
+from scripts.bench_guardrail import added, asks, chats, held, highest, prompts
 from scripts.benchmarks import live
+from scripts.benchmarks.deciding import decide
 from scripts.benchmarks.live_gates import live_gates
 from scripts.others import Others
+from scripts.pauses import Meter, Spent, hiccups, met
 from scripts.volley import Volley, closed_loop, http, open_loop
 from stillwatch.gateway.litellm import asked
 
@@ -68,27 +72,86 @@ def test_the_payloads_are_those_of_the_proxy() -> None:
 def test_percentiles_of_nothing_are_nothing() -> None:
     """A door at which everything failed has no figures, and the page says so."""
     assert Volley(failed=3).milliseconds() == {}
-    rows: list[dict[str, Any]] = [
-        {"door": "LiteLLM", "beside": "model server", "answered": 9, "failed": 0, "sustains": 150.4,
-         "ms": {"p50": 2.0, "p90": 3.0, "p99": 4.0}},
-        {"door": "LiteLLM, stillwatch", "beside": "LiteLLM", "answered": 9, "failed": 0, "sustains": 108.9,
-         "ms": {"p50": 2.5, "p90": 3.0, "p99": 5.0}},
-        {"door": "unmimic", "beside": "model server", "answered": 0, "failed": 9, "sustains": 0.0,
-         "ms": {}},
-    ]  # fmt: skip
-    part = {"rate": 65.0, "asked_rate": 200.0, "rows": rows, "decided": 9, "missing": ["x: make x"], "apart": True,
-            "gate_cpu_ms_each": 0.42}  # fmt: skip
-    page = "\n".join(live.guardrail({"machine": "m", "seed": 7, "proxies": part}))
-    assert "65 requests/s" in page and "At 200/s" in page
-    assert "| LiteLLM, stillwatch | 109 | 2.50 | 3.00 | 5.00 | 0.50 | 1.00 | LiteLLM | 9 | 0 |" in page
-    assert "| unmimic | 0 | - | - | - |  |  |  | 0 | 9 |" in page
+    page = "\n".join(live.guardrail({"machine": "m", "seed": 7, "proxies": behind_litellm()}))
+    assert "95 requests/s" in page and "not held: 200/s, 170/s." in page
+    assert (
+        "| LiteLLM, stillwatch | 109 | 12.50 | 2.50 | 3.00 | 5.00 | 0.50 (0.40 to 0.60) | 1.00 (0.80 to 1.20) |"
+        in page
+    )
+    assert "| unmimic | 0 | 3.00 | - | - | - |  |  | model server | 0 | 9 |" in page
     assert "Left out: x: make x." in page
 
 
-def test_proxies_are_compared_at_a_rate_that_all_sustain() -> None:
-    """What was asked for where that is less; a queue that grows is no latency."""
-    assert sustained(200.0, [900.0, 400.0]) == 200.0
-    assert sustained(200.0, [900.0, 109.0]) == 65.0
+def behind_litellm() -> dict[str, Any]:
+    """What the bench of proxies keeps where the rate that was asked for is not held."""
+    more: dict[str, Any] = {"answered": 9, "failed": 0, "added": None}
+    return {
+        "rate": 95.0, "asked_rate": 200.0, "decided": 9, "missing": ["x: make x"], "gate_cpu_ms_each": 0.42,
+        "workers": 2, "cores": 2, "hold_s": 10.0,
+        "tried": [{"rate": 200.0, "held": [True, False]}, {"rate": 170.0, "held": [False, False]},
+                  {"rate": 95.0, "held": [True, True]}],
+        "rows": [
+            {**more, "door": "LiteLLM", "beside": "model server", "sustains": 150.4, "cpu_ms_each": 8.0,
+             "ms": {"p50": 2.0, "p90": 3.0, "p99": 4.0}},
+            {**more, "door": "LiteLLM, stillwatch", "beside": "LiteLLM", "sustains": 108.9, "cpu_ms_each": 12.5,
+             "ms": {"p50": 2.5, "p90": 3.0, "p99": 5.0},
+             "added": {"p50": [0.5, 0.4, 0.6], "p99": [1.0, 0.8, 1.2]}},
+            {"door": "unmimic", "beside": "model server", "answered": 0, "failed": 9, "sustains": 0.0,
+             "cpu_ms_each": 3.0, "ms": {}, "added": {}},
+        ],
+    }  # fmt: skip
+
+
+def test_figures_of_an_earlier_form_are_not_shown_as_these() -> None:
+    """The page says that they are to be taken anew, and what they were to show does not hold."""
+    old: dict[str, Any] = {"machine": "m", "seed": 7, "decide_us": {"p99": 27.0}, "table_bytes": 48_000_000,
+                           "gate": {"with": {}}, "proxies": {"asked_rate": 200.0, "rows": []}}  # fmt: skip
+    page = "\n".join(
+        [*decide(old), *live.guardrail(old), *live_gates({"decide.json": old, "gate.json": old})]
+    )
+    assert page.count("make bench-protect") == 4 and page.count("| **no** |") == 2
+
+
+def test_why_a_rate_is_not_reached_is_said_in_processor_time() -> None:
+    """What a request costs, and how many of them the machine could do at the most."""
+    page = "\n".join(live_gates({"gate.json": {"proxies": behind_litellm()}}))
+    assert "| measured at 95/s: 0.5 ms at p50 (0.4 to 0.6) | **no** |" in page
+    assert "8.0 ms of CPU in its production mode: all 2 cores together do 250 of them" in page
+    assert "12.5 ms, 0.4 of them the gate's, and at most 160 a second" in page
+
+
+def test_a_rate_is_held_when_nothing_waits_at_the_end() -> None:
+    """All answered, the last not late; a door that fails or falls behind does not hold it."""
+    assert held(Volley([0.01] * 50, 0, 5.2), 10.0, 5.0)
+    assert not held(Volley([0.01] * 50, 0, 5.3), 10.0, 5.0)
+    assert not held(Volley([0.01] * 49, 1, 5.0), 10.0, 5.0)
+    assert not held(Volley(), 10.0, 5.0)
+
+
+def test_the_highest_rate_that_all_doors_hold_is_found() -> None:
+    """From above; with what was tried, and never below the lowest."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        rate, tried = highest([server.server_port], [http("/", b"{}", {})], 20.0, 0.5)
+        none, all_tried = highest([server.server_port], [http("/bad", b"{}", {})], 20.0, 0.1)
+        server.shutdown()
+        thread.join()
+    assert tried[-1]["rate"] == rate
+    assert none == 5.0 and not any(held for each in all_tried for held in each["held"])
+    rates = [each["rate"] for each in all_tried]
+    assert rates == sorted(rates, reverse=True)
+
+
+def test_what_is_added_has_an_interval_around_it() -> None:
+    """The same seed gives the same; where nothing was answered there is none."""
+    draw = np.random.default_rng(3)
+    one, two = (Volley(list(draw.exponential(0.01, 400) + base)) for base in (0.01, 0.02))
+    found = added(one, two, block=20, seed=1, times=200)
+    value, low, high = found["p50"]
+    assert low < value < high and low < 10.0 < high
+    assert added(one, two, block=20, seed=1, times=200) == found
+    assert added(one, Volley(failed=3), block=20, seed=1) == {}
 
 
 def test_the_page_says_how_soon_replicas_have_what_is_published() -> None:
@@ -100,14 +163,86 @@ def test_the_page_says_how_soon_replicas_have_what_is_published() -> None:
     assert "(55 MB) | 2 | 0.88 | 1.25 | 1 |" in page
 
 
+def an_arm(own_us: float) -> dict[str, Any]:
+    """Decisions of one kind, as the bench of decisions keeps them."""
+    return {
+        "decisions": 100_000, "us": {"p50": 30.0, "p90": 40.0, "p99": 90.0, "max": 9_000.0}, "over_5_ms": 3,
+        "over_5_ms_own": int(own_us > 5_000), "longest_own_us": own_us, "reloads": 7, "stolen_s": 0.1, "wall_s": 4.0,
+        "causes": {"waited for a core": 2, "its own": 1},
+    }  # fmt: skip
+
+
+def test_the_page_says_whose_pauses_they_were() -> None:
+    """All kinds of calls side by side, with rates and intervals, and the causes together."""
+    row = {
+        "machine": "m", "accounts": 1_000, "table_bytes": 48_000_000, "rules": 200, "requests": 100_000,
+        "decide_us": {"p50": 11.0, "p90": 12.0, "p99": 27.0},
+        "gate": {"runs": 1, "seed": 5, "swap_every_s": 0.5, "refused": 0, "hiccups": 4, "longest_hiccup_ms": 9.0,
+                 "with": an_arm(6_000.0), "without": an_arm(900.0), "control": an_arm(40.0)},
+    }  # fmt: skip
+    page = "\n".join(decide(row))
+    assert (
+        "| gate, while files are swapped | 100,000 | 30.0 | 40.0 | 90.0 | 9.0 | 3 | 1 (10.0; 0.3 to 55.7) | 6.0 |"
+        in page
+    )
+    assert "waited for a core 6, its own 3" in page and "kept 0.30 s of 12 s" in page
+
+
+@pytest.mark.parametrize(
+    ("parts", "own", "cause"),
+    [
+        ({"ran": 6_000_000}, 6_000_000, "its own"),
+        ({"ran": 50_000, "queued": 5_950_000}, 50_000, "waited for a core"),
+        ({"ran": 50_000, "queued": 5_950_000, "beside_ran": 2_000_000}, 2_050_000, "waited for a core"),
+        ({"ran": 50_000, "queued": 5_950_000, "beside_ran": 5_500_000}, 5_550_000, "its own"),
+        ({"ran": 50_000}, 50_000, "the machine stood still"),
+        ({"ran": 50_000, "given": 1}, 6_000_000, "its own"),
+        (
+            {"ran": 50_000, "given": 1, "beside_queued": 4_000_000},
+            2_000_000,
+            "the other thread waited for a core",
+        ),
+    ],
+)
+def test_a_pause_is_given_to_whoever_made_it(parts: dict[str, int], own: int, cause: str) -> None:
+    """Work, sleep and what the other thread ran are the program's own; waits for others' cores are not."""
+    spent = Spent(
+        0, 6_000_000, **{"ran": 0, "queued": 0, "given": 0, "beside_ran": 0, "beside_queued": 0, **parts}
+    )
+    assert (spent.own, spent.cause) == (own, cause)
+
+
+def test_work_and_sleep_are_told_apart() -> None:
+    """As the system counts them for the thread; where it does not count waits, all of it is the program's own."""
+    meter = Meter("nobody")
+    before = meter.now()
+    time.sleep(0.005)
+    slept = meter.since(before)
+    before = meter.now()
+    sum(range(300_000))
+    worked = meter.since(before)
+    assert slept.ran < slept.wall and worked.ran > 0
+    assert slept.given or slept.asleep == 0
+
+
+def test_a_pause_of_the_machine_is_met_by_whoever_runs_then() -> None:
+    """A gap that the other process saw, and a call at the same time."""
+    assert met(100, 10, [(50, 101)]) and met(100, 10, [(109, 200)]) and met(100, 10, [(0, 500)])
+    assert not met(100, 10, [(0, 100), (110, 120)])
+    with hiccups() as found:
+        pass
+    assert all(begin < end for begin, end in found)
+
+
 def test_what_was_asked_stands_beside_what_was_measured() -> None:
     """With the reason where it fails, and with what other programs used meanwhile."""
     decide: dict[str, Any] = {
         "decide_us": {"p99": 27.0}, "table_bytes": 48_000_000, "requests": 9, "other_cores": 0.02,
-        "gate": {"with": {"longest_own_us": 6_069.2, "over_5_ms_own": 2}},
+        "gate": {name: an_arm(own) for name, own in (("with", 6_069.2), ("without", 900.0), ("control", 40.0))},
     }  # fmt: skip
     page = "\n".join(live_gates({"decide.json": decide}))
-    assert "| 27 µs | yes |" in page and "over 5 ms | **no** |" in page
+    assert "| 27 µs | yes |" in page and "over 5 ms in 1 of 100,000 decisions | **no** |" in page
+    assert "Without swaps it was 0 of 100,000, at most 0.9 ms" in page
     assert page.count("Why not") == 1 and "no figures of a quiet machine" not in page
     intake = {
         "spans_per_s": 16_102,
