@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 DEFAULT_NULL_RUNS = 20
 SOMETHING = 10
+KEPT_MEMORY = "MIMALLOC_PURGE_DELAY"
+"""What Arrow's allocator reads when it is loaded. At -1 the memory of a batch is kept for the next; given back to the
+system, it is cleared anew each time, a tenth of the time of decoding. Keeps some 0.5 GB."""
 
 
 class ScanCommand(VerbCommand):
@@ -211,6 +214,7 @@ def scan(
     Exit status: 0 nothing at review or above; 10 something; 2 unusable input or settings; 1 internal
     failure.
     """
+    os.environ.setdefault(KEPT_MEMORY, "-1")
     from stillwatch import wiring
 
     settings = with_memory_limit(read_settings(settings_path, key_file), memory_limit).with_engine(

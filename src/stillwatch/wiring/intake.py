@@ -36,8 +36,8 @@ EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)
 AHEAD = 4
 """Batches for each thread that wait or are worked on, so that none is idle while the engine takes rows."""
 
-BEHIND = 32
-"""Batches of features that wait for the engine: more than it takes at once, about 4 MB each."""
+BEHIND = 250_000
+"""Rows of features that wait for the engine while more is read: twice what it takes at once, some 100 MB."""
 
 
 class Intake:
@@ -257,16 +257,18 @@ def load_traffic(
 
 def _taken(loader: Loader, batches: Iterator[pa.RecordBatch]) -> int:
     """Let the engine take batches, in order, while the next are read; returns how many rows there were."""
-    rows = 0
-    waiting: deque[Future[None]] = deque()
+    rows = behind = 0
+    waiting: deque[tuple[int, Future[None]]] = deque()
     with ThreadPoolExecutor(1) as taker:
         for batch in batches:
-            rows += len(batch)
-            waiting.append(taker.submit(loader.add, batch))
-            if len(waiting) > BEHIND:
-                waiting.popleft().result()
-        for each in waiting:
-            each.result()
+            rows, behind = rows + len(batch), behind + len(batch)
+            waiting.append((len(batch), taker.submit(loader.add, batch)))
+            while behind > BEHIND:
+                size, taken = waiting.popleft()
+                taken.result()
+                behind -= size
+        for _, taken in waiting:
+            taken.result()
     return rows
 
 
