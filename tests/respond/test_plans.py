@@ -354,6 +354,25 @@ def test_members_of_a_pool_are_not_told_that_they_collect_training_data(make_off
             )
 
 
+def test_keys_that_acting_finds_are_revoked_and_exactly_those_are_given_back(office: Office) -> None:
+    """Each in a step of its own, after every account was acted on; one that the plan names already is not doubled."""
+    wanted = Wanted(Measure.BLOCK, "webhook", notices=False, credentials={"a000": ["k1"]})
+    plan = planned(office, case_of(office, 2), wanted)
+    found = Sent(StepState.DONE, credentials=("k1", "k2"))
+    hands = Hands({"a000": [Sent(StepState.WAITING, "answered 503"), found], "a001": [found]})
+    carry_out(office, plan.number, hands)
+    revoked = [("a000", "k1"), ("a000", "k2"), ("a001", "k1"), ("a001", "k2")]
+    assert sorted((p["account_id"], p["credential"]) for p in hands.sent if p["kind"] == "revoke") == revoked
+    assert [p["kind"] for p in hands.sent] == ["act"] * 3 + ["revoke"] * 4
+    with office.work("pia") as work:
+        outbox.undo(work, plan.number, "wrong", accounts=["a001"])
+    back = Hands()
+    carry_out(office, plan.number, back)
+    assert sorted((p["kind"], p.get("credential")) for p in back.sent) == [
+        ("act", None), ("revoke", "k1"), ("revoke", "k2")]  # fmt: skip
+    assert {(p["account_id"], p["undo"]) for p in back.sent} == {("a001", True)}
+
+
 def test_what_was_taken_back_is_not_done_again_when_the_plan_is_resumed(office: Office) -> None:
     """Neither what still waited nor what had failed, even where what failed is tried again."""
     plan = planned(

@@ -17,7 +17,7 @@ pytest.importorskip("httpx", reason="pip install 'stillwatch[respond]'")
 pytest.importorskip("sqlalchemy", reason="pip install 'stillwatch[respond]'")
 
 from stillwatch.errors import ConfigError, VerificationError
-from stillwatch.records import StepState
+from stillwatch.records import Sent, StepState
 from stillwatch.respond import signing
 from stillwatch.settings import RespondSettings, Settings
 from stillwatch.wiring.executors import LiteLLM, Webhook, may_notify
@@ -32,6 +32,8 @@ class Receiver:
 
     answers: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     seen: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+    """What a GET is answered, one after the other; the last again and again."""
     url: str = ""
     wait_s: float = 0.0
 
@@ -52,6 +54,15 @@ def receiver(*answers: tuple[int, dict[str, str]]) -> Iterator[Receiver]:
                 self.send_header(name, value)
             self.send_header("Content-Length", "0")
             self.end_headers()
+
+        def do_GET(self) -> None:
+            kept.seen.append((self.path, dict(self.headers), b""))
+            status, _ = kept.answers.pop(0) if kept.answers else (200, {})
+            body = kept.bodies.pop(0) if len(kept.bodies) > 1 else kept.bodies[0]
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
 
         def log_message(self, *_: Any) -> None:
             pass
@@ -139,6 +150,56 @@ def test_litellm_is_asked_to_block_teams_and_keys_and_to_unblock_them() -> None:
     ]  # fmt: skip
     assert there.seen[0][1]["Authorization"] == "Bearer sk-admin"
     assert (there.seen[4][0], "Authorization" in there.seen[4][1]) == ("/told", False)
+
+
+def listed(*rows: dict[str, Any], pages: int = 1) -> bytes:
+    """A page of LiteLLM's list of keys."""
+    plain = {"user_id": "o&1", "team_id": None, "blocked": None}
+    return json.dumps({"keys": [plain | row for row in rows], "total_pages": pages}).encode()
+
+
+def test_of_an_owner_the_keys_that_work_and_belong_to_no_team_are_found() -> None:
+    """On every page; never another's, a team's, or one that is blocked already, whatever the proxy lists."""
+    first = listed(
+        {"token": "h1"}, {"token": "h2", "team_id": "t"}, {"token": "h3", "blocked": True}, pages=2
+    )
+    with receiver() as there:
+        there.bodies = [
+            first,
+            listed({"token": "h1"}, {"token": "h4"}, {"token": "h5", "user_id": "o&12"}, pages=2),
+        ]
+        hands = LiteLLM(there.url, "sk-admin", "user", 5.0)
+        sent = hands.send({**STEP, "account_id": "o&1"})
+        assert (sent.state, sent.credentials) == (StepState.DONE, ("h1", "h4"))
+        assert hands.send({**STEP, "account_id": "o&1", "undo": True}) == Sent(StepState.DONE)
+        hands.close()
+    assert [path.partition("?")[0] for path, *_ in there.seen] == ["/key/list"] * 2
+    assert all("user_id=o%261&status=active" in path for path, *_ in there.seen)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "state"),
+    [
+        (200, listed(), StepState.FAILED),
+        (200, listed({"token": "h", "blocked": True}), StepState.FAILED),
+        (200, listed({"token": "h"}, pages=1_000_000), StepState.FAILED),
+        (200, b"<html>", StepState.WAITING),
+        (200, b"[" * 100_000, StepState.WAITING),
+        (200, b'{"keys": ["h1"], "total_pages": 1}', StepState.WAITING),
+        (200, b'{"keys": [], "total_pages": 1e999}', StepState.WAITING),
+        (200, b'{"keys": [{"token": "h1"}], "total_pages": 1}', StepState.WAITING),
+        (404, b"{}", StepState.FAILED),
+        (503, b"{}", StepState.WAITING),
+    ],
+)
+def test_an_owner_whose_keys_are_not_known_is_never_done(status: int, body: bytes, state: StepState) -> None:
+    """None that works, more than can be asked for, or an answer that cannot be read."""
+    with receiver((status, {})) as there:
+        there.bodies = [body]
+        hands = LiteLLM(there.url, "sk-admin", "user", 5.0)
+        sent = hands.send({**STEP, "account_id": "o&1"})
+        hands.close()
+    assert (sent.state, sent.credentials) == (state, ())
 
 
 def test_secrets_and_addresses_are_checked_before_anything_is_sent() -> None:

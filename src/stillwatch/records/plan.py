@@ -120,6 +120,8 @@ class Sent:
     """DONE, FAILED, or WAITING when it may be tried again."""
     error: str = ""
     retry_after_s: float = 0.0
+    credentials: tuple[str, ...] = ()
+    """Keys of the account that acting on it has found, by digest: each is revoked in a step of its own."""
 
 
 class AppealState(StrEnum):

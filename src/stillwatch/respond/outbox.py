@@ -6,7 +6,8 @@ once the hold has run out, under the same idempotency key: a receiver that keeps
 is blocked changes nothing. What was done is never handed out again.
 
 Order: stage by stage; inside a stage first every account is acted on, then credentials are revoked, then notices go
-out, each only to an account that was acted on. Taking back comes in the same order.
+out, each only to an account that was acted on. Where acting on an account finds its keys, each gets a step of its own,
+so that exactly those are given back. Taking back comes in the same order.
 
 A step whose answer was lost may have been done: taking back sends its opposite too. What was taken back is never done
 again by this plan, and an account that was found innocent or granted since the plan was made is passed over.
@@ -387,6 +388,8 @@ def settle(work: Work, plan: Plan, outcomes: Sequence[tuple[Step, Sent]]) -> Non
             continue
         if state is StepState.DONE and step.kind is StepKind.ACT and plan.executor != planning.DRY_RUN:
             _take_effect(work, plan, step)
+            if not step.undo:
+                _add_keys(work, plan, step, sent.credentials)
         if state is StepState.FAILED and step.kind is StepKind.ACT:
             _skip_rest(work, step)
         if state in (StepState.DONE, StepState.FAILED):
@@ -414,6 +417,18 @@ def _take_effect(work: Work, plan: Plan, step: Step) -> None:
                 **key, measure=plan.measure.value, case_number=plan.case_number, since=work.now
             )
         )
+
+
+def _add_keys(work: Work, plan: Plan, step: Step, found: Sequence[str]) -> None:
+    """Revoke what acting on an account has found, unless the plan names it already."""
+    known = set(work.conn.execute(
+        select(S.target).where(S.plan_number == plan.number, S.account_id == step.account_id, S.undo.is_(False),
+                               S.kind == StepKind.REVOKE.value)
+    ).scalars())  # fmt: skip
+    bulk.insert(work.conn, t.plan_steps, [
+        planning.step_row(plan.number, plan.digest, step.account_id, StepKind.REVOKE, key, step.stage)
+        for key in found if key not in known
+    ])  # fmt: skip
 
 
 def _skip_rest(work: Work, step: Step) -> None:

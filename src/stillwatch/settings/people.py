@@ -139,7 +139,7 @@ class RespondSettings(Section):
     )
     litellm_url: str | None = setting(
         None,
-        "Address of the LiteLLM proxy whose teams or keys are blocked.",
+        "Address of the LiteLLM proxy whose teams, owners of keys, or keys are blocked.",
         "address",
         shapes_result=False,
         pattern=r"^https?://[^@\s]+$",
@@ -151,8 +151,11 @@ class RespondSettings(Section):
         shapes_result=False,
         min_length=1,
     )
-    litellm_account: Literal["team", "key"] = setting(
-        "team", "What an account is in LiteLLM: a team, or a key by its hash.", "choice", shapes_result=False
+    litellm_account: Literal["team", "user", "key"] = setting(
+        "team",
+        "What an account is in LiteLLM: a team, the owner of keys that belong to no team, or a key by its hash.",
+        "choice",
+        shapes_result=False,
     )
     parallel: int = setting(
         8, "Steps of a plan that are under way at once.", "steps", shapes_result=False, ge=1, le=64

@@ -23,6 +23,8 @@ from stillwatch.settings import Settings
 AGAIN = frozenset({408, 409, 425, 429})
 """Statuses below 500 after which a step is tried again: 409 is "being worked on" under the same key."""
 MIN_SECRET = 32
+MOST_PAGES, PAGE = 100, 100
+"""Most keys of one owner that are asked for, by pages."""
 _LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
@@ -70,7 +72,11 @@ class Webhook:
 
 
 class LiteLLM:
-    """Blocks and unblocks teams and keys; notices go to the webhook, for LiteLLM knows none."""
+    """Blocks and unblocks teams and keys; notices go to the webhook, for LiteLLM knows none.
+
+    It cannot block the owner of keys either. Of one, the keys that work are looked up and each is blocked in a step of
+    its own: a key that somebody else has blocked stays out of it, and stays blocked when the plan is taken back.
+    """
 
     def __init__(
         self, url: str, admin_key: str, account: str, timeout_s: float, notices: Executor | None = None
@@ -89,11 +95,37 @@ class LiteLLM:
         verb = "unblock" if payload["undo"] else "block"
         if payload["kind"] == StepKind.REVOKE.value:
             return self._to(f"key/{verb}", {"key": payload["credential"]})
+        if self._account == "user":
+            return Sent(StepState.DONE) if payload["undo"] else self._keys_of(payload["account_id"])
         name = "team_id" if self._account == "team" else "key"
         return self._to(f"{self._account}/{verb}", {name: payload["account_id"]})
 
     def _to(self, path: str, body: Mapping[str, Any]) -> Sent:
         return _post(self._client, f"{self._url}/{path}", json=body)
+
+    def _keys_of(self, owner: str) -> Sent:
+        """Keys that work and belong to no team: those of a team are the team's, in logs as here."""
+        found: dict[str, None] = {}
+        asked: dict[str, str | int] = {
+            "user_id": owner, "status": "active", "return_full_object": "true", "size": PAGE,
+            "sort_by": "created_at", "sort_order": "asc",
+        }  # fmt: skip
+        for page in range(1, MOST_PAGES + 1):
+            sent, body = _asked(self._client, "GET", f"{self._url}/key/list", params=asked | {"page": page})
+            if sent.state is not StepState.DONE:
+                return sent
+            try:
+                answer = json.loads(body)
+                found |= dict.fromkeys(_working(answer["keys"], owner))
+                if page >= int(answer["total_pages"]):
+                    break
+            except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
+                return Sent(StepState.WAITING, "answered what cannot be read")
+        else:
+            return Sent(StepState.FAILED, f"has more than {MOST_PAGES * PAGE:,} keys")
+        if not found:
+            return Sent(StepState.FAILED, "has no key that works and belongs to no team")
+        return Sent(StepState.DONE, credentials=tuple(found))
 
     def close(self) -> None:
         """Let go of connections."""
@@ -102,14 +134,34 @@ class LiteLLM:
             self._notices.close()
 
 
+def _working(rows: Any, owner: str) -> list[str]:
+    """Of the keys that a proxy lists, those that are the owner's own and not blocked, whatever else it has listed."""
+    return [
+        str(row["token"]) for row in rows
+        if row["user_id"] == owner and row["team_id"] is None and not row["blocked"]
+    ]  # fmt: skip
+
+
 def _post(client: httpx.Client, url: str, **options: Any) -> Sent:
+    return _asked(client, "POST", url, **options)[0]
+
+
+def _asked(client: httpx.Client, method: str, url: str, **options: Any) -> tuple[Sent, bytes]:
+    """What an answer leads to, and what it says; only of a GET that succeeded is the body read."""
+    body = b""
     try:
-        with client.stream("POST", url, **options) as answer:
+        with client.stream(method, url, **options) as answer:
             status, after = answer.status_code, answer.headers.get("Retry-After", "")
+            if method == "GET" and answer.is_success:
+                body = answer.read()
     except httpx.TimeoutException:
-        return Sent(StepState.WAITING, "no answer in time")
+        return Sent(StepState.WAITING, "no answer in time"), b""
     except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
-        return Sent(StepState.WAITING, f"could not be reached ({type(error).__name__})")
+        return Sent(StepState.WAITING, f"could not be reached ({type(error).__name__})"), b""
+    return _judged(status, after), body
+
+
+def _judged(status: int, after: str) -> Sent:
     if 200 <= status < 300:
         return Sent(StepState.DONE)
     if status in AGAIN or status >= 500:
