@@ -13,16 +13,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from stillwatch.errors import VerificationError
 from stillwatch.practice.controls import controls
 from stillwatch.practice.posture import CHECKS, Evidence, Look, Seen, State, counts, judge
 from stillwatch.protect.policy import parse_policy
 from stillwatch.records import Request
-from stillwatch.settings import Settings
-from stillwatch.wiring import Gate
+from stillwatch.settings import Settings, load_settings
+from stillwatch.wiring import Gate, evidence_log
 from stillwatch.wiring.gate_folder import write_switches
 from stillwatch.wiring.posture import posture_results
 from stillwatch.wiring.posture_policy import asked
-from stillwatch.wiring.posture_seen import Places, see
+from stillwatch.wiring.posture_seen import Places, _witnesses, see
 from stillwatch.wiring.progress import Unheard
 from tests.practice.test_controls import read_oscal
 
@@ -203,6 +204,25 @@ def test_chance_alone_does_not_fail_the_null() -> None:
     keys = {"run.stated_rate": 0.01, "run.null_runs": 20, "run.null_found": 1}
     look = Look(Seen({k: Evidence(k, v, "f") for k, v in keys.items()}, {}), 0.0, 7.0)
     assert CHECKS["det-4"](look)[0]
+
+
+def test_a_log_that_nobody_saw_or_that_was_changed_fails(run, place: Path, monkeypatch) -> None:
+    """A log is kept; witnessed by whom settings name; and found not to fit together by its own check."""
+    run("evidence", "key", "new", "Log", "--role", "log")
+    done = run("evidence", "log", "add", "finding", "report/summary.json")
+    assert done.exit_code == 0, done.stderr
+    assert {id: states(run, *WHOLE)[id] for id in ("evi-1", "evi-2")} == {"evi-1": "holds", "evi-2": "fails"}
+    log = place / "evidence" / "log"
+    (log / "witnessed").write_text(json.dumps({"KEY": 2, "OTHER": 2}))
+    (place / "w.toml").write_text('[evidence]\nwitnesses = ["http://w.test KEY"]\nwitnesses_needed = 1\n')
+    settings = load_settings(place / "w.toml")
+    assert [_witnesses(log / "witnessed", settings, leaves) for leaves in (2, 3, 0)] == [1, 0, 0]
+
+    def changed(*_: Any) -> None:
+        raise VerificationError("a tile was changed")
+
+    monkeypatch.setattr(evidence_log, "check_log", changed)
+    assert states(run, *WHOLE)["evi-1"] == "fails"
 
 
 def test_campaigns_without_a_case_fail(run, place: Path) -> None:

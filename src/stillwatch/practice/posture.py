@@ -217,6 +217,8 @@ def _cases(look: Look) -> tuple[bool, str]:
 
 def _approved(look: Look) -> tuple[bool, str]:
     above, whole = look.number("settings.respond.two_above"), look("cases.record_whole")
+    if whole:
+        look("cases.record_head")
     why = f"two people above {above:,.0f} accounts; the record is {'whole' if whole else 'broken'}"
     return above <= MOST_ALONE and bool(whole), why
 
@@ -242,14 +244,15 @@ def _permitted(look: Look) -> tuple[bool, str]:
 
 def _kept(look: Look) -> tuple[bool, str]:
     leaves, whole = look.number("log.leaves"), look("log.whole")
-    return leaves > 0 and bool(
-        whole
-    ), f"{leaves:,.0f} leaves; the log {'fits' if whole else 'does not fit'} together"
+    if not whole:
+        return False, "the log does not fit together"
+    look("log.root")
+    return leaves > 0, f"{leaves:,.0f} leaves; the log fits together"
 
 
 def _witnessed(look: Look) -> tuple[bool, str]:
-    wanted, leaves = look.number("settings.evidence.witnesses_needed"), look.number("log.leaves")
-    return wanted > 0 and leaves > 0, f"{wanted:,.0f} witnesses must sign; {leaves:,.0f} leaves"
+    wanted, seen = look.number("settings.evidence.witnesses_needed"), look.number("log.witnesses_of_all")
+    return 0 < wanted <= seen, f"{wanted:,.0f} witnesses must sign; {seen:,.0f} have seen every leaf"
 
 
 def _released(look: Look) -> tuple[bool, str]:

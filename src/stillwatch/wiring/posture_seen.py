@@ -228,8 +228,7 @@ def _in_store(got: Collected, desk: Desk, places: Places, address: str) -> None:
             values["cases.without_case"] = len(_put_forward(places.run / "accounts.parquet") - filed)
     with reading(desk.engine) as conn:
         try:
-            audit.verify(conn)
-            values["cases.record_whole"] = True
+            values |= {"cases.record_head": audit.verify(conn)[1], "cases.record_whole": True}
         except VerificationError:
             values["cases.record_whole"] = False
     got.add(address, values)
@@ -244,14 +243,20 @@ def _log(got: Collected, settings: Settings) -> None:
         raise StillwatchError(f"there is no evidence log at {folder}")
     try:
         found = evidence_log.check_log(settings, None)
+        leaves = int(found["leaves"])
         values: dict[str, Value] = {
-            "log.leaves": int(found["leaves"]),
-            "log.whole": True,
-            "log.root": found["root"],
-        }
+            "log.leaves": leaves, "log.whole": True, "log.root": found["root"],
+            "log.witnesses_of_all": _witnesses(folder / evidence_log.WITNESSED, settings, leaves),
+        }  # fmt: skip
     except VerificationError:
-        values = {"log.leaves": 0, "log.whole": False}
+        values = {"log.leaves": 0, "log.whole": False, "log.witnesses_of_all": 0}
     got.add(str(folder), values)
+
+
+def _witnesses(file: Path, settings: Settings, leaves: int) -> int:
+    """Witnesses of the settings who have signed a checkpoint over every leaf."""
+    seen = json.loads(file.read_bytes()) if file.exists() else {}
+    return sum(seen.get(entry.split(" ")[1]) == leaves > 0 for entry in settings.evidence.witnesses)
 
 
 def _shares(got: Collected, drafts: tuple[Path, ...], settings: Settings) -> None:
