@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from stillwatch.wiring.evidence_run import log_is_kept, log_run, must_log
     from stillwatch.wiring.evidence_witness import witness_logs
     from stillwatch.wiring.features import ingest
+    from stillwatch.wiring.government import government_report
     from stillwatch.wiring.lab import (
         generate,
         lab_detect_time,
@@ -88,6 +89,7 @@ _JOBS = {
     "evidence_run": ("log_is_kept", "log_run", "must_log"),
     "evidence_witness": ("witness_logs",),
     "features": ("ingest",),
+    "government": ("government_report",),
     "lab": (
         "generate", "lab_detect_time", "lab_fit", "lab_open", "lab_run", "lab_score", "lab_search", "list_scenarios",
         "list_suites",
@@ -138,6 +140,7 @@ __all__ = [
     "explain_policy",
     "fit_baseline",
     "generate",
+    "government_report",
     "import_run",
     "ingest",
     "issue_dyes",
