@@ -121,14 +121,14 @@ def build(
     """
     from stillwatch import wiring
 
-    number = None if Path(what).is_dir() else _case_number(what)
+    number = None if Path(what).is_dir() else case_number(what)
     if number is None and (db or beside or with_notes):
         raise click.UsageError("--db, --run and --with-notes belong to a case", click.get_current_context())
     if number is not None and campaigns:
         raise click.UsageError("a case is about one group: leave --campaign out", click.get_current_context())
     run_dir = what if number is None else beside
     with (
-        _case_of(number, settings_path, as_name, db, with_notes) as stored,
+        case_of(number, settings_path, as_name, db, with_notes) as stored,
         progress(quiet=quiet or as_json) as told,
     ):
         made = wiring.build_evidence(
@@ -158,7 +158,7 @@ def build(
         show("sealed; check it: stillwatch evidence verify")
 
 
-def _case_number(what: str) -> int:
+def case_number(what: str) -> int:
     """The number of a case by its name; what is no folder is one, or a slip."""
     from stillwatch.records import number_of
 
@@ -172,7 +172,7 @@ def _case_number(what: str) -> int:
 
 
 @contextmanager
-def _case_of(
+def case_of(
     number: int | None, settings_path: str | None, as_name: str | None, db: str | None, with_notes: bool
 ) -> Iterator[Any]:
     """The case at its desk; None when there is none. What was taken out enters the log when this ends."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from stillwatch.cli import offers, share_leads, share_psi, share_server
+from stillwatch.cli import offers, share_leads, share_psi, share_report, share_server
 from stillwatch.cli.commands import (
     SectionGroup,
     VerbCommand,
@@ -234,8 +234,8 @@ def check(folder: str, as_json: bool, settings_path: str | None) -> None:
 @click.group(
     "share", cls=SectionGroup, short_help="Tell others what was seen; hear what they saw.",
     sections=(
-        ("Send", (preview, draft, release, check, *share_leads.SEND)), ("Receive", share_leads.RECEIVE),
-        ("Compare", (share_psi.psi,)), ("Run a server", share_server.SERVE),
+        ("Send", (preview, draft, release, check, *share_leads.SEND, share_report.report)),
+        ("Receive", share_leads.RECEIVE), ("Compare", (share_psi.psi,)), ("Run a server", share_server.SERVE),
     ),
     examples=(
         ("stillwatch share preview report --campaign C-1 --facts share.toml --audience lab", "what would leave"),

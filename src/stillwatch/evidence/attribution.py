@@ -107,7 +107,7 @@ def lint(given: Mapping[str, Any]) -> list[Problem]:
         found.append(Problem("signed_by", "a person puts their name under it; a program does not"))
     found += _facts(level, given)
     found += _hypotheses(level, given)
-    found += [p for where, text in _texts(given, "") for p in _words(where, text)]
+    found += [p for where, text in _texts(given, "") for p in words_of(where, text)]
     return found
 
 
@@ -165,7 +165,8 @@ def _hypotheses(level: Level, given: Mapping[str, Any]) -> list[Problem]:
     ]
 
 
-def _words(where: str, text: str) -> list[Problem]:
+def words_of(where: str, text: str) -> list[Problem]:
+    """What is wrong with the words of one text: origin inferred, or a certainty that no judgement has."""
     found = []
     if _INFERENCE.search(text):
         found.append(

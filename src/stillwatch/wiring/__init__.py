@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from stillwatch.wiring.evidence_run import log_is_kept, log_run, must_log
     from stillwatch.wiring.evidence_witness import witness_logs
     from stillwatch.wiring.features import ingest
+    from stillwatch.wiring.government import government_report
     from stillwatch.wiring.hub_admin import begin_round, hub_roster, put_hub_member, put_hub_person
     from stillwatch.wiring.hub_demo import demo_hub
     from stillwatch.wiring.hub_folder import new_hub
@@ -114,6 +115,7 @@ _JOBS = {
     "evidence_run": ("log_is_kept", "log_run", "must_log"),
     "evidence_witness": ("witness_logs",),
     "features": ("ingest",),
+    "government": ("government_report",),
     "hub_admin": ("begin_round", "hub_roster", "put_hub_member", "put_hub_person"),
     "hub_demo": ("demo_hub",),
     "hub_folder": ("new_hub",),
@@ -187,6 +189,7 @@ __all__ = [
     "export_rules",
     "fit_baseline",
     "generate",
+    "government_report",
     "holder_member",
     "hub_roster",
     "hub_transparency",
