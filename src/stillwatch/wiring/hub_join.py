@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import json
+import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from stillwatch.share.join.tags import Value
 
 _COLUMNS = ("account_id", "client_ip", "system_prompt", "user_agent", "tls_fingerprint", "device_id")
+_EPOCH = re.compile(r"[0-9]{4}-W[0-9]{2}")
 MOST_VALUES = 4_000
 """Values of one cluster that are asked for; those shown by most of its accounts first."""
 Shown = dict[tuple[str, bytes], set[str]]
@@ -40,7 +42,8 @@ def commit_round(
     """Make this week's contribution from a run and its logs, keep it, and commit to it."""
     asking = membership(file)
     held = see_hub(file, "round")
-    epoch, place = str(held.get("epoch")), round_file(file, str(held.get("epoch")))
+    epoch = str(held.get("epoch"))
+    place = round_file(file, epoch)
     if place.exists():
         raise ConfigError(
             f"{place.name} exists: this member has made its contribution", hint="hub round show"
@@ -89,7 +92,13 @@ def round_result(file: Path) -> dict[str, Any]:
 
 
 def round_file(file: Path, epoch: str) -> Path:
-    """Where a member keeps its part of a round."""
+    """Where a member keeps its part of a round.
+
+    Raises:
+        VerificationError: what a hub calls a week is none, and would lead somewhere else.
+    """
+    if not _EPOCH.fullmatch(epoch):
+        raise VerificationError("the hub names a week that is none", hint="ask whoever runs it")
     return file.with_name(f"{file.stem}.round-{epoch}.json")
 
 
@@ -221,7 +230,7 @@ def _tags(asking: Asking, epoch: str, publics: list[str], values: list[Value]) -
 
 def publics_of(asking: Asking, epoch: str) -> list[str]:
     """The public parts of the key holders' shares, as they tell them."""
-    with keyholders(asking) as holders:
+    with keyholders(asking, sign=False) as holders:
         return [str(h.get(f"/kh/v1/epochs/{epoch}").get("public", "")) for h in holders]
 
 
