@@ -109,7 +109,7 @@ def commit(
         print_json(made)
     else:
         show(
-            f"{made['epoch']}: committed to {made['clusters']} clusters with {made['values']} values; receipt checked"
+            f"{made['epoch']}: committed to {made['clusters']} clusters, {made['tags']} tags with those that fill up"
         )
         show(f"kept in {safe(made['file'])}; after the cut-off: stillwatch hub round show")
 

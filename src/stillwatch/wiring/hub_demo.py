@@ -192,8 +192,9 @@ class _Stage:
         time.sleep(max(0.0, left.total_seconds()) + 1.5)
         self._all(labs, "show")
         results = self._all(labs, "result")
-        values = ", ".join(f"{lab} {made[lab]['values']}" for lab in labs)
-        self.steps.append(f"round {opened['epoch']}: tags made: {values}; {opened['honey_tags']} honey tags")
+        tags = ", ".join(f"{lab} {made[lab]['tags']}" for lab in labs)
+        planted = f"{opened['honey_tags']} honey tags"
+        self.steps.append(f"round {opened['epoch']}: tags with those that fill up: {tags}; {planted}")
         return results
 
     def _share(self, labs: Sequence[str], results: dict[str, Any], alone: dict[str, Any]) -> dict[str, Any]:

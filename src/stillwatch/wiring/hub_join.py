@@ -39,15 +39,16 @@ def commit_round(
     file: Path, run: Path, inputs: Sequence[str], *, settings: Settings, format: str | None, mapping: Path | None,
     progress: Progress,
 ) -> dict[str, Any]:  # fmt: skip
-    """Make this week's contribution from a run and its logs, keep it, and commit to it."""
+    """Make this week's contribution from a run and its logs, keep it, and commit to it.
+
+    What was kept is committed to again, and no tag is asked for twice: the answer may have been lost.
+    """
     asking = membership(file)
     held = see_hub(file, "round")
     epoch = str(held.get("epoch"))
     place = round_file(file, epoch)
     if place.exists():
-        raise ConfigError(
-            f"{place.name} exists: this member has made its contribution", hint="hub round show"
-        )
+        return _committed(file, _kept(file, epoch))
     clusters, asked = clusters_of(run, inputs, settings, format, mapping, progress)
     if not clusters:
         raise ConfigError(
@@ -58,17 +59,12 @@ def commit_round(
         asking, epoch, list(map(str, held.get("publics", []))), clusters, asked
     )
     from stillwatch.share.hub.rules_rounds import sent
-    from stillwatch.share.join.contribution import commitment
 
     nonce = secrets.token_bytes(32)
     told = {"epoch": epoch, "nonce": nonce.hex(), "clusters": sent(contribution), "campaigns": names}
     with writable(place):
         write_private(place, json.dumps(told).encode())
-    done = ask_hub(file, "commitments", {"epoch": epoch, "committed": commitment(contribution, nonce).hex()})
-    return {
-        "epoch": epoch, "clusters": len(names), "values": sum(map(len, asked)), "file": str(place),
-        "campaigns": names, "done": len(done["done"]),
-    }  # fmt: skip
+    return _committed(file, told)
 
 
 def show_round(file: Path) -> dict[str, Any]:
@@ -110,6 +106,22 @@ def _kept(file: Path, epoch: str) -> dict[str, Any]:
         raise ConfigError(
             f"this member has made no contribution to {epoch}", hint="stillwatch hub round commit RUN LOGS"
         ) from error
+
+
+def _committed(file: Path, kept: Mapping[str, Any]) -> dict[str, Any]:
+    """Commit to a contribution that is kept."""
+    from stillwatch.share.hub.rules_rounds import contribution
+    from stillwatch.share.join.contribution import commitment
+
+    epoch, member = str(kept["epoch"]), str(membership(file).rows["member"])
+    made = contribution(member, epoch, kept["clusters"])
+    committed = commitment(made, bytes.fromhex(kept["nonce"])).hex()
+    done = ask_hub(file, "commitments", {"epoch": epoch, "committed": committed})
+    tags = sum(len(found) for row in kept["clusters"] for found in row["tags"].values())
+    return {
+        "epoch": epoch, "clusters": len(kept["clusters"]), "tags": tags, "file": str(round_file(file, epoch)),
+        "campaigns": kept["campaigns"], "already": done["already"],
+    }  # fmt: skip
 
 
 def clusters_of(

@@ -40,7 +40,7 @@ from stillwatch.share.taxii.objects import Checked, check, object_id
 
 ID = re.compile(r"[a-z][a-z0-9-]{2,63}--[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 SHORT = re.compile(r"[0-9a-f]{16}")
-EPOCH = re.compile(r"|\d{4}-W\d\d")
+EPOCH = re.compile(r"|[0-9]{4}-W[0-9][0-9]")
 CLUSTER = re.compile(r"[0-9a-z]{0,32}")
 APPEAL_DAYS = 14
 MOST_OBJECTS = 2_000
