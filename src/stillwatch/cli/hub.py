@@ -174,6 +174,9 @@ def _inbox(told: Mapping[str, Any]) -> None:
     show(f"{safe(told['member'])}, {safe(told['person'])}; shown to it up to TLP:{safe(told['tlp']).upper()}")
     for row in told["submissions"]:
         _standing(row)
+    waiting = ("to_confirm", "to_answer", "to_acknowledge", "to_decide")
+    if not any(told[name] for name in waiting):
+        show("nothing waits for you")
     for name, words in (
         ("to_confirm", "to be confirmed by a second person"), ("to_answer", "appeal to answer"),
         ("to_acknowledge", "withdrawn, to be acknowledged"), ("to_decide", "dispute to decide"),

@@ -41,14 +41,14 @@ def as_option() -> Callable[[Any], Any]:
     examples=(
         (
             "stillwatch hub round open --keyholder https://one.example --keyholder https://two.example",
-            "96 hours to commit, 24 to show",
+            "the rest of the week to commit, 24 hours to show",
         ),
     ),
 )
 @option("--keyholder", "keyholders", required=True, section="Choosing", multiple=True, metavar="URL",
         help="Address of a key holder; twice.")  # fmt: skip
-@option("--commit-hours", section="Choosing", type=click.FloatRange(0, 160, min_open=True), default=96.0,
-        show_default=True, metavar="HOURS", help="From now to the cut-off.")  # fmt: skip
+@option("--commit-hours", section="Choosing", type=click.FloatRange(0, 168, min_open=True), metavar="HOURS",
+        help="From now to the cut-off, within this week; else as long as the week lasts, at most 96.")  # fmt: skip
 @option("--show-hours", section="Choosing", type=click.FloatRange(0, 160, min_open=True), default=24.0,
         show_default=True, metavar="HOURS", help="From the cut-off to the end.")  # fmt: skip
 @option("--honey", section="Choosing", metavar="FILE", type=_FILE,
@@ -61,7 +61,7 @@ def as_option() -> Callable[[Any], Any]:
 @json_option()
 @debug_option()
 def open_(
-    keyholders: tuple[str, ...], commit_hours: float, show_hours: float, honey: str | None, key_file: str | None,
+    keyholders: tuple[str, ...], commit_hours: float | None, show_hours: float, honey: str | None, key_file: str | None,
     ca: str | None, folder: str, as_json: bool,
 ) -> None:  # fmt: skip
     """Open the round of this week, with the public keys that both key holders tell. One round a week."""
@@ -109,7 +109,7 @@ def commit(
         print_json(made)
     else:
         show(
-            f"{made['epoch']}: committed to {made['clusters']} clusters with {made['values']} values; receipt checked"
+            f"{made['epoch']}: committed to {made['clusters']} clusters, {made['tags']} tags with those that fill up"
         )
         show(f"kept in {safe(made['file'])}; after the cut-off: stillwatch hub round show")
 

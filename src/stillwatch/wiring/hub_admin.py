@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _MEMBER = re.compile(r"[a-z][a-z0-9-]{1,31}")
 _TOKEN_DAYS = 365
+MOST_HOURS = 96.0
 
 
 def put_hub_member(
@@ -45,7 +46,7 @@ def put_hub_member(
                               hint="--organisation NAME --clearance amber")  # fmt: skip
         whose = organisation or (before.organisation if before else "")
         level = int(Tlp.of(clearance)) if clearance else before.clearance if before else 0
-        made = {"name": name, "organisation": _text(whose), "clearance": level, "active": not suspend}
+        made = {"name": name, "organisation": _spelt(whose, state), "clearance": level, "active": not suspend}
         return [Draft("member", made)]
 
     state, new = _noted(hub, drafts, lambda s: name not in s.members)
@@ -88,12 +89,14 @@ def put_hub_person(
 
 
 def begin_round(
-    folder: Path, *, commit_hours: float, show_hours: float, keyholders: Sequence[str], ca: Path | None,
+    folder: Path, *, commit_hours: float | None, show_hours: float, keyholders: Sequence[str], ca: Path | None,
     honey: Path | None, key: Path | None,
 ) -> dict[str, Any]:  # fmt: skip
     """Open this week's round, with the public keys that the key holders tell, and plant honey tags.
 
     Args:
+        commit_hours: from now to the cut-off, which lies in this week: then the key holders destroy their shares. Else
+            as long as the week lasts, and at most `MOST_HOURS`.
         honey: lines of kind, a blank, and a value that no traffic has. key: of the hub, which both key holders know.
     """
     from stillwatch.share.join.holder import epoch_of
@@ -119,7 +122,9 @@ def begin_round(
             raise ConfigError(
                 "honey tags are asked of the key holders", hint="--key FILE: a key that both know"
             )
-        lines = [line.split(" ", 1) for line in honey.read_text("utf-8").splitlines() if line.strip()]
+        lines = [
+            line.split(" ", 1) for line in honey.read_text("utf-8", "replace").splitlines() if line.strip()
+        ]
         if any(len(line) != 2 for line in lines):
             raise ConfigError(
                 f"{honey.name}: each line is a kind, a blank and a value", hint="ipv4_24 192.0.2.0/24"
@@ -127,7 +132,13 @@ def begin_round(
         tags = tags_for(
             asking, epoch, publics, [Value(kind, value.strip().encode()) for kind, value in lines]
         )
-    cut_off = now + timedelta(hours=commit_hours)
+    left = (_week_ends(now) - now).total_seconds() / 3600
+    if commit_hours is not None and commit_hours > left:
+        raise ConfigError(
+            f"the week ends in {left:.1f} hours, and with it its key",
+            hint="choose fewer --commit-hours, or wait",
+        )
+    cut_off = now + timedelta(hours=min(MOST_HOURS, left) if commit_hours is None else commit_hours)
     made = open_round(
         folder, epoch=epoch, commit_until=cut_off, reveal_until=cut_off + timedelta(hours=show_hours), publics=publics,
         honey=[tag.hex() for tag in tags],
@@ -156,7 +167,7 @@ def open_round(
             hint="--commit-until, --reveal-until",
         )
     for one in publics:
-        element(bytes.fromhex(one))
+        element(_hex(one))
     if len(set(publics)) < 2:
         raise ConfigError("there are two key holders at least", hint="one alone could look every value up")
 
@@ -237,6 +248,26 @@ def _reader(hub: HubFolder, state: State, name: str, token: bool) -> dict[str, A
         made = members.new_token(conn, name, expires_us=ends, now_us=now_us(), alone=True) if token else None
     until = datetime.fromtimestamp(ends / 1e6, UTC).date().isoformat() if made else None
     return {"token": made, "token_ends": until}
+
+
+def _hex(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        return b""
+
+
+def _week_ends(now: datetime) -> datetime:
+    """When the ISO week ends, in UTC."""
+    day = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    return day + timedelta(days=7 - day.weekday())
+
+
+def _spelt(organisation: str, state: State) -> str:
+    """An organisation as it was spelt first: two spellings are not two organisations."""
+    made = " ".join(_text(organisation).split())
+    known = {m.organisation.casefold(): m.organisation for m in state.members.values()}
+    return known.get(made.casefold(), made)
 
 
 def _text(words: str) -> str:

@@ -32,15 +32,12 @@ BUDGET = 5_000
 HONEY = ("ipv4_24 240.0.0.0/24", "ipv4_24 240.0.1.0/24", "system 0")
 """Blocks that are never routed, and a digest that is none."""
 COMMIT_S, SHOW_S = 15.0, 600.0
+"""From the opening of the round to its cut-off (longer where the scans took longer), and from there to its end."""
 _END_S = 20
 
 
-def demo_hub(out: Path, *, seed: int, progress: Progress, commit_s: float = COMMIT_S) -> dict[str, Any]:
-    """Run the demonstration into a new folder; what ``demo.json`` holds, and the table.
-
-    Args:
-        commit_s: time from opening the round to its cut-off.
-    """
+def demo_hub(out: Path, *, seed: int, progress: Progress) -> dict[str, Any]:
+    """Run the demonstration into a new folder; what ``demo.json`` holds, and the table."""
     with writable(out):
         if out.exists() and any(out.iterdir()):
             raise ConfigError(f"{out.name} is not empty", hint="name a new folder")
@@ -51,7 +48,7 @@ def demo_hub(out: Path, *, seed: int, progress: Progress, commit_s: float = COMM
     with ExitStack() as kept:
         stage = _Stage(out, kept)
         stage.set_up()
-        told = stage.play(progress, seed, commit_s)
+        told = stage.play(progress, seed)
     table = _table(planted, told, seed)
     made = {
         "seed": seed,
@@ -158,15 +155,17 @@ class _Stage:
         for lab in LABS:
             self.labs[lab].take()
 
-    def play(self, progress: Progress, seed: int, commit_s: float) -> dict[str, Any]:
+    def play(self, progress: Progress, seed: int) -> dict[str, Any]:
         """The whole of it."""
         progress.step("each laboratory scans alone")
+        began = time.monotonic()
         alone = {lab: told["groups"] for lab, told in self._all(LABS, "scan", seed=seed).items()}
         with_clusters = [lab for lab in LABS if alone[lab]]
         if len(with_clusters) < 2:
             raise ConfigError("fewer than two laboratories found anything alone", hint="try another --seed")
         progress.step("a round of joining: tags, commitments, cut-off, contributions")
-        results = self._round(with_clusters, commit_s, alone)
+        window_s = max(COMMIT_S, time.monotonic() - began)
+        results = self._round(with_clusters, window_s, alone)
         progress.step("submitting, pulling, corroborating")
         shared = self._share(with_clusters, results, alone)
         progress.step("announcing, appealing, withdrawing")
@@ -177,11 +176,11 @@ class _Stage:
             "steps": self.steps, "transparency": hub_transparency(self.url, self.ca), "rounds": roster["rounds"],
         }  # fmt: skip
 
-    def _round(self, labs: Sequence[str], commit_s: float, alone: dict[str, Any]) -> dict[str, Any]:
+    def _round(self, labs: Sequence[str], window_s: float, alone: dict[str, Any]) -> dict[str, Any]:
         honey = self.out / "honey.txt"
         honey.write_text("\n".join(HONEY) + "\n", "utf-8")
         opened = begin_round(
-            self.out / "hub", commit_hours=commit_s / 3600, show_hours=SHOW_S / 3600, keyholders=self.holders,
+            self.out / "hub", commit_hours=window_s / 3600, show_hours=SHOW_S / 3600, keyholders=self.holders,
             ca=self.ca, honey=honey, key=self.out / "hub.pem",
         )  # fmt: skip
         made = self._all(labs, "commit")
@@ -193,8 +192,9 @@ class _Stage:
         time.sleep(max(0.0, left.total_seconds()) + 1.5)
         self._all(labs, "show")
         results = self._all(labs, "result")
-        values = ", ".join(f"{lab} {made[lab]['values']}" for lab in labs)
-        self.steps.append(f"round {opened['epoch']}: tags made: {values}; {opened['honey_tags']} honey tags")
+        tags = ", ".join(f"{lab} {made[lab]['tags']}" for lab in labs)
+        planted = f"{opened['honey_tags']} honey tags"
+        self.steps.append(f"round {opened['epoch']}: tags with those that fill up: {tags}; {planted}")
         return results
 
     def _share(self, labs: Sequence[str], results: dict[str, Any], alone: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import json
+import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from stillwatch.share.join.tags import Value
 
 _COLUMNS = ("account_id", "client_ip", "system_prompt", "user_agent", "tls_fingerprint", "device_id")
+_EPOCH = re.compile(r"[0-9]{4}-W[0-9]{2}")
 MOST_VALUES = 4_000
 """Values of one cluster that are asked for; those shown by most of its accounts first."""
 Shown = dict[tuple[str, bytes], set[str]]
@@ -37,14 +39,16 @@ def commit_round(
     file: Path, run: Path, inputs: Sequence[str], *, settings: Settings, format: str | None, mapping: Path | None,
     progress: Progress,
 ) -> dict[str, Any]:  # fmt: skip
-    """Make this week's contribution from a run and its logs, keep it, and commit to it."""
+    """Make this week's contribution from a run and its logs, keep it, and commit to it.
+
+    What was kept is committed to again, and no tag is asked for twice: the answer may have been lost.
+    """
     asking = membership(file)
     held = see_hub(file, "round")
-    epoch, place = str(held.get("epoch")), round_file(file, str(held.get("epoch")))
+    epoch = str(held.get("epoch"))
+    place = round_file(file, epoch)
     if place.exists():
-        raise ConfigError(
-            f"{place.name} exists: this member has made its contribution", hint="hub round show"
-        )
+        return _committed(file, _kept(file, epoch))
     clusters, asked = clusters_of(run, inputs, settings, format, mapping, progress)
     if not clusters:
         raise ConfigError(
@@ -55,17 +59,12 @@ def commit_round(
         asking, epoch, list(map(str, held.get("publics", []))), clusters, asked
     )
     from stillwatch.share.hub.rules_rounds import sent
-    from stillwatch.share.join.contribution import commitment
 
     nonce = secrets.token_bytes(32)
     told = {"epoch": epoch, "nonce": nonce.hex(), "clusters": sent(contribution), "campaigns": names}
     with writable(place):
         write_private(place, json.dumps(told).encode())
-    done = ask_hub(file, "commitments", {"epoch": epoch, "committed": commitment(contribution, nonce).hex()})
-    return {
-        "epoch": epoch, "clusters": len(names), "values": sum(map(len, asked)), "file": str(place),
-        "campaigns": names, "done": len(done["done"]),
-    }  # fmt: skip
+    return _committed(file, told)
 
 
 def show_round(file: Path) -> dict[str, Any]:
@@ -89,7 +88,13 @@ def round_result(file: Path) -> dict[str, Any]:
 
 
 def round_file(file: Path, epoch: str) -> Path:
-    """Where a member keeps its part of a round."""
+    """Where a member keeps its part of a round.
+
+    Raises:
+        VerificationError: what a hub calls a week is none, and would lead somewhere else.
+    """
+    if not _EPOCH.fullmatch(epoch):
+        raise VerificationError("the hub names a week that is none", hint="ask whoever runs it")
     return file.with_name(f"{file.stem}.round-{epoch}.json")
 
 
@@ -101,6 +106,22 @@ def _kept(file: Path, epoch: str) -> dict[str, Any]:
         raise ConfigError(
             f"this member has made no contribution to {epoch}", hint="stillwatch hub round commit RUN LOGS"
         ) from error
+
+
+def _committed(file: Path, kept: Mapping[str, Any]) -> dict[str, Any]:
+    """Commit to a contribution that is kept."""
+    from stillwatch.share.hub.rules_rounds import contribution
+    from stillwatch.share.join.contribution import commitment
+
+    epoch, member = str(kept["epoch"]), str(membership(file).rows["member"])
+    made = contribution(member, epoch, kept["clusters"])
+    committed = commitment(made, bytes.fromhex(kept["nonce"])).hex()
+    done = ask_hub(file, "commitments", {"epoch": epoch, "committed": committed})
+    tags = sum(len(found) for row in kept["clusters"] for found in row["tags"].values())
+    return {
+        "epoch": epoch, "clusters": len(kept["clusters"]), "tags": tags, "file": str(round_file(file, epoch)),
+        "campaigns": kept["campaigns"], "already": done["already"],
+    }  # fmt: skip
 
 
 def clusters_of(
@@ -221,7 +242,7 @@ def _tags(asking: Asking, epoch: str, publics: list[str], values: list[Value]) -
 
 def publics_of(asking: Asking, epoch: str) -> list[str]:
     """The public parts of the key holders' shares, as they tell them."""
-    with keyholders(asking) as holders:
+    with keyholders(asking, sign=False) as holders:
         return [str(h.get(f"/kh/v1/epochs/{epoch}").get("public", "")) for h in holders]
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-import ssl
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,9 +17,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stillwatch.errors import ConfigError, UpstreamError, VerificationError
+from stillwatch.errors import ConfigError, SourceError, UpstreamError, VerificationError
 from stillwatch.settings import Settings
 from stillwatch.wiring.hub_folder import needs_extra
+from stillwatch.wiring.leads import trusted
 from stillwatch.wiring.progress import writable, write_private, write_whole
 
 if TYPE_CHECKING:
@@ -62,7 +62,8 @@ def join_hub(
     if out.exists():
         raise ConfigError(f"{out.name} exists and is not replaced", hint="name another file: --out")
     rows: dict[str, Any] = {
-        "url": url.rstrip("/"), "member": member, "key": str(key), "ca": str(ca) if ca else "",
+        "url": url.rstrip("/"), "member": member, "key": str(key.resolve()),
+        "ca": str(ca.resolve()) if ca else "",
         "keyholders": [one.rstrip("/") for one in keyholders],
     }  # fmt: skip
     with _client(Asking(rows, out, log or ""), sign=False) as hub:
@@ -154,11 +155,14 @@ def submit_to_hub(
     """Submit a released draft, or look at what the hub would hand on of it."""
     from stillwatch.wiring.sharing import BUNDLE, FORM, check_share
 
-    bundle = json.loads((draft / BUNDLE).read_bytes())
-    if preview:
+    tlp = "" if preview else check_share(draft, settings=settings)["tlp"]
+    try:
+        bundle = json.loads((draft / BUNDLE).read_bytes())
         level = json.loads((draft / FORM).read_bytes())["level"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SourceError(str(draft), "not a draft", hint="name a folder that `share draft` made") from error
+    if preview:
         return ask_hub(file, "preview", {"bundle": bundle, "tlp": level})
-    tlp = check_share(draft, settings=settings)["tlp"]
     return ask_hub(file, "submissions", {"bundle": bundle, "tlp": tlp, "epoch": epoch, "cluster": cluster})
 
 
@@ -231,20 +235,15 @@ def _client(asking: Asking, url: str = "", *, sign: bool = True) -> Iterator[Cli
 
 
 @contextmanager
-def keyholders(asking: Asking) -> Iterator[list[Client]]:
+def keyholders(asking: Asking, *, sign: bool = True) -> Iterator[list[Client]]:
     """The key holders, in the order of the member's file."""
     from contextlib import ExitStack
 
     with ExitStack() as kept:
-        yield [kept.enter_context(_client(asking, str(url))) for url in asking.rows.get("keyholders", [])]
-
-
-def trusted(ca: str) -> ssl.SSLContext:
-    """Whose certificates are believed: the system's authorities, or one of the member's own."""
-    try:
-        return ssl.create_default_context(cafile=ca or None)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError("the certificate authority cannot be read", hint="ca names a PEM file") from error
+        yield [
+            kept.enter_context(_client(asking, str(url), sign=sign))
+            for url in asking.rows.get("keyholders", [])
+        ]
 
 
 def _key(rows: Membership) -> Any:
@@ -277,5 +276,5 @@ _TELL = "keep what you were sent, and ask whoever runs the hub"
 
 __all__ = [
     "Asking", "ask_hub", "check_receipt", "hub_transparency", "join_hub", "keyholders", "membership", "moment_us",
-    "new_member_key", "see_hub", "submit_to_hub", "trusted",
+    "new_member_key", "see_hub", "submit_to_hub",
 ]  # fmt: skip

@@ -48,12 +48,18 @@ def _client(source: LeadSource) -> Iterator[Client]:
 
     from stillwatch.share.taxii.client import Client
 
-    try:
-        trusted = ssl.create_default_context(cafile=source.ca or None)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(f"{source.name}: ca cannot be read", hint="name a PEM file") from error
-    with httpx.Client(timeout=60.0, trust_env=False, verify=trusted) as http:
+    with httpx.Client(timeout=60.0, trust_env=False, verify=trusted(source.ca)) as http:
         yield Client(http, source.root, source.token, source.member)
+
+
+def trusted(ca: str) -> ssl.SSLContext | bool:
+    """Whose certificates are believed: the client library's authorities, or one that is named."""
+    if not ca:
+        return True
+    try:
+        return ssl.create_default_context(cafile=ca)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError("the certificate authority cannot be read", hint="ca names a PEM file") from error
 
 
 def pull_leads(
@@ -231,4 +237,13 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-__all__ = ["active_leads", "answer_lead", "list_leads", "needs", "pull_leads", "push_share", "withdraw_share"]
+__all__ = [
+    "active_leads",
+    "answer_lead",
+    "list_leads",
+    "needs",
+    "pull_leads",
+    "push_share",
+    "trusted",
+    "withdraw_share",
+]

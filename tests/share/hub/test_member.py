@@ -144,3 +144,12 @@ def test_an_address_that_is_not_https_is_refused(tmp_path: Path) -> None:
                 ca=None,
                 keyholders=[],
             )
+
+
+@pytest.mark.parametrize("week", ["../../elsewhere", "2026-W48/../x", "", "2026-W481"])
+def test_a_hub_names_no_file_of_a_member(tmp_path: Path, week: str) -> None:
+    """S17: a week that leads elsewhere is refused."""
+    from stillwatch.wiring.hub_join import round_file
+
+    with pytest.raises(VerificationError, match="week that is none"):
+        round_file(tmp_path / "member.toml", week)

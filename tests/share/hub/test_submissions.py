@@ -269,3 +269,13 @@ def test_an_older_journal_stops_the_hub(tmp_path, goes_on) -> None:
                 writer.append(seq, body, salt, b"")
     with pytest.raises(VerificationError, match="older copy"), hub(tmp_path / "hub"):
         pass
+
+
+def test_an_object_that_nobody_made_is_not_handed_on(here: Hub) -> None:
+    """S20: what could not be withdrawn later does not go out."""
+    given = bundle("north")
+    for stix in given["objects"]:
+        if stix["type"] == "indicator":
+            del stix["created_by_ref"]
+    reason = refused(422, here.do, "north", "submissions", bundle=given, tlp="amber", epoch="", cluster="")
+    assert "names nobody who made it" in reason or "created_by_ref" in reason

@@ -195,6 +195,7 @@ class Desk:
             rules_rounds.contribution(json.loads(self._salts[seq][0])["member"], epoch, blobs[seq])
             for seq in held.seqs[1:]
         ]
+        given = [each for each in given if self.state.members[each.member].active]
         self._make(None, lambda _now: [rules_rounds.close(held, given, honey)])
         self.journal.drop(held.seqs)
 

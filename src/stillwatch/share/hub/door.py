@@ -55,12 +55,13 @@ class Door:
         """Who asks, and the body."""
         try:
             signed = signing.claimed(request.headers, self.now_s())
-            who, public = await run_in_threadpool(self.known, signed.key_id)
-            if who is None:
-                raise VerificationError(
-                    "the key is no member's", hint="ask whoever runs the server to add it"
-                )
-            body = await self._body(request)
+        except VerificationError as error:
+            raise NotAllowed(401, error.message, error.hint) from None
+        who, public = await run_in_threadpool(self.known, signed.key_id)
+        if who is None:
+            raise NotAllowed(401, "the key is no member's", "ask whoever runs the server to add it")
+        body = await self._body(request)
+        try:
             path, query = request.scope["raw_path"].split(b"?")[0], request.scope["query_string"]
             signing.check(
                 request.headers, public, request.method, self.authority, path.decode("latin-1"),

@@ -18,6 +18,8 @@ body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 46rem
 table { border-collapse: collapse; width: 100%; margin: 1rem 0; }
 th, td { text-align: left; padding: .35rem .6rem; border-bottom: 1px solid #8886; }
 td { font-variant-numeric: tabular-nums; }
+th[scope=row] { font-weight: 400; }
+tr.of th { padding-left: 2rem; }
 code { overflow-wrap: anywhere; }
 """
 
@@ -26,7 +28,7 @@ def rendered(told: Mapping[str, Any], about: Mapping[str, Any]) -> str:
     """The page as HTML that needs nothing else; every word of it is escaped."""
     years = "".join(f"<th scope='col'>{int(y['year'])}</th>" for y in told["years"])
     rows = "".join(
-        f"<tr><th scope='row'>{escape(words)}</th>"
+        f"<tr{'' if words[0].isupper() else ' class=of'}><th scope='row'>{escape(words)}</th>"
         + "".join(f"<td>{escape(str(year[name]))}</td>" for year in told["years"])
         + "</tr>"
         for name, words in _ROWS

@@ -19,6 +19,7 @@ from typing import Any
 
 from stillwatch.records.hub import Ground, Verb, Who
 from stillwatch.records.sharing import Audience, Tlp
+from stillwatch.share import atlas
 from stillwatch.share.gate import screen
 from stillwatch.share.hub import rules_cases, rules_rounds
 from stillwatch.share.hub.asked import (
@@ -39,10 +40,11 @@ from stillwatch.share.taxii.objects import Checked, check, object_id
 
 ID = re.compile(r"[a-z][a-z0-9-]{2,63}--[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 SHORT = re.compile(r"[0-9a-f]{16}")
-EPOCH = re.compile(r"|\d{4}-W\d\d")
+EPOCH = re.compile(r"|[0-9]{4}-W[0-9][0-9]")
 CLUSTER = re.compile(r"[0-9a-z]{0,32}")
 APPEAL_DAYS = 14
 MOST_OBJECTS = 2_000
+_DEFINITIONS = frozenset({"marking-definition", "extension-definition", "identity"})
 _LEVELS = one_of(level.label for level in Tlp)
 _WITHDRAWN = one_of((Ground.ERROR, Ground.EXPIRED, Ground.LEGAL, Ground.AUTHORISED, Ground.INNOCENT))
 _OBJECTED = one_of((Ground.ERROR, Ground.INNOCENT, Ground.SHARED_ADDRESS, Ground.AUTHORISED))
@@ -70,7 +72,9 @@ def submission(state: State, who: Who, given: Any, now_us: int, face: Face) -> l
             "an object cannot be kept: its times, its version or its form",
             "look at the clock of the machine, and draft it anew",
         )
-    own = [o["id"] for o in told if o.get("created_by_ref") == face.identity]
+    own = [o["id"] for o in told if not everybodys(o)]
+    if any(o.get("created_by_ref") != face.identity for o in told if not everybodys(o)):
+        raise NotAllowed(422, "an object names nobody who made it, or somebody else", "draft it anew")
     reports = [name for name in own if name.startswith("report--")]
     if len(reports) != 1 or len(set(own)) != len(own) or any(name in state.whose for name in own):
         raise NotAllowed(
@@ -102,6 +106,11 @@ def screened(objects: list[dict[str, Any]], level: Tlp, face: Face) -> list[dict
         return handed_on(objects, face)
     except ValueError as error:
         raise NotAllowed(422, str(error), "draft it again without it") from None
+
+
+def everybodys(stix: dict[str, Any]) -> bool:
+    """Whether an object is of the kind that every bundle brings along, and that stays when one is withdrawn."""
+    return stix["type"] in _DEFINITIONS or ("created_by_ref" not in stix and stix["id"] in atlas.by_stix_id())
 
 
 def _can_be_kept(stix: dict[str, Any], *, level: Tlp, now_us: int) -> bool:

@@ -26,7 +26,7 @@ from stillwatch.share.join.contribution import (
 )
 from stillwatch.share.join.rule import Rule, join
 
-EPOCH = re.compile(r"\d{4}-W\d\d")
+EPOCH = re.compile(r"[0-9]{4}-W[0-9][0-9]")
 HEX32, NAME = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-z]{1,32}")
 KIND = re.compile(r"[a-z][a-z0-9_]{0,31}")
 BUCKETS = frozenset(accounts_bucket(n) for n in (10, 50, 200, 1000, 10_000))

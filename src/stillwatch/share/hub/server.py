@@ -29,6 +29,7 @@ from stillwatch.share.hub.rules import preview_of, screened
 from stillwatch.share.taxii.parsing import parse
 
 _OURS = ("/hub/", "/log/")
+_COUNTED_S = 60
 _TILE = re.compile(r"(?:tile/[0-9]|tile/entries)(?:/x?[0-9]{3})+(?:\.p/[0-9]{1,3})?|checkpoint")
 
 
@@ -81,11 +82,20 @@ def make_app(site: Site, objects: ASGIApp) -> ASGIApp:
     async def about(request: Request) -> Response:
         return answer(site.about)
 
+    newest: list[tuple[int, Any]] = []
+
+    def counted() -> Any:
+        """The counts, made anew at most once a minute: whoever asks often costs nothing."""
+        now = site.door.now_s()
+        if not newest or now - newest[0][0] >= _COUNTED_S:
+            newest[:] = [(now, desk.see(view.transparency))]
+        return newest[0][1]
+
     async def counts(request: Request) -> Response:
-        return answer(await run_in_threadpool(desk.see, view.transparency))
+        return answer(await run_in_threadpool(counted))
 
     async def page(request: Request) -> Response:
-        told = await run_in_threadpool(desk.see, view.transparency)
+        told = await run_in_threadpool(counted)
         return Response(rendered(told, site.about), 200, HEADERS, "text/html")
 
     async def log_file(request: Request) -> Response:
