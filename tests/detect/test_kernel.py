@@ -18,7 +18,7 @@ from stillwatch.detect.kernel import (
     chunk_digests,
     text_features,
 )
-from stillwatch.detect.lexicon import load_lexicon
+from stillwatch.detect.lexicon import load_lexicon, may_be
 from tests.detect.making import KEY
 
 LEXICON = load_lexicon()
@@ -28,6 +28,19 @@ def keys_of(*texts: str | None) -> list[dict[str, int]]:
     """Digest columns of each text."""
     got = text_features(pa.array(texts, pa.string()), KEY, LEXICON).digests
     return [dict(zip(COLUMNS, column, strict=True)) for column in got.T.tolist()]
+
+
+def test_the_sieves_let_every_phrase_and_every_word_of_a_language_through():
+    """A hash with a value passes, and so do the words before a phrase ends; most others do not."""
+    for keys, values, sieve in (
+        (LEXICON.keys, LEXICON.values, LEXICON.steps),
+        (LEXICON.language_keys, LEXICON.language_masks, LEXICON.common),
+    ):
+        held = values != -2
+        marks = np.array([may_be(sieve, key) for key in keys[held]])
+        assert (marks[values[held] >= 0] & 2 != 0).all() and marks.all()
+    passed = sum(may_be(LEXICON.steps, np.uint64(i)) != 0 for i in range(0, 2**18, 16))
+    assert passed < 2**14 * 0.1
 
 
 def shared(a: dict[str, int], b: dict[str, int]) -> set[str]:

@@ -122,8 +122,9 @@ def test_the_budget_holds_and_a_part_is_judged_only_when_asked(
         work.judge(opened, out)
     found = work.judge(opened, out, partial=True)
     assert [m["open"] for m in found["models"]] == list(left.values())
-    work.ask(opened, out, Unheard())
-    assert len(told.asked) == 200
+    with pytest.raises(ConfigError, match="its one look"):
+        work.ask(opened, out, Unheard())
+    assert len(told.asked) == 200 and work.judge(opened, out, partial=True) == found
 
 
 def test_retries_of_an_earlier_run_are_paid_for(served: Any, settings: Settings, tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def dye(
     campaign among 64 and nobody else. Exit status 1 when they do not.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small matrices: more threads wait for each other
-    from stillwatch.prove.school.page import power_of_ten
+    from stillwatch.prove.pages import power_of_ten
     from stillwatch.wiring.dye_demo import Wish, demo_dye
 
     wish = Wish(Path(out), seed, scenario, answers, Path(run) if run else None)

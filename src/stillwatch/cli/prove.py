@@ -57,7 +57,7 @@ def prove() -> None:
 @option("--cost", is_flag=True, section="Asking", help="Show what asking would cost at most, and stop.")
 @option("--replay", is_flag=True, section="Asking", help="Ask nobody: judge the transcripts that are there.")
 @option("--partial", is_flag=True, section="Judging",
-        help="Judge although some prompts are open; the dossier says how many.")  # fmt: skip
+        help="Judge although some prompts are open, which ends the asking; the dossier says how many.")  # fmt: skip
 @option("--no-log", is_flag=True, section="Asking",
         help="Do not log the plan: nobody else can check that it was fixed first; the dossier says so.")  # fmt: skip
 @option("--yes", "-y", is_flag=True, section="Asking", help="Do not ask before calls are made.")
@@ -98,7 +98,7 @@ def suspect(
             names = ", ".join(f"{safe(name)} {n:,}" for name, n in left.items() if n)
             raise ConfigError(
                 f"some prompts are open: {names}",
-                hint="run the same command to ask on, raise no budget (that is another plan), or say --partial",
+                hint="run the same command to ask on, or judge what there is, once and for good, with --partial",
             )
     found = work.judge(opened, out, partial=partial)
     written = work.write_dossier(found, out, settings)

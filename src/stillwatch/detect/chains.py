@@ -8,6 +8,7 @@ white space around a turn does not count.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numba as nb
@@ -16,14 +17,20 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stillwatch.detect.digest import Key, digest_strings, domain_key, sip_word, string_buffers
+from stillwatch.detect.digest import (
+    Key,
+    digest_strings,
+    domain_key,
+    sip_bytes,
+    sip_word,
+    string_buffers,
+)
+from stillwatch.detect.turns import ASSISTANT, LEFT_OUT, OTHER, ROLES, USER, plain_turns
 
 KEPT = 3
 """Latest assistant turns of a history that are kept."""
 U64 = np.uint64
-_USER, _ASSISTANT, _OTHER = 0, 1, 2
-_ROLES = {"user": _USER, "assistant": _ASSISTANT}
-_LEFT_OUT = ("system", "developer")
+_PLAIN, _ODD, _LONE = 0, 1, 2
 _STEP = U64(0x9E6C63D0876A9A47)
 
 
@@ -41,7 +48,7 @@ def _walk(ptr, roles, turns, answers, k0, k1, issued, presented):  # type: ignor
         seen = 0
         for i in range(ptr[row], ptr[row + 1]):
             state = _step(state, roles[i], turns[i], k0, k1)
-            if roles[i] == _ASSISTANT:
+            if roles[i] == ASSISTANT:
                 if seen == KEPT:
                     for j in range(KEPT - 1):
                         presented[row, j] = presented[row, j + 1]
@@ -49,7 +56,7 @@ def _walk(ptr, roles, turns, answers, k0, k1, issued, presented):  # type: ignor
                 presented[row, seen] = np.int64(state)
                 seen += 1
         if answers[row] != 0:
-            issued[row] = np.int64(_step(state, _ASSISTANT, answers[row], k0, k1))
+            issued[row] = np.int64(_step(state, ASSISTANT, answers[row], k0, k1))
 
 
 def message_text(message: Any) -> str:
@@ -74,62 +81,97 @@ def conversation_states(
     Without messages, the prompt is the whole conversation.
     """
     n = len(prompts)
+    found = plain_turns(messages)
+    counts = found.counts
     roles: list[int] = []
     texts: list[str] = []
-    counts = np.zeros(n, np.int64)
-    given = np.flatnonzero(np.asarray(messages.is_valid()))
     data, offsets, _ = string_buffers(messages)
-    for row in given.tolist():
-        text = data[offsets[row] : offsets[row + 1]].data
+    for row in found.odd.tolist():
         before = len(roles)
-        for message in _parsed(text):
-            role = message.get("role") if isinstance(message, dict) else None
-            if role not in _LEFT_OUT:
-                roles.append(_ROLES.get(role, _OTHER) if isinstance(role, str) else _OTHER)
-                texts.append(message_text(message))
+        for role, text in _turns(data[offsets[row] : offsets[row + 1]].data):
+            roles.append(role)
+            texts.append(text)
         counts[row] = len(roles) - before
     lone = np.asarray(messages.is_null()) & np.asarray(prompts.is_valid())
-    told = _digests(pa.array(texts, pa.string()), key)
-    asked = _digests(prompts, key)
     counts[lone] = 1
     ptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    turn, role_of = np.zeros(ptr[-1], np.int64), np.zeros(ptr[-1], np.int64)
-    first = np.zeros(ptr[-1], np.bool_)
-    first[ptr[:-1][lone]] = True
-    turn[first], turn[~first] = asked[lone], told
-    role_of[~first] = roles
+    way = np.full(n, _PLAIN, np.uint8)
+    way[found.odd], way[lone] = _ODD, _LONE
+    way = np.repeat(way, counts)
+    turn, role_of = np.zeros(ptr[-1], np.int64), np.full(ptr[-1], USER, np.uint8)
+    turn[way == _PLAIN], role_of[way == _PLAIN] = _digests(found.texts, key), found.roles
+    turn[way == _ODD], role_of[way == _ODD] = _digests(pa.array(texts, pa.string()), key), roles
+    turn[way == _LONE] = _digests(prompts, key, lone)[lone]
     issued, presented = np.zeros(n, np.int64), np.zeros((n, KEPT), np.int64)
     k0, k1 = domain_key(key, "chain-state")
     _walk(ptr, role_of, turn, _digests(answers, key), k0, k1, issued, presented)
     return issued, presented
 
 
-def _parsed(text: memoryview) -> list[Any]:
+def _turns(text: memoryview) -> Iterator[tuple[int, str]]:
+    """Role and text of each turn of one conversation; what is no list of messages has none."""
     try:
         parsed = orjson.loads(text)
     except orjson.JSONDecodeError:
-        return []
-    return parsed if isinstance(parsed, list) else []
+        return
+    for message in parsed if isinstance(parsed, list) else []:
+        role = message.get("role") if isinstance(message, dict) else None
+        whose = ROLES.get(role, OTHER) if isinstance(role, str) else OTHER
+        if whose != LEFT_OUT:
+            yield whose, message_text(message)
 
 
-def _digests(texts: pa.Array, key: Key) -> np.ndarray:
-    """Digests of texts without the white space around them, which few texts have: only those are cut."""
-    out = digest_strings(texts, key, "turn")
-    ragged = np.flatnonzero(_ragged(*string_buffers(texts)))
+def _digests(texts: pa.Array, key: Key, where: np.ndarray | None = None) -> np.ndarray:
+    """Digests of texts without the white space around them; with ``where``, of those texts alone, and 0 of others."""
+    data, offsets, valid = string_buffers(texts)
+    out = np.zeros(len(valid), np.int64)
+    rest = _trimmed(data, offsets, valid if where is None else valid & where, *domain_key(key, "turn"), out)
+    ragged = np.flatnonzero(rest)
     if len(ragged):
         out[ragged] = digest_strings(pc.utf8_trim_whitespace(texts.take(pa.array(ragged))), key, "turn")
     return out
 
 
+_SPACE = np.zeros(256, np.bool_)
+_SPACE[[*range(9, 14), *range(28, 33)]] = True
+
+
 @nb.njit(cache=True, nogil=True)
-def _ragged(data, offsets, valid):  # type: ignore[no-untyped-def]  # numba infers
-    """Texts that begin or end with a space, a control character, or a character that is not ASCII."""
-    out = np.zeros(len(valid), np.bool_)
+def _trimmed(data, offsets, valid, k0, k1, out):  # type: ignore[no-untyped-def]  # numba infers
+    """Digest texts without ASCII white space around them. Returns those that may have other white space there."""
+    rest = np.zeros(len(valid), np.bool_)
     for i in range(len(valid)):
-        if valid[i] and offsets[i + 1] > offsets[i]:
-            first, last = data[offsets[i]], data[offsets[i + 1] - 1]
-            out[i] = not (32 < first < 127 and 32 < last < 127)
-    return out
+        start, end = offsets[i], offsets[i + 1]
+        if not valid[i]:
+            continue
+        while start < end and _SPACE[data[start]]:
+            start += 1
+        while start < end and _SPACE[data[end - 1]]:
+            end -= 1
+        if start == end:
+            continue
+        tail = end - 1
+        while tail > start and end - tail < 4 and (data[tail] & 0xC0) == 0x80:
+            tail -= 1
+        if _may_be_blank(data, start, end) or _may_be_blank(data, tail, end):
+            rest[i] = True
+            continue
+        out[i] = np.int64(sip_bytes(data, start, end, k0, k1))
+        if out[i] == 0:
+            out[i] = 1
+    return rest
+
+
+@nb.njit(inline="always", cache=True)
+def _may_be_blank(data, i, end):  # type: ignore[no-untyped-def]  # numba infers
+    """True for white space beyond ASCII, and for some other characters that are written with like bytes."""
+    lead, after, third = data[i], data[min(i + 1, end - 1)], data[min(i + 2, end - 1)]
+    return (
+        lead == 0xC2
+        or (lead == 0xE1 and (after == 0x9A or after == 0xA0))
+        or (lead == 0xE2 and after <= 0x81)
+        or (lead == 0xE3 and after == 0x80 and third == 0x80)
+    )
 
 
 def chains(batch: pa.RecordBatch, key: Key) -> tuple[pa.Array, pa.Array]:

@@ -77,23 +77,19 @@ def sip_bytes(data, start, end, k0, k1):  # type: ignore[no-untyped-def]  # numb
     v2 = k0 ^ U64(0x6C7967656E657261)
     v3 = k1 ^ U64(0x7465646279746573)
     n = end - start
-    whole = n - (n % 8)
-    i = start
-    while i < start + whole:
+    i, whole = U64(start), U64(end - n % 8)  # unsigned: eight bytes become one load
+    while i < whole:
         m = U64(0)
         for j in range(8):
-            m |= U64(data[i + j]) << U64(8 * j)
+            m |= U64(data[i + U64(j)]) << U64(8 * j)
         v3 ^= m
         v0, v1, v2, v3 = _round(v0, v1, v2, v3)
         v0, v1, v2, v3 = _round(v0, v1, v2, v3)
         v0 ^= m
-        i += 8
+        i += U64(8)
     m = U64(n & 0xFF) << U64(56)
-    j = 0
-    while i < end:
-        m |= U64(data[i]) << U64(8 * j)
-        i += 1
-        j += 1
+    for j in range(n % 8):
+        m |= U64(data[i + U64(j)]) << U64(8 * j)
     v3 ^= m
     v0, v1, v2, v3 = _round(v0, v1, v2, v3)
     v0, v1, v2, v3 = _round(v0, v1, v2, v3)

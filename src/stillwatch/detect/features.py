@@ -7,7 +7,6 @@ do, as small integer codes whose names live in the `Interner`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,12 +17,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stillwatch.detect.chains import as_lists, chains
+from stillwatch.detect.clients import MISSING as MISSING
+from stillwatch.detect.clients import clients_of, distinct, places, sdk_headers
 from stillwatch.detect.digest import Key, digest_strings, digest_text
 from stillwatch.detect.kernel import COLUMNS, chunk_digests, text_features
 from stillwatch.detect.lexicon import Lexicon
 from stillwatch.detect.network import digest_networks
 
-MISSING = -1
 I64 = pa.int64()
 DIGEST_LIST = pa.list_(I64)
 
@@ -48,26 +48,8 @@ FEATURE_SCHEMA = pa.schema(
 )
 """What detect sees of one exchange. Digests are int64 and 0 = missing; codes and counts are -1 when missing."""
 
-HDR_VERSION_CONFLICT, HDR_LANGUAGE_CONFLICT, HDR_ABSENT = 1, 2, 4
 FINISH = {"stop": 0, "end_turn": 0, "length": 1, "max_tokens": 1, "tool_calls": 2, "tool_use": 2,
           "refusal": 3, "content_filter": 3}  # fmt: skip
-KNOWN_CLIENTS = (
-    "openai/python", "asyncopenai/python", "openai/js", "openai/node", "openai/go", "openai/java",
-    "anthropic/python", "asyncanthropic/python", "anthropic/js", "anthropic/typescript", "claude-cli",
-    "langchain", "langchain/python", "langchainjs", "llama-index", "litellm", "python-requests", "httpx",
-    "python-httpx", "aiohttp", "curl", "go-http-client", "node-fetch", "axios", "okhttp", "mozilla",
-    "codex_cli_rs", "cursor", "postmanruntime", "java-http-client", "vercel-ai-sdk", "ai-sdk", "guzzlehttp",
-    "google-genai-sdk", "boto3", "botocore", "ruby", "faraday",
-)  # fmt: skip
-"""Client names that may be shown; any other name is known by digest only."""
-LONGEST_AGENT = 512
-"""Characters of a user agent that are read for a client name; its digest covers all."""
-_PRODUCT = re.compile(
-    r"([A-Za-z][\w.+-]{0,40}(?:/[A-Za-z][\w+-]{0,20})?)[/ ]v?(\d{1,4})\.(\d{1,4})(?:\.(\d{1,5}))?"
-)
-_SDK_HEADERS = ("x-stainless-lang", "x-stainless-os", "x-stainless-arch", "x-stainless-runtime",
-                "x-stainless-runtime-version", "x-stainless-package-version", "anthropic-version",
-                "accept-language", "x-stainless-async")  # fmt: skip
 
 
 class Interner:
@@ -92,12 +74,9 @@ class Interner:
 
     def codes(self, column: pa.Array) -> np.ndarray:
         """Codes of a string column as int32; -1 where missing or empty."""
-        encoded = column.dictionary_encode()
-        table = np.array(
-            [self.code(name) if name else MISSING for name in encoded.dictionary.to_pylist()] + [MISSING],
-            dtype=np.int32,
-        )
-        picked: np.ndarray = table[_indices(encoded)]
+        at, values = distinct(column)
+        table = [self.code(name) if name else MISSING for name in values]
+        picked: np.ndarray = np.array([*table, MISSING], np.int32)[at]
         return picked
 
 
@@ -114,34 +93,10 @@ class Names:
     client: Interner = field(default_factory=Interner)
 
 
-def client_of(agent: str) -> tuple[str, int]:
-    """Known client name (or ``other``) and packed version of a user agent string.
-
-    >>> client_of("OpenAI/Python 3.54.0"), client_of("evil\\x1b[31m/1.0")[0]
-    (('openai/python', 3054000), 'other')
-    """
-    found = _PRODUCT.search(agent[:LONGEST_AGENT])
-    if not found:
-        return "other", MISSING
-    name = found.group(1).lower()
-    version = (
-        int(found.group(2)) * 1_000_000 + int(found.group(3)) * 1_000 + min(int(found.group(4) or 0), 999)
-    )
-    return (name if name in KNOWN_CLIENTS else "other"), version
-
-
 def _by_unique(column: pa.Array, function: Callable[[str], Any], missing: Any, dtype: Any) -> np.ndarray:
-    encoded = column.dictionary_encode()
-    table = np.array([function(v) for v in encoded.dictionary.to_pylist()] + [missing], dtype=dtype)
-    picked: np.ndarray = table[_indices(encoded)]
+    at, values = distinct(column)
+    picked: np.ndarray = np.array([*map(function, values), missing], dtype=dtype)[at]
     return picked
-
-
-def _indices(encoded: pa.DictionaryArray) -> np.ndarray:
-    """Index of each value in the dictionary; its length where missing."""
-    raw = encoded.indices.cast(pa.int64()).fill_null(len(encoded.dictionary))
-    out: np.ndarray = raw.to_numpy(zero_copy_only=False)
-    return out
 
 
 def _int(column: pa.Array, dtype: Any = np.int64) -> np.ndarray:
@@ -243,7 +198,7 @@ class Featurizer:
         if system.null_count < len(system):
             encoded = system.dictionary_encode()
             unique = text_features(encoded.dictionary, key, self.lexicon)
-            at = _indices(encoded)
+            at = places(encoded)
             digest = unique.digests[0].copy()
             with np.errstate(over="ignore"):
                 for i in (2, 3, 4, 5):
@@ -266,7 +221,8 @@ class Featurizer:
             out[name] = digest_strings(batch.column(source), key, name)
         out["net"] = digest_networks(batch.column("client_ip"), key)
         out["tools"] = _by_unique(batch.column("tools"), self._tools, 0, np.int64)
-        out["hdr"], out["hdr_flags"] = self._headers(batch, out["ua"])
+        clients = out["clients"] = clients_of(batch.column("user_agent"))
+        out["hdr"], out["hdr_flags"] = sdk_headers(batch.column("client_headers"), clients, key)
         for name in ("sealed_in", "sealed_out"):
             out[name] = _list_digests(batch.column(name), key, "sealed")
         out["issued"], out["presented"] = chains(batch, key)
@@ -288,9 +244,10 @@ class Featurizer:
             ("country", "client_country", names.country),
         ):  # fmt: skip
             out[column] = interner.codes(batch.column(source))
-        agents = batch.column("user_agent")
-        out["client"] = _by_unique(agents, lambda v: names.client.code(client_of(v)[0]), MISSING, np.int32)
-        out["client_version"] = _by_unique(agents, lambda v: client_of(v)[1], MISSING, np.int64)
+        clients = out["clients"]
+        codes = [names.client.code(name) for name in clients.names[:-1]]
+        out["client"] = np.array([*codes, MISSING], np.int32)[clients.at]
+        out["client_version"] = clients.versions[clients.at]
         for name in ("temperature", "top_p"):
             out[name] = batch.column(name).cast(pa.float32(), safe=False).fill_null(-1.0).to_numpy()
         for name in (
@@ -333,50 +290,6 @@ class Featurizer:
             spec = tool.get("function", tool) if isinstance(tool, dict) else {}
             labels.append(str(spec.get("name", "")) if isinstance(spec, dict) else "")
         return digest_text(self.key, "tools", "\x1f".join(sorted(labels))) if labels else 0
-
-    def _headers(self, batch: pa.RecordBatch, agents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        column = batch.column("client_headers")
-        n = len(batch)
-        digest, flags = np.zeros(n, np.int64), np.zeros(n, np.int8)
-        if column.null_count == n:
-            return digest, flags
-        offsets = np.asarray(column.offsets)
-        base = int(offsets[0])
-        keys, items = column.keys[base : int(offsets[-1])], column.items[base : int(offsets[-1])]
-        pairs = pc.binary_join_element_wise(keys, items.fill_null(""), "=")
-        hashed = digest_strings(pairs, self.key, "header")
-        kept = pc.is_in(keys, value_set=pa.array(_SDK_HEADERS)).to_numpy(zero_copy_only=False)
-        hashed = np.where(kept, hashed, 0)
-        total = np.zeros(len(hashed) + 1, np.uint64)
-        np.cumsum(hashed.astype(np.uint64), out=total[1:])
-        low = np.clip(offsets[:-1] - base, 0, len(hashed))
-        high = np.clip(offsets[1:] - base, 0, len(hashed))
-        digest = (total[high] - total[low]).astype(np.int64)
-        first, inverse = _distinct([digest, agents])
-        table = np.zeros(len(first), np.int8)
-        for i, row in enumerate(first):
-            table[i] = _conflicts(batch.column("user_agent")[int(row)].as_py(), column[int(row)].as_py())
-        flags = table[inverse]
-        valid = np.asarray(column.is_valid())
-        return np.where(valid, digest, 0), np.where(valid, flags, 0).astype(np.int8)
-
-
-def _conflicts(agent: str | None, headers: Any) -> int:
-    """Contradictions between a user agent and the SDK headers sent beside it."""
-    found = dict(headers or [])
-    name, version = client_of(agent or "")
-    package = found.get("x-stainless-package-version")
-    flags = 0
-    if package and version != MISSING:
-        parts = [*re.findall(r"\d{1,5}", package)[:3], "0", "0", "0"]
-        if int(parts[0]) * 1_000_000 + int(parts[1]) * 1_000 + min(int(parts[2]), 999) != version:
-            flags |= HDR_VERSION_CONFLICT
-    language = (found.get("x-stainless-lang") or "").lower()
-    if language and "/" in name and name.split("/")[1] != language:
-        flags |= HDR_LANGUAGE_CONFLICT
-    if name.startswith(("openai/", "anthropic/", "asyncopenai/", "asyncanthropic/")) and not language:
-        flags |= HDR_ABSENT
-    return flags
 
 
 NAMED = {"acct": "account", "org": "org", "model": "model", "channel": "channel", "operation": "operation",

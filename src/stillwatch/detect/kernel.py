@@ -26,7 +26,20 @@ import numpy as np
 import pyarrow as pa
 
 from stillwatch.detect.digest import Key, domain_key, sip_bytes, sip_word, string_buffers
-from stillwatch.detect.lexicon import FNV, FOLDS, GRAM, KINDS, MAX_PHRASE, NUMBER, WORD_SEED, Lexicon, finish
+from stillwatch.detect.lexicon import (
+    DIGIT,
+    FNV,
+    FOLDS,
+    GRAM,
+    KINDS,
+    LETTER,
+    MAX_PHRASE,
+    NUMBER,
+    WORD_SEED,
+    Lexicon,
+    finish,
+    may_be,
+)
 
 U64 = np.uint64
 HEAD_BYTES = 2000
@@ -41,23 +54,32 @@ _SLOT = U64(0xA0761D6478BD642F)
 _KANA, _HANGUL, _HAN = 0, 1, 2
 
 
+_LETTERS = np.where((KINDS[:256] == LETTER) | (KINDS[:256] == DIGIT), FOLDS[:256], 0).astype(np.uint8)
+_LETTERS[128:] = 0
+_LETTERS[:128] += (KINDS[:128] == DIGIT).astype(np.uint8) << 7
+"""Of each byte that is a letter or digit of ASCII, its lower case, with the top bit set for digits; 0 of any other."""
+
+
 @nb.njit(inline="always", cache=True)
 def _decode(data, i, end):  # type: ignore[no-untyped-def]  # numba infers
     """Code point at ``i`` and its width; malformed bytes count as one separator each."""
-    b = data[i]
+    at = U64(i)
+    b = data[at]
     if b < 0x80:
         return np.int64(b), 1
     if b >= 0xF0 and i + 3 < end:
         return (
             (np.int64(b & 7) << 18)
-            | (np.int64(data[i + 1] & 63) << 12)
-            | (np.int64(data[i + 2] & 63) << 6)
-            | np.int64(data[i + 3] & 63)
+            | (np.int64(data[at + U64(1)] & 63) << 12)
+            | (np.int64(data[at + U64(2)] & 63) << 6)
+            | np.int64(data[at + U64(3)] & 63)
         ), 4
     if b >= 0xE0 and i + 2 < end:
-        return (np.int64(b & 15) << 12) | (np.int64(data[i + 1] & 63) << 6) | np.int64(data[i + 2] & 63), 3
+        return (np.int64(b & 15) << 12) | (np.int64(data[at + U64(1)] & 63) << 6) | np.int64(
+            data[at + U64(2)] & 63
+        ), 3
     if b >= 0xC0 and i + 1 < end:
-        return (np.int64(b & 31) << 6) | np.int64(data[i + 1] & 63), 2
+        return (np.int64(b & 31) << 6) | np.int64(data[at + U64(1)] & 63), 2
     return np.int64(32), 1
 
 
@@ -80,21 +102,24 @@ def _tokenise(  # type: ignore[no-untyped-def]  # numba infers
     quote_from = 0
     i = start
     while i <= end:
-        while i < end and data[i] < 0x80:
-            kind = np.int64(kinds[data[i]])
-            if kind != 1 and kind != 2:
+        first = i
+        while i < end:
+            letter = np.int64(_LETTERS[data[U64(i)]])
+            if letter == 0:
                 break
-            h = (h ^ U64(folds[data[i]])) * FNV
-            length += 1
-            if kind == 2:
-                digits += 1
+            h = (h ^ U64(letter & 127)) * FNV
+            digits += int(letter >> 7)
             i += 1
-        if i < end:
+        length += i - first
+        plain = i < end and data[U64(i)] == 32
+        if plain:
+            cp, width, kind, low = np.int64(32), 1, np.int64(0), U64(32)
+        elif i < end:
             cp, width = _decode(data, i, end)
             low = U64(cp)
             if cp < 0x10000:
-                kind = np.int64(kinds[cp])
-                low = U64(folds[cp])
+                kind = np.int64(kinds[U64(cp)])
+                low = U64(folds[U64(cp)])
             elif cp < 0x1F000:
                 kind = np.int64(1)
             else:
@@ -111,10 +136,10 @@ def _tokenise(  # type: ignore[no-untyped-def]  # numba infers
         if length > 0:
             if count < words.shape[0]:
                 x = finish(h)
-                exact[count] = x
-                words[count] = NUMBER if digits == length else x
-                masked[count] = in_quote or in_code or in_url
-                sentence[count] = sent
+                exact[U64(count)] = x
+                words[U64(count)] = NUMBER if digits == length else x
+                masked[U64(count)] = in_quote or in_code or in_url
+                sentence[U64(count)] = sent
                 count += 1
             h = WORD_SEED
             length = 0
@@ -124,10 +149,10 @@ def _tokenise(  # type: ignore[no-untyped-def]  # numba infers
         if kind == 3:
             if count < words.shape[0]:
                 x = finish((WORD_SEED ^ U64(cp)) * FNV)
-                exact[count] = x
-                words[count] = x
-                masked[count] = in_quote or in_code or in_url
-                sentence[count] = sent
+                exact[U64(count)] = x
+                words[U64(count)] = x
+                masked[U64(count)] = in_quote or in_code or in_url
+                sentence[U64(count)] = sent
                 count += 1
             if 0x3040 <= cp <= 0x30FF:
                 scripts[_KANA] += 1
@@ -142,12 +167,14 @@ def _tokenise(  # type: ignore[no-untyped-def]  # numba infers
             sent += 1
             i += width
             continue
-        if cp == 10 or cp == 13:
+        if plain:
+            in_url = False
+        elif cp == 10 or cp == 13:
             in_url = False
             sent += 1
             if in_quote:
                 in_quote = False
-        elif cp == 32 or cp == 9:
+        elif cp == 9:
             in_url = False
         elif cp == 96:
             if i + 2 < end and data[i + 1] == 96 and data[i + 2] == 96:
@@ -192,23 +219,44 @@ def _lookup(keys, values, key):  # type: ignore[no-untyped-def]  # numba infers
 
 
 @nb.njit(cache=True, nogil=True)
-def _cues(words, count, keys, values, owner, weight, following, seen, stamp, scores):  # type: ignore[no-untyped-def]  # numba infers
+def _cues(  # type: ignore[no-untyped-def]  # numba infers
+    words, count, steps, keys, values, owner, weight, following, seen, stamp, scores, at, grams, whole
+):
+    """Add up the weights of the phrases that the words hold.
+
+    All places go one word further at a time, and those that cannot become a phrase drop out. Nothing branches on what
+    a word is, since no processor foresees it.
+    """
     for i in range(count):
-        g = U64(0)
-        for j in range(i, min(i + MAX_PHRASE, count)):
-            g = (g * GRAM) ^ words[j]
-            hit = _lookup(keys, values, g)
-            if hit == -2:
+        at[i] = i
+        grams[i] = 0
+    left = count
+    for depth in range(MAX_PHRASE):
+        kept = found = 0
+        for c in range(left):
+            i = at[c]
+            if i + depth >= count:
                 break
+            g = (grams[c] * GRAM) ^ words[i + depth]
+            step = may_be(steps, g)
+            at[kept], grams[kept] = i, g
+            kept += step & 1
+            whole[found] = g
+            found += step >> 1
+        for c in range(found):
+            hit = _lookup(keys, values, whole[c])
             while hit >= 0:
                 if seen[hit] != stamp:
                     seen[hit] = stamp
                     scores[owner[hit]] += weight[hit]
                 hit = following[hit]
+        left = kept
+        if left == 0:
+            break
 
 
 @nb.njit(cache=True, nogil=True)
-def _language(words, count, keys, masks, tally, scripts, n_latin):  # type: ignore[no-untyped-def]  # numba infers
+def _language(words, count, common, keys, masks, tally, scripts, n_latin):  # type: ignore[no-untyped-def]  # numba infers
     letters = scripts[_KANA] + scripts[_HANGUL] + scripts[_HAN]
     if letters * 3 > count:
         if scripts[_KANA] * 8 > letters:
@@ -218,6 +266,8 @@ def _language(words, count, keys, masks, tally, scripts, n_latin):  # type: igno
         return n_latin
     tally[:] = 0
     for i in range(min(count, 160)):
+        if may_be(common, words[i]) == 0:
+            continue
         hit = _lookup(keys, masks, words[i])
         if hit >= 0:
             for b in range(n_latin):
@@ -281,14 +331,14 @@ def _sentences(words, exact, masked, sentence, count, k0, k1, p0, p1, out, row):
         e = U64(0)
         n = 0
         slot = False
-        while j < count and sentence[j] == sentence[i]:
-            e = (e * GRAM) ^ exact[j]
-            if masked[j]:
+        while j < count and sentence[U64(j)] == sentence[U64(i)]:
+            e = (e * GRAM) ^ exact[U64(j)]
+            if masked[U64(j)]:
                 if not slot:
                     h = (h * GRAM) ^ _SLOT
                 slot = True
             else:
-                h = (h * GRAM) ^ words[j]
+                h = (h * GRAM) ^ words[U64(j)]
                 n += 1
                 slot = False
             j += 1
@@ -344,14 +394,17 @@ def _sample(exact, count, low, k0, k1, out):  # type: ignore[no-untyped-def]  # 
 
 @nb.njit(cache=True, nogil=True)
 def _kernel(  # type: ignore[no-untyped-def]  # numba infers
-    data, offsets, valid, kinds, folds, k0, k1, p0, p1, keys, values, owner, weight, following, lang_keys,
-    lang_masks, n_latin, n_families, out, scores, lang, n_words, flags, c0, c1, chunks,
+    data, offsets, valid, kinds, folds, k0, k1, p0, p1, steps, keys, values, owner, weight, following,
+    common, lang_keys, lang_masks, n_latin, n_families, out, scores, lang, n_words, flags, c0, c1, chunks,
 ):  # fmt: skip
     words = np.zeros(MAX_WORDS, dtype=np.uint64)
     exact = np.zeros(MAX_WORDS, dtype=np.uint64)
     masked = np.zeros(MAX_WORDS, dtype=np.bool_)
     sentence = np.zeros(MAX_WORDS, dtype=np.int64)
     seen = np.zeros(owner.shape[0] + 1, dtype=np.int64)
+    at = np.zeros(MAX_WORDS, dtype=np.int64)
+    grams = np.zeros(MAX_WORDS, dtype=np.uint64)
+    whole = np.zeros(MAX_WORDS, dtype=np.uint64)
     tally = np.zeros(64, dtype=np.int64)
     scripts = np.zeros(3, dtype=np.int64)
     low = np.zeros(SAMPLED, dtype=np.uint64)
@@ -390,8 +443,23 @@ def _kernel(  # type: ignore[no-untyped-def]  # numba infers
             out[1, row] = np.int64(sip_word(finish(h ^ _SLOT), k0, k1))
         _sentences(words, exact, masked, sentence, count, k0, k1, p0, p1, out, row)
         _bands(words, count, k0, k1, out, row)
-        _cues(words, count, keys, values, owner, weight, following, seen, row + 1, scores[row])
-        lang[row] = _language(words, count, lang_keys, lang_masks, tally, scripts, n_latin)
+        _cues(
+            words,
+            count,
+            steps,
+            keys,
+            values,
+            owner,
+            weight,
+            following,
+            seen,
+            row + 1,
+            scores[row],
+            at,
+            grams,
+            whole,
+        )
+        lang[row] = _language(words, count, common, lang_keys, lang_masks, tally, scripts, n_latin)
         if chunks.shape[0] and end - start >= 3 * SHINGLE:
             if end - start > HEAD_BYTES + TAIL_BYTES:
                 end = start + HEAD_BYTES + TAIL_BYTES
@@ -440,8 +508,9 @@ def text_features(texts: pa.Array, key: Key, lexicon: Lexicon, *, chunks: bool =
     c0, c1 = domain_key(key, "chunk")
     sampled = np.zeros((n if chunks else 0, SAMPLED), dtype=np.int64)
     _kernel(
-        data, offsets, valid, KINDS, FOLDS, k0, k1, p0, p1, lexicon.keys, lexicon.values, lexicon.phrase_family,
-        lexicon.phrase_weight, lexicon.phrase_next, lexicon.language_keys, lexicon.language_masks,
+        data, offsets, valid, KINDS, FOLDS, k0, k1, p0, p1, lexicon.steps, lexicon.keys, lexicon.values,
+        lexicon.phrase_family, lexicon.phrase_weight, lexicon.phrase_next, lexicon.common, lexicon.language_keys,
+        lexicon.language_masks,
         len(lexicon.languages) - 3, len(lexicon.families), out, scores, lang, words, flags, c0, c1, sampled,
     )  # fmt: skip
     return TextFeatures(out, scores, lang, words, flags, sampled)

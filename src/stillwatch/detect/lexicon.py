@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tomllib
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
@@ -41,6 +41,28 @@ def finish(h):  # type: ignore[no-untyped-def]  # numba infers
 def eat_codepoint(h, cp):  # type: ignore[no-untyped-def]  # numba infers
     """Add one lower-cased code point to a running word hash."""
     return (h ^ cp) * FNV
+
+
+_BEGINS, _ENDS_HERE = 1, 2
+_SIEVE = 1 << 18
+"""Places of a sieve, each of two bits: 64 KiB, so that it stays in the cache of a core."""
+
+
+@nb.njit(inline="always", cache=True)
+def may_be(sieve, gram):  # type: ignore[no-untyped-def]  # numba infers
+    """1 when a longer phrase may begin with these words, plus 2 when a phrase may end here; 0 for most words."""
+    place = gram & U64(_SIEVE - 1)
+    return np.int64(sieve[place >> U64(2)] >> ((place & U64(3)) << U64(1))) & 3
+
+
+def _sieve(begins: Iterable[int], ends: Iterable[int]) -> np.ndarray:
+    """What `may_be` looks into, from hashes of words."""
+    bits = np.zeros(_SIEVE, np.uint8)
+    for mark, hashes in ((_BEGINS, begins), (_ENDS_HERE, ends)):
+        bits[[h & (_SIEVE - 1) for h in hashes]] |= mark
+    four = bits.reshape(-1, 4) << np.array([0, 2, 4, 6], np.uint8)
+    packed: np.ndarray = np.bitwise_or.reduce(four, axis=1).astype(np.uint8)
+    return packed
 
 
 def word_hash(token: str) -> np.uint64:
@@ -168,6 +190,10 @@ class Lexicon:
     language_keys: np.ndarray
     language_masks: np.ndarray
     version: int
+    steps: np.ndarray
+    """Sieve of phrases, and of what longer ones begin with."""
+    common: np.ndarray
+    """Sieve of the words that tell a language."""
 
     def bit(self, name: str) -> int:
         """Bit mask of one cue family."""
@@ -207,6 +233,8 @@ def compile_lexicon(raw: dict[str, object]) -> Lexicon:
     owner: list[int] = []
     weight: list[int] = []
     chain: list[int] = []
+    begins: set[int] = set()
+    ends: set[int] = set()
     table: Any = raw["family"]
     for bit, (name, spec) in enumerate(table.items()):
         families.append(CueFamily(name, spec["title"], spec["kind"], int(spec.get("threshold", 2)), bit))
@@ -218,9 +246,11 @@ def compile_lexicon(raw: dict[str, object]) -> Lexicon:
                     for word in words[:-1]:
                         h = _gram(h, word)
                         entries.setdefault(h, -1)
+                        begins.add(h)
                     h = _gram(h, words[-1])
                     chain.append(entries.get(h, -1))
                     entries[h] = len(owner)
+                    ends.add(h)
                     owner.append(bit)
                     weight.append(points)
     languages: list[str] = []
@@ -241,6 +271,7 @@ def compile_lexicon(raw: dict[str, object]) -> Lexicon:
         np.array(owner, np.int64), np.array(weight, np.int64), np.array(chain, np.int64),
         np.array([f.threshold for f in families], np.int64),
         language_keys, language_masks, int(version) if isinstance(version, int) else 1,
+        _sieve(begins, ends), _sieve([], masks),
     )  # fmt: skip
 
 

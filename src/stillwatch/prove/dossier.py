@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.resources import files
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
+
+from stillwatch.prove.pages import environment
 
 WIDTH, HEIGHT, BINS = 560, 130, 40
 VERDICT = {
@@ -18,22 +18,14 @@ VERDICT = {
 
 
 def page(found: Mapping[str, Any], signer: Mapping[str, str] | None = None) -> str:
-    """HTML, one file, no network; every text from outside is escaped, and unseen characters are shown."""
-    source = files("stillwatch.prove").joinpath("dossier.html.j2").read_text("utf-8")
-    environment = jinja2.Environment(
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_seen,
-    )
-    environment.filters["power"] = power
-    environment.filters["share"] = share
+    """HTML, one file; equal dossiers give equal bytes."""
     claim = found["claim"]
     null = claim["null"]
     drawn = plot(null["standardised"], lead(claim)["standardised"]) if null and null["standardised"] else None
-    return environment.from_string(source).render(
-        found=found, claim=claim, verdict=VERDICT, plot=drawn, signer=signer, lead=lead(claim)
+    return (
+        environment(__package__)
+        .get_template("dossier.html.j2")
+        .render(found=found, claim=claim, verdict=VERDICT, plot=drawn, signer=signer, lead=lead(claim))
     )
 
 
@@ -41,27 +33,6 @@ def lead(claim: Mapping[str, Any]) -> Mapping[str, Any]:
     """The key with the smallest p-value."""
     first: Mapping[str, Any] = min(claim["keys"], key=lambda key: key["log10_p_value"])
     return first
-
-
-def power(log10_p: float | None) -> Markup:
-    """A p-value from its logarithm: as a figure, or as a power of ten.
-
-    >>> print(power(-0.30103), power(-8.4))
-    0.500 4.0 &times; 10<sup>-9</sup>
-    """
-    if log10_p is None:
-        return Markup("0")
-    if log10_p > -3:
-        return Markup("{:.3f}").format(10**log10_p)
-    whole = int(log10_p // 1)
-    return Markup("{:.1f} &times; 10<sup>{}</sup>").format(10 ** (log10_p - whole), whole)
-
-
-def share(value: float | None) -> str:
-    """A share as a percentage, in words where it is beyond reach."""
-    if value is None or value > 1:
-        return "not even a model trained on marked text alone"
-    return f"{100 * value:.1f}%"
 
 
 def plot(standardised: list[float], observed: float) -> Markup:
@@ -84,22 +55,12 @@ def plot(standardised: list[float], observed: float) -> Markup:
     )
     floor, at = HEIGHT - 20, x(observed)
     side, words = ("end", at - 6) if at > WIDTH / 2 else ("start", at + 6)
-    zero = (
-        f'<text class="tick" x="{x(0.0)}" y="{HEIGHT - 4}" text-anchor="middle">0</text>'
-        if low < 0 < high
-        else ""
-    )
+    zero = f'<text x="{x(0.0)}" y="{HEIGHT - 4}" text-anchor="middle">0</text>' if low < 0 < high else ""
     return Markup(  # noqa: S704  (numbers alone)
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="Statistic of {len(standardised)} random keys, '
+        f'<svg class="plot" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
+        f'aria-label="Statistic of {len(standardised)} random keys, '
         f'and of the leading issued key at {observed:.1f}">{bars}'
         f'<line class="axis" x1="0" x2="{WIDTH}" y1="{floor}" y2="{floor}"/>{zero}'
         f'<line class="seen" x1="{at}" x2="{at}" y1="6" y2="{floor}"/>'
-        f'<text class="tick" x="{words}" y="16" text-anchor="{side}">issued key: {observed:.1f}</text></svg>'
+        f'<text x="{words}" y="16" text-anchor="{side}">issued key: {observed:.1f}</text></svg>'
     )
-
-
-def _seen(value: object) -> object:
-    """A text with its control and direction characters as code points."""
-    if not isinstance(value, str) or isinstance(value, Markup):
-        return value
-    return "".join(c if c.isprintable() or c == "\n" else f"U+{ord(c):04X}" for c in value)

@@ -30,6 +30,8 @@ class LeafKind(StrEnum):
     POLICY = "policy"
     AUDIT = "audit"
     """The head of the audit record of people's work."""
+    HUB = "hub"
+    """What was done at a sharing hub: a commitment to it."""
     PLAN = "plan"
     """What will be asked of a suspect model, and under which keys, before the first question."""
 

@@ -43,6 +43,13 @@ if TYPE_CHECKING:
     from stillwatch.wiring.lead_matching import acknowledge_withdrawals, leads_beside, match_leads
     from stillwatch.wiring.leads import answer_lead, list_leads, pull_leads, push_share, withdraw_share
     from stillwatch.wiring.lists import list_formats, list_groups, list_traits
+    from stillwatch.wiring.playbooks import (
+        check_playbook,
+        export_playbooks,
+        list_playbooks,
+        playbook_as_cacao,
+        show_playbook,
+    )
     from stillwatch.wiring.policies import (
         check_policy,
         explain_policy,
@@ -94,6 +101,9 @@ _JOBS = {
     "lead_matching": ("acknowledge_withdrawals", "leads_beside", "match_leads"),
     "leads": ("answer_lead", "list_leads", "pull_leads", "push_share", "withdraw_share"),
     "lists": ("list_formats", "list_groups", "list_traits"),
+    "playbooks": (
+        "check_playbook", "export_playbooks", "list_playbooks", "playbook_as_cacao", "show_playbook",
+    ),
     "policies": (
         "check_policy", "explain_policy", "publish_risk", "replay_decision", "show_policy", "switch_rule",
     ),
@@ -127,6 +137,7 @@ __all__ = [
     "build_evidence",
     "check_dyes",
     "check_log",
+    "check_playbook",
     "check_policy",
     "check_share",
     "check_store",
@@ -134,6 +145,7 @@ __all__ = [
     "dye_config",
     "explain",
     "explain_policy",
+    "export_playbooks",
     "fit_baseline",
     "generate",
     "import_run",
@@ -151,6 +163,7 @@ __all__ = [
     "list_groups",
     "list_keys",
     "list_leads",
+    "list_playbooks",
     "list_scenarios",
     "list_suites",
     "list_traits",
@@ -162,6 +175,7 @@ __all__ = [
     "must_log",
     "new_key",
     "open_evidence",
+    "playbook_as_cacao",
     "preview_share",
     "publish_risk",
     "pull_leads",
@@ -180,6 +194,7 @@ __all__ = [
     "serve_taxii",
     "set_up",
     "show_baseline",
+    "show_playbook",
     "show_policy",
     "show_profile",
     "sign_evidence",

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 COMMITTED = "plan.json"
 PAID = "calls"
+ENDED = "judged-in-part"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +138,18 @@ def ask(opened: Opened, out: Path, progress: Progress, env: Mapping[str, str] = 
     """Ask every model what it has not been asked, as far as the budget goes. Returns how many prompts are open.
 
     Raises:
-        ConfigError: a key for an endpoint is not in the environment.
-        ConfigError: another process asks under this plan.
+        ConfigError: a key for an endpoint is not in the environment, another process asks under this plan, or a part
+            of it was judged: who looks and then asks on decides by what was seen when to stop.
         UpstreamError: an endpoint refuses; what was answered is written down.
     """
     plan = opened.plan
     keys = {model.name: key_of(model, dict(env)) for model in plan.models}
     with _paid(out / "transcripts") as paid:
+        if (out / "transcripts" / ENDED).exists():
+            raise ConfigError(
+                "a part of this plan was judged, and that was its one look",
+                hint="--replay --partial judges the same answers again; more answers need another plan and folder",
+            )
         answered = sum(len(_said_so_far(out, opened, model)) for model in plan.models)
         calls = Calls(plan.budget.calls - max(answered, paid.tell()), lambda: paid.write(b"."))
         progress.step("asking", float(len(plan.prompts) * len(plan.models)))
@@ -185,7 +191,7 @@ def _ask_all(
 
 
 def judge(opened: Opened, out: Path, *, partial: bool = False) -> dict[str, Any]:
-    """Read the transcripts, run the test, and say what may be said.
+    """Read the transcripts, run the test, and say what may be said. Judging a part ends the asking for good.
 
     Raises:
         ConfigError: a model has not been asked everything, and ``partial`` was not said.
@@ -199,8 +205,11 @@ def judge(opened: Opened, out: Path, *, partial: bool = False) -> dict[str, Any]
         names = ", ".join(f"{name} ({n:,})" for name, n in open_.items() if n)
         raise ConfigError(
             f"not everything has been asked: {names}",
-            hint="run the same command again to ask on, or judge what there is with --partial",
+            hint="run the same command again to ask on, or judge what there is, once and for good, with --partial",
         )
+    if any(open_.values()):
+        (out / "transcripts").mkdir(exist_ok=True)
+        (out / "transcripts" / ENDED).touch()
     claim, lost = _claim(opened, said)
     conclusion = conclude([claim], plan.alpha)
     found = {

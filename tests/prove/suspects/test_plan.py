@@ -40,6 +40,7 @@ def test_anything_that_changes_makes_another_plan(tmp_path: Path) -> None:
      ('name = "control-1"', 'name = "control-0"', "two models of one name"),
      ('model = "control-1"', 'model = "control-0"', "one and the same model"),
      ('/v1"\nmodel = "control-1"', '/v1/"\nmodel = "suspect"', "one and the same model"),
+     ('url = "http://127.0.0.1:1/', 'key_env = "K"\nurl = "http://suspect.example/', "key in the clear"),
      ('api = "completions"', 'api = "shell"', "api 'shell'"), ("max_tokens = 64", "max_tokens = 0", "out of range"),
      ("seed = 9", "seed = ", "not TOML"), ('"prompts.jsonl"', '"none.jsonl"', "holds no prompts"),
      ('"tokenizer.json"', '"none.json"', "could not be read")],

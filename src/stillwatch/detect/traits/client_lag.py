@@ -4,7 +4,7 @@ import ibis
 import numpy as np
 import pyarrow as pa
 
-from stillwatch.detect.features import KNOWN_CLIENTS
+from stillwatch.detect.clients import KNOWN_CLIENTS
 from stillwatch.detect.traffic import DAY, Traffic, value_digest
 from stillwatch.detect.trait import Tokens, TokenTrait
 from stillwatch.records import Family

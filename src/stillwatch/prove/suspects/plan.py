@@ -8,6 +8,7 @@ dossier. One plan is one family of tests.
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -233,11 +234,22 @@ def _model(path: Path, name: str, given: Any) -> Model:
         fits = False
     if not fits or "@" in parts.netloc or parts.query:
         raise ConfigError(f"{path}: [{name}] url is no address of an endpoint", hint="https://HOST/v1")
+    if one["key_env"] and parts.scheme == "http" and not _here(str(parts.hostname)):
+        raise ConfigError(
+            f"{path}: [{name}] would send a key in the clear", hint="https, or a host of this machine's own"
+        )
     if one["api"] not in APIS:
         raise ConfigError(f"{path}: [{name}] api {one['api']!r}", hint="one of " + ", ".join(APIS))
     if not one["name"].isprintable() or not one["name"].strip() or len(one["name"]) > 200:
         raise ConfigError(f"{path}: [{name}] name cannot be printed", hint="a short name in plain letters")
     return Model(**one)
+
+
+def _here(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _said(model: Model) -> dict[str, str]:

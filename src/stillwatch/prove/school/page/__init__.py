@@ -2,6 +2,5 @@
 
 from stillwatch.prove.school.page.page import Page, Subject, render
 from stillwatch.prove.school.page.plain import conclusion_row
-from stillwatch.prove.school.page.words import power_of_ten
 
-__all__ = ["Page", "Subject", "conclusion_row", "power_of_ten", "render"]
+__all__ = ["Page", "Subject", "conclusion_row", "render"]

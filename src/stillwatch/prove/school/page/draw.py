@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from markupsafe import Markup, escape
 
-from stillwatch.prove.school.page.words import shown
+from stillwatch.prove.pages.words import shown
 from stillwatch.records.claim import Claim, KeyResult
 
 LEFT, PLOT, HEIGHT, BARS = 16, 728, 132, 24

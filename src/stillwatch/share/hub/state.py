@@ -1,0 +1,341 @@
+"""What holds now: all that follows from the journal's entries, in their order, and from nothing else.
+
+An entry that is in the journal has been allowed; `apply` asks nothing again. Two hubs with one journal are in one
+state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from stillwatch.records.hub import Contest, Corroboration, Entry, StepKind, Verb, Who
+
+DAY_US = 86_400 * 10**6
+
+
+@dataclass(slots=True)
+class Member:
+    """One that takes part."""
+
+    name: str
+    organisation: str
+    clearance: int
+    active: bool
+
+
+@dataclass(slots=True)
+class Key:
+    """A public key and whose it is."""
+
+    member: str
+    public: str
+    person: str
+    steward: bool
+    ended: bool = False
+
+
+@dataclass(slots=True)
+class Submission:
+    """What one member handed in: the objects of one bundle."""
+
+    id: str
+    seq: int
+    """Its entry."""
+    member: str
+    person: str
+    sha256: str
+    tlp: int
+    objects: tuple[str, ...]
+    epoch: str
+    cluster: str
+    at_us: int
+    confirmed: bool
+    """Whether as many people stand behind it as its marking asks for."""
+    withdrawn_us: int = 0
+    ground: str = ""
+    readers: frozenset[str] = frozenset()
+    """Who could read it when it was withdrawn."""
+    heard: set[str] = field(default_factory=set)
+    """Who acknowledged the withdrawal."""
+    said: dict[str, Verb] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Objection:
+    """A dispute or an appeal."""
+
+    id: str
+    submission: str
+    member: str
+    ground: str
+    at_us: int
+    due_us: int = 0
+    decided_us: int = 0
+    upheld: bool = False
+
+    @property
+    def open(self) -> bool:
+        """Whether nobody has decided it."""
+        return not self.decided_us
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a member told those who are concerned with a case."""
+
+    member: str
+    kind: StepKind
+    at_us: int
+    said_us: int
+
+
+@dataclass(slots=True)
+class Case:
+    """Where members who are concerned with one network tell each other when they act."""
+
+    id: str
+    about: str
+    salt: str
+    admitted: set[str] = field(default_factory=set)
+    steps: list[Step] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two clusters of two members that a round joined."""
+
+    id: str
+    epoch: str
+    members: tuple[str, str]
+    clusters: tuple[str, str]
+    common: str
+
+
+@dataclass(slots=True)
+class Round:
+    """A week of joining."""
+
+    epoch: str
+    commit_until_us: int
+    reveal_until_us: int
+    publics: tuple[str, ...]
+    committed: dict[str, str] = field(default_factory=dict)
+    shown: dict[str, frozenset[str]] = field(default_factory=dict)
+    """Members whose contribution is here, with the names of its clusters."""
+    seqs: list[int] = field(default_factory=list)
+    """Entries beside which its tags are kept until it is closed; the first is that of its honey tags."""
+    closed_us: int = 0
+    aside: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class State:
+    """Everything that holds."""
+
+    seq: int = 0
+    members: dict[str, Member] = field(default_factory=dict)
+    keys: dict[str, Key] = field(default_factory=dict)
+    submissions: dict[str, Submission] = field(default_factory=dict)
+    whose: dict[str, str] = field(default_factory=dict)
+    """Submission of each object."""
+    disputes: dict[str, Objection] = field(default_factory=dict)
+    appeals: dict[str, Objection] = field(default_factory=dict)
+    cases: dict[str, Case] = field(default_factory=dict)
+    rounds: dict[str, Round] = field(default_factory=dict)
+    pairs: dict[str, Pair] = field(default_factory=dict)
+    recent: dict[tuple[str, str], list[int]] = field(default_factory=dict)
+    """When each member did what, within a day."""
+
+    def apply(self, entry: Entry) -> None:
+        """Take in the next entry."""
+        if entry.seq != self.seq + 1:
+            raise ValueError(f"entry {entry.seq} does not follow {self.seq}")
+        _APPLY[entry.kind](self, entry, entry.data)
+        self.seq = entry.seq
+        if entry.member:
+            times = self.recent.setdefault((entry.member, entry.kind), [])
+            times.append(entry.at_us)
+            while times[0] <= entry.at_us - DAY_US:
+                times.pop(0)
+
+    def who(self, key_id: str) -> Who | None:
+        """Whose key this is, when it may be used."""
+        key = self.keys.get(key_id)
+        if key is None or key.ended or not self.members[key.member].active:
+            return None
+        of = self.members[key.member]
+        return Who(of.name, of.organisation, key.person, of.clearance, key.steward)
+
+    def may_read(self, member: str, what: Submission) -> bool:
+        """Whether a submission is there for a member."""
+        of = self.members[member]
+        return what.member == member or (what.confirmed and of.active and of.clearance >= what.tlp)
+
+    def readers(self, what: Submission) -> frozenset[str]:
+        """Everybody for whom a submission is there, except its own organisation."""
+        own = self.members[what.member].organisation
+        return frozenset(
+            name for name, of in self.members.items()
+            if of.organisation != own and self.may_read(name, what)
+        )  # fmt: skip
+
+    def contest(self, what: Submission) -> Contest:
+        """What has to be decided before a submission's corroboration counts."""
+        if any(a.open and a.submission == what.id for a in self.appeals.values()):
+            return Contest.APPEALED
+        if any(d.open and d.submission == what.id for d in self.disputes.values()):
+            return Contest.DISPUTED
+        return Contest.NONE
+
+    def corroboration(self, what: Submission) -> Corroboration:
+        """How far a submission is corroborated; not at all while it is contested, or once it is withdrawn."""
+        if what.withdrawn_us or self.contest(what) is not Contest.NONE:
+            return Corroboration.REPORTED
+        own = self._organisations([what.member])
+        joined = self._organisations(self.joined_with(what)) - own
+        others = joined | self._organisations(m for m, verb in what.said.items() if verb is Verb.SEEN) - own
+        if len(others) >= 2 and joined:
+            return Corroboration.ESTABLISHED
+        return Corroboration.CORROBORATED if others else Corroboration.REPORTED
+
+    def joined_with(self, what: Submission) -> frozenset[str]:
+        """Members whose clusters joined the cluster of a submission, in rounds that nothing re-opened."""
+        mine = (what.member, what.cluster)
+        found = set()
+        for pair in self.pairs.values():
+            sides = list(zip(pair.members, pair.clusters, strict=True))
+            if what.cluster and pair.epoch == what.epoch and mine in sides and not self.reopened(pair):
+                found |= set(pair.members) - {what.member}
+        return frozenset(found)
+
+    def reopened(self, pair: Pair) -> bool:
+        """Whether something that a pair rests on was withdrawn."""
+        sides = set(zip(pair.members, pair.clusters, strict=True))
+        return any(
+            s.withdrawn_us and s.epoch == pair.epoch and (s.member, s.cluster) in sides
+            for s in self.submissions.values()
+        )
+
+    def concerned(self, case: Case) -> frozenset[str]:
+        """Members that a case concerns."""
+        pair = self.pairs.get(case.about)
+        if pair is not None:
+            return frozenset(pair.members)
+        what = self.submissions[case.about]
+        return frozenset({what.member}) | self.joined_with(what) | case.admitted
+
+    def _organisations(self, members: Any) -> frozenset[str]:
+        return frozenset(self.members[m].organisation for m in members if self.members[m].active)
+
+
+def _member(state: State, entry: Entry, data: dict[str, Any]) -> None:
+    state.members[data["name"]] = Member(
+        data["name"], data["organisation"], data["clearance"], data["active"]
+    )
+
+
+def _key(state: State, entry: Entry, data: dict[str, Any]) -> None:
+    state.keys[data["key_id"]] = Key(data["member"], data["public"], data["person"], data["steward"])
+
+
+def _key_ended(state: State, entry: Entry, data: dict[str, Any]) -> None:
+    state.keys[data["key_id"]].ended = True
+
+
+def _submission(state: State, entry: Entry, data: dict[str, Any]) -> None:
+    made = Submission(
+        data["id"], entry.seq, entry.member, entry.person, data["sha256"], data["tlp"], tuple(data["objects"]),
+        data["epoch"], data["cluster"], entry.at_us, data["confirmed"],
+    )  # fmt: skip
+    state.submissions[made.id] = made
+    state.whose |= dict.fromkeys(made.objects, made.id)
+
+
+def _confirmation(state: State, entry: Entry, data: dict[str, Any]) -> None:
+    state.submissions[data["submission"]].confirmed = True
+
+
+def _feedback(state: State, entry: Entry, data: dict[str, Any]) -> None:
+    state.submissions[data["submission"]].said[entry.member] = Verb(data["verb"])
+
+
+def _withdrawal(state: State, entry: Entry, data: dict[str, Any]) -> None:
+    what = state.submissions[data["submission"]]
+    what.readers = state.readers(what)
+    what.withdrawn_us, what.ground = entry.at_us, data["ground"]
+
+
+def _acknowledgement(state: State, entry: Entry, data: dict[str, Any]) -> None:
+    state.submissions[data["submission"]].heard.add(entry.member)
+
+
+def _dispute(state: State, entry: Entry, data: dict[str, Any]) -> None:
+    state.disputes[data["id"]] = Objection(
+        data["id"], data["submission"], entry.member, data["ground"], entry.at_us
+    )
+
+
+def _decision(state: State, entry: Entry, data: dict[str, Any]) -> None:
+    _decided(state.disputes[data["id"]], entry)
+
+
+def _appeal(state: State, entry: Entry, data: dict[str, Any]) -> None:
+    state.appeals[data["id"]] = Objection(
+        data["id"], data["submission"], entry.member, data["ground"], entry.at_us, data["due_us"]
+    )
+
+
+def _answer(state: State, entry: Entry, data: dict[str, Any]) -> None:
+    _decided(state.appeals[data["id"]], entry)
+
+
+def _decided(objection: Objection, entry: Entry) -> None:
+    objection.decided_us, objection.upheld = entry.at_us, entry.data["upheld"]
+
+
+def _case(state: State, entry: Entry, data: dict[str, Any]) -> None:
+    case = state.cases.setdefault(data["id"], Case(data["id"], data["about"], data["salt"]))
+    case.admitted |= set(data["admitted"])
+
+
+def _step(state: State, entry: Entry, data: dict[str, Any]) -> None:
+    made = Step(entry.member, StepKind(data["kind"]), data["at_us"], entry.at_us)
+    state.cases[data["case"]].steps.append(made)
+
+
+def _round(state: State, entry: Entry, data: dict[str, Any]) -> None:
+    cut_off, end = data["commit_until_us"], data["reveal_until_us"]
+    state.rounds[data["epoch"]] = Round(data["epoch"], cut_off, end, tuple(data["publics"]), seqs=[entry.seq])
+
+
+def _commitment(state: State, entry: Entry, data: dict[str, Any]) -> None:
+    state.rounds[data["epoch"]].committed[entry.member] = data["committed"]
+
+
+def _contribution(state: State, entry: Entry, data: dict[str, Any]) -> None:
+    held = state.rounds[data["epoch"]]
+    held.shown[entry.member] = frozenset(data["clusters"])
+    held.seqs.append(entry.seq)
+
+
+def _joined(state: State, entry: Entry, data: dict[str, Any]) -> None:
+    held = state.rounds[data["epoch"]]
+    held.closed_us, held.aside = entry.at_us, dict(data["aside"])
+    for row in data["pairs"]:
+        pair = Pair(row["id"], data["epoch"], tuple(row["members"]), tuple(row["clusters"]), row["common"])
+        state.pairs[pair.id] = pair
+
+
+_APPLY: dict[str, Callable[[State, Entry, dict[str, Any]], None]] = {
+    "member": _member, "key": _key, "key_ended": _key_ended, "submission": _submission,
+    "confirmation": _confirmation, "feedback": _feedback, "withdrawal": _withdrawal,
+    "acknowledgement": _acknowledgement, "dispute": _dispute, "decision": _decision, "appeal": _appeal,
+    "answer": _answer, "case": _case, "step": _step, "round": _round, "commitment": _commitment,
+    "contribution": _contribution, "joined": _joined,
+}  # fmt: skip
+
+__all__ = [
+    "DAY_US", "Case", "Key", "Member", "Objection", "Pair", "Round", "State", "Step", "Submission",
+]  # fmt: skip
