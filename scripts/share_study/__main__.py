@@ -47,7 +47,11 @@ def main() -> None:
         parser.error(f"seed {DEVELOPMENT} was used for development and is not reported on")
     filed: Row = json.loads(DATA.read_text("utf-8")) if DATA.exists() else {}
     cells = [c for c in filed.get("cells", []) if c["stamp"] == stamp() and c["seed"] in seeds]
-    result: Row = {"command": f"python -m scripts.share_study --seeds {given.seeds}", "cells": cells}
+    result: Row = {
+        "command": f"python -m scripts.share_study --seeds {given.seeds}",
+        "code": stamp(),
+        "cells": cells,
+    }
     with tempfile.TemporaryDirectory() as place:
         for seed in seeds:
             for level in LEVELS:

@@ -156,6 +156,7 @@ def _joined(labs: Sequence[Lab], label: Mapping[str, str]) -> tuple[list[set[str
         flagged.append({a for subject in standing for a in lab.groups[subject]})
     return flagged, {
         "leads": leads,
+        "lifted": lifted,
         "clusters": sum(len(lab.clusters) for lab in labs),
         **_pairs(labs, label),
     }

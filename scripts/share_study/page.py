@@ -30,15 +30,19 @@ def write(result: Row) -> None:
 
 def render(result: Row) -> str:
     """What stands between the marks."""
-    return "\n".join(
-        ["", *_found(result["cells"]), "", *_false(result["cells"]), "", *_attacked(result["attacks"]), ""]
-    )
+    cells = result["cells"]
+    parts = [_found(cells), _false(cells), _attacked(result["attacks"])]
+    if any(c.get("stamp") != result.get("code") for c in cells):
+        parts.insert(
+            0, ["*Another state of the program made these figures; `make study-share` makes them anew.*"]
+        )
+    return "\n".join(line for part in parts for line in ["", *part]) + "\n"
 
 
 def _found(cells: Sequence[Row]) -> list[str]:
     seeds = sorted({c["seed"] for c in cells})
     lines = [
-        f"One network of 200 accounts among some 2,100 honest ones of three days; seeds {', '.join(map(str, seeds))}. "
+        f"One network of 200 accounts among some 2,100 honest ones of three days; seed {', '.join(map(str, seeds))}. "
         "Recall of the network's accounts over all laboratories together, and precision; 95 % (Wilson), accounts taken "
         "one by one, though those of one world stand or fall together.", "",
         "| rung | laboratories | worlds | way | recall | precision |", "|---|---|---|---|---|---|",
@@ -51,8 +55,10 @@ def _found(cells: Sequence[Row]) -> list[str]:
             lines.append(
                 f"| {level} | {labs} | {len(mine)} | {name} | {_share(right, total)} | {_share(right, flagged)} |"
             )
-    lifted = sum(c["lifted"] for c in cells)
-    return [*lines, "", f"Groups that a partner lifted over the laboratory's own threshold: {lifted}."]
+    if all("lifted" in c for c in cells):
+        lifted = sum(c["lifted"] for c in cells)
+        lines += ["", f"Groups that a partner lifted over the laboratory's own threshold: {lifted}."]
+    return lines
 
 
 def _false(cells: Sequence[Row]) -> list[str]:
@@ -63,8 +69,10 @@ def _false(cells: Sequence[Row]) -> list[str]:
     low, high = clopper_pearson(wrong, pairs)
     return [
         f"False joins: {wrong} of {pairs:,} pairs of unrelated clusters of two laboratories (95 % Clopper-Pearson "
-        f"{_small(low)} to {_small(high)}, pairs taken one by one). Among them are groups that were put together from "
-        f"honest organisations and from random accounts. Pairs of clusters of one network: {met} of {parts} joined."
+        f"{_small(low)} to {_small(high)}, pairs taken one by one, though one pair can recur in several cells of a "
+        "seed); the aim is none in 10,000. Unrelated are two whose majorities are of different networks or "
+        "organisations; among them are groups put together from honest organisations and from random accounts. Pairs "
+        f"of clusters of one network: {met} of {parts} joined."
     ]  # fmt: skip
 
 
