@@ -24,19 +24,11 @@ def open_parquet(name: str, stream: BinaryIO) -> pq.ParquetFile:
         SourceError: when the footer is damaged or missing.
     """
     try:
-        return pq.ParquetFile(_direct(stream))
+        return pq.ParquetFile(stream)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise SourceError(
             name, "a damaged or cut Parquet file", hint="write or copy the file again"
         ) from error
-
-
-def _direct(stream: BinaryIO) -> Any:
-    """The open file as the system knows it, read without the interpreter where the system lets it be named."""
-    try:
-        return pa.OSFile(f"/dev/fd/{stream.fileno()}")
-    except (OSError, ValueError):
-        return stream
 
 
 def parquet_head(file: pq.ParquetFile) -> bytes:
