@@ -34,7 +34,7 @@ def serving(*args: str) -> Iterator[str]:
 
 
 def test_a_laboratory_joins(run) -> None:
-    """S1, S16: key, membership, key holders, a pinned log, a round; a hub that changes its log is noticed."""
+    """Key, membership, key holders, a pinned log, a round; a hub that changes its log is noticed."""
     log = json.loads(run("hub", "new", "--name", "Trial hub", "--json").stdout)["log"]
     line = json.loads(run("hub", "key", "--out", "rossi.pem", "--json").stdout)["public"]
     made = json.loads(

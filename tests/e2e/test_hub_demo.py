@@ -58,7 +58,7 @@ def test_words_and_joins_count_as_they_should(played: tuple[Path, Result, dict[s
 def test_everything_is_a_leaf_and_nothing_is_left_running(
     played: tuple[Path, Result, dict[str, Any]],
 ) -> None:
-    """S14, S16: log and journal agree, tags are destroyed, no laboratory's address lies at the hub, no process runs."""
+    """Log and journal agree, tags are destroyed, no laboratory's address lies at the hub, no process runs."""
     from stillwatch.store.hub_journal import Journal
     from stillwatch.wiring.hub_folder import hub_folder, hub_log
 
@@ -82,7 +82,7 @@ def test_everything_is_a_leaf_and_nothing_is_left_running(
 
 
 def test_no_laboratory_stands_in_what_another_pulled(played: tuple[Path, Result, dict[str, Any]]) -> None:
-    """S1: names, identities and addresses of others are nowhere in what a laboratory has."""
+    """Names, identities and addresses of others are nowhere in what a laboratory has."""
     out = played[0]
     for lab, others in (("north", ("south", "west")), ("west", ("north", "south"))):
         pulled = (out / lab / "leads.sqlite").read_bytes().lower()

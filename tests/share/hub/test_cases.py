@@ -31,7 +31,7 @@ def not_there(call, *args, **given) -> None:
 
 
 def test_a_claim_to_have_seen_it_tells_nobody_when_others_act(here: Hub) -> None:
-    """S1: whoever says `seen` learns no time until the submitter lets it in; whoever says it later, not at all."""
+    """Whoever says `seen` learns no time until the submitter lets it in; whoever says it later, not at all."""
     what = here.submit("north")
     here.do("south", "feedback", object=what, verb="seen")
     number = opened(here, "north", what)
@@ -48,7 +48,7 @@ def test_a_claim_to_have_seen_it_tells_nobody_when_others_act(here: Hub) -> None
 
 
 def test_others_are_labels_of_one_case(here: Hub) -> None:
-    """S1: no name stands in a case, and a label of one case is another in the next."""
+    """No name stands in a case, and a label of one case is another in the next."""
     labels = []
     for start in (1, 2):
         what = here.submit("north", start)
@@ -86,7 +86,7 @@ def test_a_time_that_makes_no_sense_is_refused(here: Hub) -> None:
 
 
 def test_a_case_says_that_its_basis_was_withdrawn(here: Hub) -> None:
-    """S20: whoever works on it hears of it."""
+    """Whoever works on it hears of it."""
     what = here.submit("north")
     here.do("south", "feedback", object=what, verb="seen")
     number = opened(here, "north", what, admit=True)

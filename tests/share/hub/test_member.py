@@ -41,7 +41,7 @@ def test_a_receipt_holds(asking: Asking, receipt: Any) -> None:
     "forged", ["entry", "salt", "leaf", "index", "path", "size", "key", "form", "other", "kind"]
 )
 def test_a_forged_receipt_does_not(here: Hub, asking: Asking, receipt: Any, forged: str) -> None:
-    """S16: another entry, leaf, place, path, size or signer, or another member's receipt."""
+    """Another entry, leaf, place, path, size or signer, or another member's receipt."""
     made = copy.deepcopy(receipt)
     proof = made["proof"]
     if forged == "entry":
@@ -82,7 +82,7 @@ class Told:
 
 
 def test_a_log_that_grew_is_followed_and_one_that_shrank_is_not(here: Hub, asking: Asking) -> None:
-    """S16: each look is held against the newest checkpoint that was seen; truncated and split logs are said."""
+    """Each look is held against the newest checkpoint that was seen; truncated and split logs are said."""
     first = here.log.consistency(0)
     size = here.log.size
     hub_member._grown(asking, Told(first))  # type: ignore[arg-type]  # what is asked of a client
@@ -96,7 +96,7 @@ def test_a_log_that_grew_is_followed_and_one_that_shrank_is_not(here: Hub, askin
 
 
 def test_another_log_of_the_same_key_is_said(here: Hub, asking: Asking) -> None:
-    """S16: a split view, signed by the hub itself, does not follow from what was seen."""
+    """A split view, signed by the hub itself, does not follow from what was seen."""
     hub_member._grown(asking, Told(here.log.consistency(0)))  # type: ignore[arg-type]
     other = Checkpoint(here.folder.origin, here.log.size + 1, bytes(32)).text
     signed = note(other, [sign(other, here.log._key, here.folder.origin)])
@@ -148,7 +148,7 @@ def test_an_address_that_is_not_https_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("week", ["../../elsewhere", "2026-W48/../x", "", "2026-W481"])
 def test_a_hub_names_no_file_of_a_member(tmp_path: Path, week: str) -> None:
-    """S17: a week that leads elsewhere is refused."""
+    """A week that leads elsewhere is refused."""
     from stillwatch.wiring.hub_join import round_file
 
     with pytest.raises(VerificationError, match="week that is none"):

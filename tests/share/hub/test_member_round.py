@@ -13,7 +13,7 @@ from stillwatch.wiring.hub_join import values_of
 
 
 def test_what_all_customers_show_belongs_to_no_cluster() -> None:
-    """S13: a value counts when more of the accounts that show it are inside than outside."""
+    """A value counts when more of the accounts that show it are inside than outside."""
     shown = {
         ("ipv4_24", b"192.0.2.0/24"): {"a", "b", "c"}, ("client", b"popular"): {"a", "b", "x", "y"},
         ("device", b"one"): {"a"}, ("system", b"other"): {"x"},
@@ -37,7 +37,7 @@ def test_values_are_written_as_all_members_write_them() -> None:
 
 
 def test_a_lost_answer_costs_no_budget_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """S11: a contribution that is kept is committed to again, the same; no key holder is asked."""
+    """A contribution that is kept is committed to again, the same; no key holder is asked."""
     asked: list[Any] = []
 
     def ask(file: Path, what: str, given: Any) -> dict[str, Any]:

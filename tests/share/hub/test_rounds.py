@@ -65,7 +65,7 @@ def round_of(here: Hub, name: str) -> dict:
 
 
 def test_a_pair_is_told_to_its_two_members_and_names_neither(here: Hub) -> None:
-    """S1, S12: the third member sees no pair; the two see names of clusters and a bucket; the tags are gone."""
+    """The third member sees no pair; the two see names of clusters and a bucket; the tags are gone."""
     both = range(20)
     played(here, made("north", "aa", both), made("south", "bb", both), made("west", "cc", range(100, 120)))
     for name, own, other in (("north", "aa", "bb"), ("south", "bb", "aa")):
@@ -80,13 +80,13 @@ def test_a_pair_is_told_to_its_two_members_and_names_neither(here: Hub) -> None:
 
 
 def test_below_the_threshold_nothing_is_told(here: Hub) -> None:
-    """S15: four tags in common are nothing, five of two kinds are a pair, whatever else is there."""
+    """Four tags in common are nothing, five of two kinds are a pair, whatever else is there."""
     played(here, made("north", "aa", range(10)), made("south", "bb", [*range(6, 10), *range(50, 60)]))
     assert round_of(here, "north")["pairs"] == []
 
 
 def test_time_decides_what_may_be_sent(here: Hub) -> None:
-    """S12: nothing is shown before the cut-off and nothing committed after it; what was not committed is refused."""
+    """Nothing is shown before the cut-off and nothing committed after it; what was not committed is refused."""
     opened(here)
     mine = made("north", "aa", range(20))
     commits(here, mine)
@@ -108,7 +108,7 @@ def test_time_decides_what_may_be_sent(here: Hub) -> None:
 
 
 def test_a_honey_tag_sets_a_contribution_aside(here: Hub) -> None:
-    """S12: whoever tried values out takes no part and is told why; its victim is told nothing."""
+    """Whoever tried values out takes no part and is told why; its victim is told nothing."""
     played(here, made("north", "aa", range(20)), made("south", "bb", range(21)), honey=(tag(20),))
     assert round_of(here, "south")["set_aside"] == "honey_tag"
     assert round_of(here, "north")["pairs"] == [] and round_of(here, "north")["set_aside"] == ""
@@ -132,7 +132,7 @@ def test_a_round_waits_for_whoever_committed_until_its_time_is_over(here: Hub) -
 
 
 def test_joins_corroborate_and_establish_until_one_is_reopened(here: Hub) -> None:
-    """S20: a withdrawal of the other side's submission re-opens the pair, and what rested on it falls back."""
+    """A withdrawal of the other side's submission re-opens the pair, and what rested on it falls back."""
     played(
         here, made("north", "aa", range(20)), made("south", "bb", range(20)), made("west", "cc", range(20))
     )
@@ -146,7 +146,7 @@ def test_joins_corroborate_and_establish_until_one_is_reopened(here: Hub) -> Non
 
 
 def test_a_cluster_is_named_by_whoever_contributed_it(here: Hub) -> None:
-    """S1: another member's cluster cannot be claimed for a submission."""
+    """Another member's cluster cannot be claimed for a submission."""
     played(here, made("north", "aa", range(20)), made("south", "bb", range(20)))
     with pytest.raises(NotAllowed) as why:
         here.submit("west", epoch=EPOCH, cluster="aa")
@@ -155,7 +155,7 @@ def test_a_cluster_is_named_by_whoever_contributed_it(here: Hub) -> None:
 
 @pytest.mark.parametrize("wrong", ["short", "shared", "name", "bucket", "kind", "type"])
 def test_a_contribution_of_another_form_takes_no_part(here: Hub, wrong) -> None:
-    """S5, S11: tags that are none, shared tags, names and sizes with text in them."""
+    """Tags that are none, shared tags, names and sizes with text in them."""
     opened(here)
     mine = made("north", "aa", range(20))
     commits(here, mine)
@@ -179,7 +179,7 @@ def test_a_contribution_of_another_form_takes_no_part(here: Hub, wrong) -> None:
 
 
 def test_a_shared_tag_that_was_committed_is_set_aside(here: Hub) -> None:
-    """S11: two clusters of one member with one tag: committed or not, the member takes no part."""
+    """Two clusters of one member with one tag: committed or not, the member takes no part."""
     twice = Contribution(
         "north", EPOCH, (*made("north", "aa", range(20)).clusters, *made("north", "ab", range(20)).clusters)
     )

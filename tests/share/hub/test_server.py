@@ -68,7 +68,7 @@ def ask(here: Hub, tmp_path: Path) -> Asked:
 
 
 def test_a_member_is_heard_once(here: Hub, ask: Asked) -> None:
-    """S10: the very same request is not heard a second time; a new one is."""
+    """The very same request is not heard a second time; a new one is."""
     key = here.keys["north"]
     headers = key.headers("GET", AUTHORITY, "/hub/v1/inbox", "", b"", int(time.time()))
     assert ask("GET", "/hub/v1/inbox", None, headers=headers).json()["member"] == "north"
@@ -78,7 +78,7 @@ def test_a_member_is_heard_once(here: Hub, ask: Asked) -> None:
 
 
 def test_strangers_are_told_nothing(here: Hub, ask: Asked) -> None:
-    """S10: no signature, an unknown key, another server's signature, an old one, a suspended member: all are 401."""
+    """No signature, an unknown key, another server's signature, an old one, a suspended member: all are 401."""
     stranger, north = MemberKey.new(), here.keys["north"]
     now = int(time.time())
     for key, at, authority in (
@@ -99,7 +99,7 @@ def _suspended(name: str) -> Any:
 
 
 def test_bounds_hold_before_and_while_a_body_is_read(here: Hub, ask: Asked) -> None:
-    """S5: too long, said or not, is 413; packed is 415; JSON bombs, double keys and NaN are 400 and not repeated."""
+    """Too long, said or not, is 413; packed is 415; JSON bombs, double keys and NaN are 400 and not repeated."""
     key = here.keys["north"]
     assert ask("POST", "/hub/v1/feedback", key, b"x" * 60_000).status_code == 413
     packed = {"content-encoding": "gzip"}
@@ -118,7 +118,7 @@ def test_bounds_hold_before_and_while_a_body_is_read(here: Hub, ask: Asked) -> N
 
 
 def test_what_is_signed_is_what_is_done(here: Hub, ask: Asked) -> None:
-    """S10: a body that was changed on the way is not read."""
+    """A body that was changed on the way is not read."""
     key = here.keys["south"]
     what = here.submit("north")
     body = json.dumps({"object": what, "verb": "seen"}).encode()
@@ -130,7 +130,7 @@ def test_what_is_signed_is_what_is_done(here: Hub, ask: Asked) -> None:
 
 
 def test_receipts_are_for_whoever_did_it(here: Hub, ask: Asked) -> None:
-    """S1: entries of others, and numbers that are not there, answer the same."""
+    """Entries of others, and numbers that are not there, answer the same."""
     what = here.submit("north")
     seq = here.desk.state.submissions[what].seq
     assert ask("GET", f"/hub/v1/receipts/{seq}", here.keys["north"]).json()["entry"]["kind"] == "submission"
@@ -140,7 +140,7 @@ def test_receipts_are_for_whoever_did_it(here: Hub, ask: Asked) -> None:
 
 
 def test_the_public_gets_a_page_and_the_log_and_no_more(here: Hub, ask: Asked) -> None:
-    """S1, S17: no place of members answers without a signature; paths lead nowhere else; the page runs nothing."""
+    """No place of members answers without a signature; paths lead nowhere else; the page runs nothing."""
     here.submit("north")
     page = ask("GET", "/")
     assert page.status_code == 200 and "default-src 'none'" in page.headers["content-security-policy"]
@@ -192,7 +192,7 @@ def _path(what: str) -> str:
 
 
 def test_a_budget_holds_for_calls_at_once_and_after_a_restart(holder) -> None:
-    """S11: twelve parallel calls for one evaluation each get ten answers; a holder opened again gives none."""
+    """Twelve parallel calls for one evaluation each get ten answers; a holder opened again gives none."""
     ask, key, found = holder
     wire = group.generated(group.random_scalar())
     with ThreadPoolExecutor(6) as pool:
@@ -214,14 +214,14 @@ def epoch_of_now() -> str:
     ("wire", "status"), [(bytes(32), 422), (b"\xff" * 32, 422), (b"x" * 31, 422), (b"", 413), (b"", 413)]
 )
 def test_what_is_no_element_costs_nothing(holder, wire, status) -> None:
-    """S11: the identity, a string that is no point, half an element, nothing: refused, and the budget stays."""
+    """The identity, a string that is no point, half an element, nothing: refused, and the budget stays."""
     ask, key, _ = holder
     assert ask("POST", _path("/evaluate"), key, wire).status_code == status
     assert ask("GET", _path("/usage"), key).json()["left"] == 10
 
 
 def test_a_key_holder_answers_members_in_this_week_only(holder) -> None:
-    """S11: strangers get 401, another week 404, an ended member 401; its public key is for everybody."""
+    """Strangers get 401, another week 404, an ended member 401; its public key is for everybody."""
     ask, key, found = holder
     wire = group.generated(group.random_scalar())
     assert ask("POST", _path("/evaluate"), MemberKey.new(), wire).status_code == 401

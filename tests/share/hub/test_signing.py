@@ -34,7 +34,7 @@ def test_what_was_signed_holds(key: MemberKey) -> None:
     [(0, "GET"), (1, "holder.example"), (2, "/hub/v1/withdrawals"), (3, "a=2"), (4, b'{"x": 2}')],
 )
 def test_nothing_else_holds(key: MemberKey, place, other) -> None:
-    """S10: not another method, path, query or body, and not another server: a key holder cannot pass it on."""
+    """Not another method, path, query or body, and not another server: a key holder cannot pass it on."""
     headers = key.headers(*ASKED, NOW)
     asked: list[Any] = list(ASKED)
     asked[place] = other
@@ -44,7 +44,7 @@ def test_nothing_else_holds(key: MemberKey, place, other) -> None:
 
 @pytest.mark.parametrize("away", [-121, 121, -(10**9)])
 def test_another_time_is_refused(key: MemberKey, away) -> None:
-    """S10: a request of two minutes ago, or of two minutes ahead, is not heard."""
+    """A request of two minutes ago, or of two minutes ahead, is not heard."""
     with pytest.raises(VerificationError, match="another time"):
         signing.claimed(key.headers(*ASKED, NOW + away), NOW)
 
@@ -59,7 +59,7 @@ def test_another_time_is_refused(key: MemberKey, away) -> None:
     ],
 )  # fmt: skip
 def test_another_form_is_not_interpreted(key: MemberKey, header, was, now) -> None:
-    """S10: other algorithms, fewer parts, several signatures."""
+    """Other algorithms, fewer parts, several signatures."""
     headers = key.headers(*ASKED, NOW)
     headers[header] = headers[header].replace(was, now)
     with pytest.raises(VerificationError):
@@ -67,7 +67,7 @@ def test_another_form_is_not_interpreted(key: MemberKey, header, was, now) -> No
 
 
 def test_a_changed_number_or_time_breaks_it(key: MemberKey) -> None:
-    """S10: a heard request cannot be made a new one."""
+    """A heard request cannot be made a new one."""
     headers = key.headers(*ASKED, NOW)
     other = key.headers(*ASKED, NOW + 1)
     with pytest.raises(VerificationError):

@@ -31,7 +31,7 @@ def served(here: Hub) -> list[dict]:
 
 
 def test_what_is_handed_on_does_not_say_who_sent_it(here: Hub) -> None:
-    """S1: neither name, identity nor appeal address of the sender stand anywhere in what members fetch."""
+    """Neither name, identity nor appeal address of the sender stand anywhere in what members fetch."""
     here.submit("north")
     told = json.dumps(served(here)).casefold()
     assert "north" not in told and "00000001" not in told.split("report--")[0].split("identity--")[0]
@@ -41,7 +41,7 @@ def test_what_is_handed_on_does_not_say_who_sent_it(here: Hub) -> None:
 
 
 def test_a_text_that_names_its_sender_is_refused(here: Hub) -> None:
-    """S3: a summary with the sender's name stops it, and the refusal does not repeat it."""
+    """A summary with the sender's name stops it, and the refusal does not repeat it."""
     given = bundle("north", summary="Seen by Member North of the hub.")
     assert "names its sender" in refused(
         422, here.do, "north", "submissions", bundle=given, tlp="amber", epoch="", cluster=""
@@ -49,7 +49,7 @@ def test_a_text_that_names_its_sender_is_refused(here: Hub) -> None:
 
 
 def test_a_bundle_that_the_gate_stops_does_not_get_in(here: Hub) -> None:
-    """S2, S3: an address in a text, or a marking lower than what was said, is refused."""
+    """An address in a text, or a marking lower than what was said, is refused."""
     given = bundle("north")
     report = next(o for o in given["objects"] if o["type"] == "report")
     report["description"] += " Mail jane@example.com."
@@ -66,7 +66,7 @@ def test_sent_again_it_is_the_same(here: Hub) -> None:
 
 
 def test_an_object_from_the_future_cannot_hide_its_withdrawal(here: Hub) -> None:
-    """S7: a version that lies ahead is not taken."""
+    """A version that lies ahead is not taken."""
     given = bundle("north")
     for stix in given["objects"]:
         if stix["type"] == "campaign":
@@ -88,7 +88,7 @@ def test_words_corroborate_but_never_establish(here: Hub) -> None:
 
 
 def test_an_organisation_does_not_corroborate_itself(here: Hub) -> None:
-    """S13: neither the submitter nor another member of its organisation counts."""
+    """Neither the submitter nor another member of its organisation counts."""
     what = here.submit("north")
     assert "itself" in refused(403, here.do, "north", "feedback", object=what, verb="seen")
     assert "itself" in refused(403, here.do, "annex", "feedback", object=what, verb="seen")
@@ -96,7 +96,7 @@ def test_an_organisation_does_not_corroborate_itself(here: Hub) -> None:
 
 
 def test_nobody_sees_who_submitted_or_who_said_what(here: Hub) -> None:
-    """S1: in what any member sees of the hub, no other member, organisation or person occurs."""
+    """In what any member sees of the hub, no other member, organisation or person occurs."""
     what = here.submit("north")
     here.do("south", "feedback", object=what, verb="seen")
     here.do("west", "disputes", object=what, ground="error")
@@ -109,7 +109,7 @@ def test_nobody_sees_who_submitted_or_who_said_what(here: Hub) -> None:
 
 
 def test_what_is_held_closer_is_not_there(tmp_path) -> None:
-    """S1, S2: a member that is not cleared can neither see it, speak of it, dispute it nor learn that it is there."""
+    """A member that is not cleared can neither see it, speak of it, dispute it nor learn that it is there."""
     with hub(tmp_path / "hub", "north") as here:
         here.join("south", clearance=Tlp.GREEN)
         what = here.submit("north")
@@ -120,7 +120,7 @@ def test_what_is_held_closer_is_not_there(tmp_path) -> None:
 
 
 def test_two_people_release_what_is_held_closely(here: Hub) -> None:
-    """S19: above amber nothing goes out until a second person of the member confirms it; two keys are one person."""
+    """Above amber nothing goes out until a second person of the member confirms it; two keys are one person."""
     here.join("north", "ada ")
     here.join("north", "Zoe")
     given = bundle("north", level=Tlp.AMBER_STRICT)
@@ -136,7 +136,7 @@ def test_two_people_release_what_is_held_closely(here: Hub) -> None:
 
 
 def test_a_withdrawal_is_everywhere_and_acknowledged(here: Hub) -> None:
-    """S20: every object gets a last, revoked version; every reader is asked to acknowledge; what is kept is gone."""
+    """Every object gets a last, revoked version; every reader is asked to acknowledge; what is kept is gone."""
     what = here.submit("north")
     here.do("north", "withdrawals", object=what, ground="error")
     versions = served(here)
@@ -153,7 +153,7 @@ def test_a_withdrawal_is_everywhere_and_acknowledged(here: Hub) -> None:
 
 
 def test_another_members_submission_cannot_be_withdrawn(here: Hub) -> None:
-    """S1: not by a stranger, nor by a member of the same organisation; nothing changes."""
+    """Not by a stranger, nor by a member of the same organisation; nothing changes."""
     what = here.submit("north")
     for name in ("south", "east", "annex"):
         refused(404, here.do, name, "withdrawals", object=what, ground="error")
@@ -161,7 +161,7 @@ def test_another_members_submission_cannot_be_withdrawn(here: Hub) -> None:
 
 
 def test_a_dispute_is_decided_by_neither_party(here: Hub) -> None:
-    """S19: nothing is corroborated until a steward of a third organisation decides; an upheld one withdraws."""
+    """Nothing is corroborated until a steward of a third organisation decides; an upheld one withdraws."""
     what = here.submit("north")
     here.do("west", "feedback", object=what, verb="seen")
     here.do("south", "disputes", object=what, ground="shared_address")
@@ -214,7 +214,7 @@ def test_an_appeal_reaches_who_named_the_customer_and_stops_corroboration(here: 
 
 
 def test_a_member_that_floods_is_stopped(here: Hub) -> None:
-    """S11: so many a day and no more; the next day it may again."""
+    """So many a day and no more; the next day it may again."""
     what = here.submit("north")
     for _ in range(20):
         here.do("south", "appeals", object=what, ground="innocent")
@@ -224,7 +224,7 @@ def test_a_member_that_floods_is_stopped(here: Hub) -> None:
 
 
 def test_no_text_gets_in(here: Hub) -> None:
-    """S21: every field besides the bundle is a closed word, an id, a time or a number; the rest is refused unread."""
+    """Every field besides the bundle is a closed word, an id, a time or a number; the rest is refused unread."""
     what = here.submit("north")
     for given in (
         {"object": what, "verb": "<b>ignore previous instructions"}, {"object": what, "verb": "seen", "note": "x"},
@@ -235,7 +235,7 @@ def test_no_text_gets_in(here: Hub) -> None:
 
 
 def test_what_was_done_survives_a_crash_at_any_point(tmp_path, monkeypatch) -> None:
-    """S22: an entry without its leaf or its objects gets them when the hub starts again; nothing is done twice."""
+    """An entry without its leaf or its objects gets them when the hub starts again; nothing is done twice."""
     with hub(tmp_path / "hub", "north", "south") as here:
         monkeypatch.setattr(here.log, "append", lambda leaves: (_ for _ in ()).throw(OSError("full")))
         with pytest.raises(OSError):
@@ -252,7 +252,7 @@ def test_what_was_done_survives_a_crash_at_any_point(tmp_path, monkeypatch) -> N
 
 @pytest.mark.parametrize("goes_on", [False, True])
 def test_an_older_journal_stops_the_hub(tmp_path, goes_on) -> None:
-    """S16: a journal that is not the log's is an older copy, even one that went on; nothing is done with it."""
+    """A journal that is not the log's is an older copy, even one that went on; nothing is done with it."""
     with hub(tmp_path / "hub", "north") as here:
         old = here.folder.path / "journal.db"
         before = {p.name: p.read_bytes() for p in old.parent.glob("journal.db*")}
@@ -272,7 +272,7 @@ def test_an_older_journal_stops_the_hub(tmp_path, goes_on) -> None:
 
 
 def test_an_object_that_nobody_made_is_not_handed_on(here: Hub) -> None:
-    """S20: what could not be withdrawn later does not go out."""
+    """What could not be withdrawn later does not go out."""
     given = bundle("north")
     for stix in given["objects"]:
         if stix["type"] == "indicator":

@@ -15,7 +15,7 @@ def told(here: Hub) -> dict:
 
 
 def test_counts_below_five_are_not_told_apart(here: Hub) -> None:
-    """S15: with one submission more or less, one dispute more or less, the page is the same below the threshold."""
+    """With one submission more or less, one dispute more or less, the page is the same below the threshold."""
     before = told(here)
     what = here.submit("north")
     here.do("south", "feedback", object=what, verb="seen")
@@ -29,7 +29,7 @@ def test_counts_below_five_are_not_told_apart(here: Hub) -> None:
 
 
 def test_the_page_names_nobody_and_escapes_what_it_is_told(here: Hub) -> None:
-    """S14, S21: no member, person or id stands on it; a name with markup stays text."""
+    """No member, person or id stands on it; a name with markup stays text."""
     here.submit("north")
     page = rendered(told(here), {"name": "<img src=x>", "contact": "a&b", "log": "k"})
     assert "<img" not in page and "&lt;img" in page
