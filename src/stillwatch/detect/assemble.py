@@ -19,7 +19,7 @@ import numpy as np
 
 from stillwatch.detect.baseline import Baseline
 from stillwatch.detect.controller import HubTests, Pairs, share_of
-from stillwatch.detect.hubs import Hubs, TokenMatrix
+from stillwatch.detect.hubs import Hubs, TokenMatrix, runs
 from stillwatch.detect.profile import keep_best, met, null_shares, odds, shown_by
 from stillwatch.detect.threads import spread
 from stillwatch.detect.traffic import Traffic
@@ -136,8 +136,8 @@ class Attributor:
             tables.append((matrix, table))
             if outsiders and table.shown >= 2 and matrix.trait.group != "language":
                 ratio = table.count / table.shown / table.q
-                for code in table.codes[(ratio >= 10.0) & (table.count >= 2)]:
-                    candidates.append(matrix.owners[matrix.ptr[code] : matrix.ptr[code + 1]])
+                start = matrix.ptr[telling := table.codes[(ratio >= 10.0) & (table.count >= 2)]]
+                candidates.append(matrix.owners[runs(start, matrix.ptr[telling + 1] - start)])
         if outsiders:
             for p in self.pairs:
                 candidates += [p.giver[inside[p.taker]], p.taker[inside[p.giver]]]
