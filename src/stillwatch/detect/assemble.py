@@ -19,7 +19,7 @@ import numpy as np
 
 from stillwatch.detect.baseline import Baseline
 from stillwatch.detect.controller import HubTests, Pairs, share_of
-from stillwatch.detect.hubs import Hubs, TokenMatrix
+from stillwatch.detect.hubs import Hubs, TokenMatrix, runs
 from stillwatch.detect.profile import keep_best, met, null_shares, odds, shown_by
 from stillwatch.detect.threads import spread
 from stillwatch.detect.traffic import Traffic
@@ -97,14 +97,20 @@ class Attributor:
         )
 
     def score(
-        self, members: np.ndarray, *, outsiders: bool, only: frozenset[str] | None = None
+        self,
+        members: np.ndarray,
+        *,
+        outsiders: bool,
+        only: frozenset[str] | None = None,
+        need: float = -np.inf,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Weight of members (leave-one-out) and, if asked, of units that share a telling value.
 
         Returns (units, decades[trait groups, units]); rows follow ``trait_groups``. With ``only`` some trait groups
-        are looked at, and the rows of the others are 0.
+        are looked at, and the rows of the others are 0. Units that control events cannot lift to ``need`` decades have
+        none of them in the result.
         """
-        return self._score(members, outsiders, None, only)
+        return self._score(members, outsiders, None, only, need)
 
     def against(self, members: np.ndarray, units: np.ndarray) -> np.ndarray:
         """Decades[trait groups, units] of given units against the profile of ``members``; both are inside."""
@@ -116,6 +122,7 @@ class Attributor:
         outsiders: bool,
         chosen: np.ndarray | None,
         only: frozenset[str] | None = None,
+        need: float = -np.inf,
     ) -> tuple[np.ndarray, np.ndarray]:
         inside = np.zeros(self.traffic.n_units, np.bool_)
         inside[members] = True
@@ -129,8 +136,8 @@ class Attributor:
             tables.append((matrix, table))
             if outsiders and table.shown >= 2 and matrix.trait.group != "language":
                 ratio = table.count / table.shown / table.q
-                for code in table.codes[(ratio >= 10.0) & (table.count >= 2)]:
-                    candidates.append(matrix.owners[matrix.ptr[code] : matrix.ptr[code + 1]])
+                start = matrix.ptr[telling := table.codes[(ratio >= 10.0) & (table.count >= 2)]]
+                candidates.append(matrix.owners[runs(start, matrix.ptr[telling + 1] - start)])
         if outsiders:
             for p in self.pairs:
                 candidates += [p.giver[inside[p.taker]], p.taker[inside[p.giver]]]
@@ -151,12 +158,24 @@ class Attributor:
 
         asked: list[tuple[TokenMatrix, _Table] | None] = [shown for shown in tables if len(shown[1].codes)]
         rows = [self.trait_groups.index(shown[0].trait.group) for shown in tables if len(shown[1].codes)]
-        if (self.pairs or self.links) and (only is None or only & CONTROL_GROUPS):
+        controlled = bool(self.pairs or self.links) and (only is None or bool(only & CONTROL_GROUPS))
+        if controlled and need == -np.inf:
             asked, rows = [None, *asked], [-1, *rows]
         threads = self.traffic.threads if len(units) >= MANY else 1
         for row, found in zip(rows, spread(decades, asked, threads), strict=True):
             parts[row] = np.maximum(parts[row], found)
+        if controlled and need > -np.inf:
+            most = self._weight(parts) + self.control_at_most(units, inside)
+            able = np.flatnonzero(most >= need - 1e-6)
+            parts[-1, able] = np.maximum(parts[-1, able], self.control(units[able], inside))
         return units, parts
+
+    def _weight(self, parts: np.ndarray) -> np.ndarray:
+        """Decades of everything that counts for belonging."""
+        names = np.array(self.trait_groups)
+        hard = np.isin(names, sorted(SOURCE_GROUPS | CONTROL_GROUPS))
+        weight: np.ndarray = parts[hard].sum(0) + parts[names == "content"].sum(0)
+        return weight
 
     def _distinct(self, candidates: list[np.ndarray]) -> np.ndarray:
         """int32: the units that occur in any of some arrays, ascending."""
@@ -217,8 +236,9 @@ class Attributor:
         strong = parts >= 1.0
         sources = strong[hard].sum(0)
         alone = strong[hard & (names != "egress")].any(0) | (controlled & (sources >= 1))
-        weight = parts[hard].sum(0) + content
-        out: np.ndarray = (weight >= floor) & ((sources >= 2) | (alone & (content >= OWN_CONTENT)))
+        out: np.ndarray = (self._weight(parts) >= floor) & (
+            (sources >= 2) | (alone & (content >= OWN_CONTENT))
+        )
         return out
 
 
@@ -356,7 +376,7 @@ def _may_be_thin(hubs: Hubs, tests: HubTests, hub: int, trusted: np.ndarray) -> 
 def _grow(attributor: Attributor, seed: np.ndarray, low: int, *, controlled: bool) -> np.ndarray:
     members = np.sort(seed)
     for _ in range(MAX_ROUNDS):
-        units, parts = attributor.score(members, outsiders=True)
+        units, parts = attributor.score(members, outsiders=True, need=JOIN_DECADES)
         fresh: np.ndarray = units[attributor.qualifies(parts, JOIN_DECADES, controlled=controlled)]
         if not attributor.traffic.enough(fresh, low) or np.array_equal(fresh, members):
             return fresh
