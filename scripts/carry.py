@@ -4,9 +4,10 @@ A figure is keyed by a digest of every file that makes it, so a change of speed 
 This scans the same worlds with the program of COMMIT and with the present one. Only when every file of every pair
 of runs says the same, byte for byte, are the rows of the one renamed to the other; who did so, over which worlds, is
 written into ``docs/data/carried.json``. What is compared: tables cell by cell, findings and rejections line by line,
-the summary without its clock, its versions and the digest of the settings. On one small world also the check of the
-null, a scan with a step left out as the ablations are made, and a baseline that is fitted. The worlds are development
-seeds. Only rows of our own detector are renamed, and none when the generator of the worlds or the scorer changed.
+the summary without its clock, its versions, the digest of the settings and those of the inputs (both read the same
+files). On one small world also the check of the null, a scan with a step left out as the ablations are made, and a
+baseline that is fitted. The worlds are development seeds. Only rows of our own detector are renamed, and none when the
+generator of the worlds or the scorer changed.
 
 What is not compared: pages and profiles of a run, which no figure reads; the detectors that stand beside ours; what the
 steps of a study do to a world before it is scanned (delays, poison, what is left out); and whatever shows only in
@@ -78,7 +79,9 @@ def said(run: Path) -> Row:
     mark = str(summary["settings_digest"])
     lines = {p.name: p.read_text("utf-8").replace(mark, "-") for p in sorted(run.glob("*.jsonl"))}
     tables = {p.name: pq.read_table(p).replace_schema_metadata() for p in sorted(run.glob("*.parquet"))}
-    return {"summary": {k: v for k, v in summary.items() if k not in CLOCK}, **lines, **tables}
+    told = {k: v for k, v in summary.items() if k not in CLOCK}
+    told["inputs"] = [{k: v for k, v in one.items() if k != "digest"} for one in told.get("inputs", [])]
+    return {"summary": told, **lines, **tables}
 
 
 def differences(one: Path, other: Path) -> list[str]:

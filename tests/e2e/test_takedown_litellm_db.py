@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,8 +22,11 @@ import sqlalchemy as sa
 from stillwatch.records import Measure, PlanState, StepState
 from stillwatch.respond import planning
 from stillwatch.respond.planning import Wanted
+from stillwatch.settings import RespondSettings, Settings
 from stillwatch.store.sql import open_database
 from stillwatch.wiring.executors import LiteLLM
+from stillwatch.wiring.progress import Unheard
+from stillwatch.wiring.takedown import run_plan, undo_plan
 from tests.e2e import proxying
 from tests.e2e.driving import command
 from tests.e2e.proxying import ADMIN, CACHED_S, Proxy
@@ -163,6 +167,35 @@ def test_a_killed_takedown_goes_on_at_a_real_proxy_and_is_undone(
         assert until(site, 200, keys[team][0]) == 200
     with office.look() as work:
         assert planning.read(work, plan.number).state is PlanState.UNDONE
+
+
+def test_of_an_owner_every_key_is_refused_and_exactly_those_are_given_back(
+    site: Site, make_office: Callable[[str], Office]  # noqa: F811
+) -> None:  # fmt: skip
+    """A key of a team, one of a namesake and one that was blocked before are left as they were, both ways."""
+    site.proxy.admin("/team/new", team_id="crew")
+    for user in ("b000", "b0001"):
+        site.proxy.admin("/user/new", user_id=user, auto_create_key=False)
+    own = [site.key_of(user_id="b000")[0] for _ in range(2)]
+    leaked, digest = site.key_of(user_id="b000")
+    others = [site.key_of(user_id="b000", team_id="crew")[0], site.key_of(user_id="b0001")[0]]
+    site.proxy.admin("/key/block", key=digest)
+    office = make_office("sqlite")
+    filed(office, result([(campaign("G-1", ["b000"], [CARD]), ["b000"])]))
+    plan = planned(office, 1, Wanted(Measure.BLOCK, "litellm", notices=False))
+    settings = Settings(respond=RespondSettings(litellm_url=site.proxy.url, litellm_account="user"))
+
+    def answers() -> list[int]:
+        return [site.proxy.ask(key).status for key in (*own, leaked, *others)]
+
+    how: dict[str, Any] = {
+        "settings": settings, "progress": Unheard(), "env": {"LITELLM_MASTER_KEY": ADMIN}
+    }  # fmt: skip
+    assert answers() == [200, 200, 401, 200, 200]
+    run_plan(office.desk, office.team["pia"], plan.number, **how)
+    assert answers() == [401, 401, 401, 200, 200]
+    undo_plan(office.desk, office.team["pia"], plan.number, "a class of students", **how)
+    assert answers() == [200, 200, 401, 200, 200]
 
 
 TABLES = ("LiteLLM_TeamTable", "LiteLLM_VerificationToken")
