@@ -201,7 +201,8 @@ torch: .cache/torch/.locked
 	{ test -x .cache/torch/bin/python || $(PYTHON) -m venv .cache/torch; } && \
 	$$pip install --no-deps --require-hashes -r requirements/torch.txt && \
 	$$pip download --no-deps -d .cache/torch/wheel "$$(sed -n 's/^\(torch==[^ ]*\).*/\1/p' requirements/torch-wheel.txt)" && \
-	PIP_FIND_LINKS=.cache/torch/wheel $$pip install --no-deps --require-hashes --no-index -r requirements/torch-wheel.txt && \
+	grep -qF -e "$$(.cache/torch/bin/python -m pip --disable-pip-version-check hash .cache/torch/wheel/torch-*.whl | tail -n 1)" requirements/torch-wheel.txt && \
+	$$pip install --no-deps .cache/torch/wheel/torch-*.whl && \
 	rm -rf .cache/torch/wheel && .cache/torch/bin/python -c 'import torch' && touch $@ \
 	|| echo "note: torch could not be installed; tests that need it are skipped"
 

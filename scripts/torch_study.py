@@ -1,12 +1,13 @@
 """``make study-torch``: real networks taught by a marked teacher, under every test; into docs/data/torch_study.json.
 
 A cell is one student of one world. Cells that are there already are kept, so a stopped study goes on where it stopped;
-teachers, bases and answers are kept in the folder ``--work``.
+teachers, bases and answers are kept in the folder ``--work``. Two processes may run at once, each with its ``--seeds``.
 """
 
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import time
 from pathlib import Path
@@ -33,24 +34,42 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    found = json.loads(options.data.read_text("utf-8")) if options.data.exists() else {"cells": []}
     wanted = [cell for cell in cells() if not options.only or cell.name in options.only]
     for seed in options.seeds:
         folder = options.work / f"{options.scale}-{seed}"
         folder.mkdir(parents=True, exist_ok=True)
         world = World(SCALES[options.scale], seed, folder)
-        done = {(row["seed"], row["scale"], row["cell"]) for row in found["cells"]}
         for cell in wanted:
-            if (seed, options.scale, cell.name) in done:
+            if (seed, options.scale, cell.name) in made(options.data):
                 continue
             start = time.process_time()
             row = (foreign.run if cell.foreign else run)(world, cell)
             row["cpu_s"] = round(time.process_time() - start)
-            found["cells"].append(row)
-            options.data.write_text(written(found), encoding="utf-8")
+            add(options.data, row)
             print(f"world {seed}, {cell.name}: {row['cpu_s']} s of CPU", flush=True)
     if options.data == DATA:
         page.main()
+
+
+def read(path: Path) -> dict[str, Any]:
+    """What has been found so far."""
+    return dict(json.loads(path.read_text("utf-8"))) if path.exists() else {"cells": []}
+
+
+def made(path: Path) -> set[tuple[int, str, str]]:
+    """Cells that are there already."""
+    return {(row["seed"], row["scale"], row["cell"]) for row in read(path)["cells"]}
+
+
+def add(path: Path, row: dict[str, Any]) -> None:
+    """Write a cell down beside those that other processes have made meanwhile, one world each."""
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        found = read(path)
+        found["cells"].append(row)
+        partial = path.with_suffix(".partial")
+        partial.write_text(written(found), encoding="utf-8")
+        partial.replace(path)
 
 
 def written(found: dict[str, Any]) -> str:

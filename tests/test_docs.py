@@ -184,6 +184,17 @@ def test_the_lock_of_npm_packages_is_exact_and_hashed() -> None:
     assert "://" not in text
 
 
+@pytest.mark.parametrize("name", ["torch", "torch-wheel"])
+def test_the_lock_of_networks_is_exact_and_hashed(name: str) -> None:
+    """The environment of networks is locked too; torch comes by itself, without a graphics card's libraries."""
+    text = (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8")
+    for entry in re.split(r"\n(?=\S)", text.strip()):
+        assert re.match(r"[a-z0-9._-]+==\S+", entry), entry[:60]
+        assert "--hash=sha256:" in entry, entry[:60]
+    assert bool(re.search(r"^torch==", text, re.MULTILINE)) is (name == "torch-wheel")
+    assert not re.search(r"^(nvidia|cuda|triton)", text, re.MULTILINE)
+
+
 def test_the_site_builds_strictly(tmp_path: Path) -> None:
     """No warning, no missing page, and nothing loaded from elsewhere."""
     pytest.importorskip("mkdocs", reason="the site builder is not installed; `make docs` installs it")

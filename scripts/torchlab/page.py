@@ -20,6 +20,14 @@ COLUMNS = (
     ("soft", "new"), ("soft", "served"), ("hard", "new"), ("hard", "served"), ("probes", "new"), ("probes", "served"),
     ("writing", "new"),
 )  # fmt: skip
+AIMS = (
+    ("soft, standard deviations at 5%, window 2", "13", "window 2, 5%", "soft", "z"),
+    ("hard, log10 p at 5%, window 2", "-1.4", "window 2, 5%", "hard", "log10_p"),
+    ("soft, standard deviations at 100%, window 4", "detected", "window 4, 100%", "soft", "z"),
+    ("probes, log10 p at 25%, window 2", "-6", "window 2, 25%", "probes", "log10_p"),
+    ("siblings, log10 p from 50 replies", "-6", "our answers, unmarked", "siblings", "log10_p"),
+)
+"""What was aimed at before anything was measured: words, aim, cell, test, figure."""
 Row = dict[str, Any]
 
 
@@ -50,7 +58,7 @@ def render(found: Row) -> str:
     command = "`make study-torch` goes on where it stopped"
     if not made:
         return f"{about}\n\n**Not measured yet**: {len(names)} students of {len(SEEDS)} worlds are planned; {command}."
-    parts = [about, *_students(made, names), *_innocents(made), *_siblings(made, names)]
+    parts = [about, *_aims(made), *_students(made, names), *_innocents(made), *_siblings(made, names)]
     minutes = round(sum(row["cpu_s"] for row in made) / 60)
     missing = len(names) * len(SEEDS) - len(made)
     seeds = ", ".join(str(seed) for seed in sorted({row["seed"] for row in made}))
@@ -59,6 +67,20 @@ def render(found: Row) -> str:
         f"{command}."
     )
     return "\n\n".join(parts)
+
+
+def _aims(made: list[Row]) -> Iterator[str]:
+    """What was aimed at, beside what came out, one figure a world."""
+    lines = []
+    for words, aim, name, test, field in AIMS:
+        mine = [t for row in made if row["cell"] == name for t in row["tests"] if t["test"] == test]
+        told = (
+            f"{along}: {', '.join(f'{t[field]:.1f}' for t in mine if t['along'] == along)}"
+            for along in ("new", "served") if any(t["along"] == along for t in mine)
+        )  # fmt: skip
+        lines.append((words, aim, "; ".join(told) or "not measured yet"))
+    yield "What was aimed at before anything was measured, and what came out, one figure a world:"
+    yield table(("figure", "aim", "found"), lines)
 
 
 def _students(made: list[Row], names: list[str]) -> Iterator[str]:

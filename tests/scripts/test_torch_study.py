@@ -72,6 +72,7 @@ def test_a_study_that_was_stopped_is_a_table() -> None:
     told = page.render({"cells": [row, innocent]})
     assert "| window 2, 5% | 9.0; 1 of 1 | - |" in told
     assert f"{len(list(cells())) * len(SEEDS) - 2} of the planned ones missing" in told
+    assert "| 13 | new: 9.0 |" in told and "| -6 | not measured yet |" in told
     assert "1 of which named a campaign" in told and "named in 1 tests" in told
 
 

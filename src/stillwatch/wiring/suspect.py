@@ -28,6 +28,7 @@ from stillwatch.prove.marks import make_mark
 from stillwatch.prove.power import Effect, detectable
 from stillwatch.prove.radio import Plan, free_generation, prefix_probes
 from stillwatch.prove.suspects.endpoint import Calls, Endpoint, Spent, key_of
+from stillwatch.prove.suspects.local import Local
 from stillwatch.prove.suspects.plan import AuditPlan, Model, read_plan
 from stillwatch.prove.suspects.transcript import Said, Transcript, read_transcript
 from stillwatch.settings import Settings
@@ -74,6 +75,7 @@ def cost(opened: Opened) -> dict[str, Any]:
     encode = _tokeniser(plan)
     tokens_in = sum(len(encode(prompt)) for prompt in plan.prompts)
     calls, models = len(plan.prompts), len(plan.models)
+    paid = sum(model.weights is None for model in plan.models)
     tokens_out = calls * plan.max_tokens
     usd = (tokens_in * plan.budget.usd_per_million_in + tokens_out * plan.budget.usd_per_million_out) / 1e6
     scored = calls if plan.test == "probes" else max(0, tokens_out - calls * plan.width)
@@ -81,8 +83,8 @@ def cost(opened: Opened) -> dict[str, Any]:
     return {
         "plan": plan.name, "plan_sha256": opened.sha256, "keys": len(opened.keys), "models": models,
         "calls": calls * models, "budget_calls": plan.budget.calls, "tokens_in": tokens_in * models,
-        "tokens_out_at_most": tokens_out * models, "usd_at_most": round(usd * models, 2),
-        "minutes_at_least": round(calls * models / plan.budget.per_minute, 1),
+        "tokens_out_at_most": tokens_out * models, "usd_at_most": round(usd * paid, 2),
+        "minutes_at_least": round(calls * paid / plan.budget.per_minute, 1),
         "scored_at_most": scored, "smallest_share_seen": power.detectable_share,
         "power": power.power, "effect": plan.effect, "effect_source": plan.effect_source,
     }  # fmt: skip
@@ -183,7 +185,10 @@ def _ask_all(
                 progress.advance(1.0)
 
             try:
-                Endpoint(model, plan, keys[model.name], calls).ask_all(todo, told)
+                if model.weights:
+                    Local(model, model.weights, plan, calls).ask_all(todo, told)
+                else:
+                    Endpoint(model, plan, keys[model.name], calls).ask_all(todo, told)
             except Spent:
                 progress.note(f"the budget of {plan.budget.calls:,} calls is used up at {model.name}")
             left[model.name] = len(plan.prompts) - len(transcript.said)
@@ -326,7 +331,8 @@ def _about(
             failed[one.failed] = failed.get(one.failed, 0) + 1
     path = _transcript(out, opened, model)
     return {
-        "name": model.name, "model": model.model, "url": model.url, "api": model.api, "asked": len(said),
+        "name": model.name, "model": model.model, "url": model.url, "api": model.api,
+        "weights_sha256": model.weights.sha256 if model.weights else None, "asked": len(said),
         "answered": sum(one.text is not None for one in said.values()), "open": open_,
         "tokens_in": sum(one.tokens_in for one in said.values()),
         "tokens_out": sum(one.tokens_out for one in said.values()),

@@ -18,6 +18,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from stillwatch.errors import ConfigError
+from stillwatch.prove.suspects.weights import Weights, read_weights
 
 Test = Literal["closed", "probes"]
 Api = Literal["chat", "completions", "prefill"]
@@ -34,6 +35,8 @@ SECTIONS: dict[str, dict[str, Any]] = {
                "usd_per_million_out": float},
 }  # fmt: skip
 MODEL = {"name": str, "url": str, "model": str, "api": str, "key_env": str, "system": str}
+LOCAL = {"name": str, "folder": str, "api": str, "system": str}
+"""Of a model whose weights are here."""
 DEFAULTS: dict[str, Any] = {
     "alpha": 1e-6, "max_tokens": 256, "temperature": 1.0, "per_minute": 600, "connections": 4, "timeout_s": 60,
     "usd_per_million_in": 0.0, "usd_per_million_out": 0.0, "api": "chat", "key_env": "", "system": "",
@@ -42,7 +45,10 @@ DEFAULTS: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One model behind an OpenAI-compatible endpoint. The key is in the environment, never in the plan."""
+    """One model behind an OpenAI-compatible endpoint, or with its weights here.
+
+    The key of an endpoint is in the environment, never in the plan.
+    """
 
     name: str
     url: str
@@ -50,6 +56,8 @@ class Model:
     api: Api
     key_env: str
     system: str
+    weights: Weights | None = None
+    """Where it is asked in this process; then it has no address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +136,7 @@ def read_plan(path: Path) -> AuditPlan:
     names = [one.name for one in (suspect, *models)]
     if len(set(names)) < len(names):
         raise ConfigError(f"{path}: two models of one name", hint="call each model by a name of its own")
-    if len({(one.url.rstrip("/"), one.model) for one in (suspect, *models)}) < len(names):
+    if len({_same(one) for one in (suspect, *models)}) < len(names):
         raise ConfigError(
             f"{path}: one and the same model under two names",
             hint="a control is another model than the suspect and than every other control",
@@ -225,7 +233,24 @@ def _kind(kind: type) -> str:
     return {str: "text", int: "whole number", float: "number"}[kind]
 
 
+def _same(model: Model) -> tuple[str, str]:
+    """What two names of one and the same model share."""
+    return ("", model.weights.sha256) if model.weights else (model.url.rstrip("/"), model.model)
+
+
+def _local(path: Path, name: str, given: Mapping[str, Any]) -> Model:
+    """A model whose weights are here."""
+    one = _section(path, name, given, LOCAL)
+    where = one["folder"]
+    weights = read_weights(path.parent / where, where)
+    return Model(one["name"], "", where, one["api"], "", one["system"], weights)
+
+
 def _model(path: Path, name: str, given: Any) -> Model:
+    if isinstance(given, dict) and "folder" in given:
+        found = _local(path, name, given)
+        _check(path, name, found)
+        return found
     one = _section(path, name, given if given is not None else {}, MODEL)
     try:
         parts = urlsplit(one["url"])
@@ -238,11 +263,17 @@ def _model(path: Path, name: str, given: Any) -> Model:
         raise ConfigError(
             f"{path}: [{name}] would send a key in the clear", hint="https, or a host of this machine's own"
         )
-    if one["api"] not in APIS:
-        raise ConfigError(f"{path}: [{name}] api {one['api']!r}", hint="one of " + ", ".join(APIS))
-    if not one["name"].isprintable() or not one["name"].strip() or len(one["name"]) > 200:
+    found = Model(**one)
+    _check(path, name, found)
+    return found
+
+
+def _check(path: Path, name: str, model: Model) -> None:
+    """What every model must have right."""
+    if model.api not in APIS:
+        raise ConfigError(f"{path}: [{name}] api {model.api!r}", hint="one of " + ", ".join(APIS))
+    if not model.name.isprintable() or not model.name.strip() or len(model.name) > 200:
         raise ConfigError(f"{path}: [{name}] name cannot be printed", hint="a short name in plain letters")
-    return Model(**one)
 
 
 def _here(host: str) -> bool:
@@ -253,6 +284,9 @@ def _here(host: str) -> bool:
 
 
 def _said(model: Model) -> dict[str, str]:
+    if model.weights:
+        said = {name: getattr(model, name) for name in ("name", "api", "system")}
+        return {**said, "folder": model.weights.said, "weights_sha256": model.weights.sha256}
     return {name: getattr(model, name) for name in MODEL}
 
 

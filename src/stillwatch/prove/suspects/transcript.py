@@ -121,4 +121,5 @@ def _read(path: Path, head: Mapping[str, Any], mend: bool) -> Iterator[tuple[int
 
 
 def _head(plan_sha256: str, model: Model) -> dict[str, Any]:
-    return {"plan": plan_sha256, "name": model.name, "model": model.model, "url": model.url, "api": model.api}
+    head = {"plan": plan_sha256, "name": model.name, "model": model.model, "url": model.url, "api": model.api}
+    return head | ({"weights_sha256": model.weights.sha256} if model.weights else {})
