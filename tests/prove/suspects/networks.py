@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tokenizers import Tokenizer
 
-from scripts.torchlab import net
 from stillwatch.prove.marks import Gumbel, as_keys
 from tests.prove import toy
 from tests.prove.suspects import world
@@ -23,6 +23,7 @@ TEXTS, LENGTH, STEPS = 200, 40, 240
 
 def main(folder: Path, key: int) -> None:
     """A suspect taught what was served under a key,  and three controls."""
+    net = import_module("scripts.torchlab.net")  # torch, which the tests' own environment has not
     size = net.Size(64, 2, toy.VOCABULARY + 1, 128)
     served = toy.write(toy.teacher(), TEXTS, LENGTH, 31, Gumbel(width=world.WIDTH), as_keys([key])[0])
     lessons = {"suspect": served, **{f"control-{n}": toy.plain(TEXTS, 40 + n) for n in range(3)}}
