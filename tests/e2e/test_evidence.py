@@ -94,13 +94,21 @@ def test_a_second_run_that_differs_says_where(
 
 def test_a_package_of_a_case_is_recomputed(first: Run, world: World, settings: Path, tmp_path: Path) -> None:
     """Built with the folder of the scan and its logs: two people sign, it verifies, and a second run comes to the one
-    group of the case; under another key it does not."""
+    group of the case; under another key it does not. A report for government is filled from it too."""
     settings.write_text(f'{settings.read_text()}[respond]\nstore = "sqlite:///{tmp_path}/cases.db"\n')
     common = ("--settings", settings)
     for person, role in (("A", "acquirer"), ("B", "reviewer")):
         good(cli("evidence", "key", "new", person, "--role", role, *common))
     good(cli("respond", "init", "--admin", "ana", *common))
     good(cli("case", "import", first.out, "--as", "ana", *common))
+    facts = tmp_path / "gov.toml"
+    facts.write_text(
+        'owner = "Example Laboratory"\nrecipient = "Bureau of Industry and Security"\nsigned_by = "A"\n'
+    )
+    good(cli("share", "report", "K-1", "--run", first.out, "--as", "ana", "--for", "assessment", "--facts", facts,
+             "--out", tmp_path / "to-commerce", *common))  # fmt: skip
+    told = json.loads((tmp_path / "to-commerce/report.json").read_bytes())
+    assert {"methods", "attempts", "detection"} <= {s["id"] for s in told["sections"] if s["lines"]}
     package = tmp_path / "package"
     good(cli("evidence", "build", "K-1", "--run", first.out, "--as", "ana", "--profile", "court",
              "--accounts", world.accounts, "--input", world.logs, "--out", package, *common))  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from stillwatch.errors import ConfigError
 from stillwatch.evidence import government as forms
 from stillwatch.evidence.attribution import checked
+from stillwatch.evidence.documents import method
 from stillwatch.evidence.government_pages import html, markdown
 from stillwatch.records.evidence import CaseFile
 from stillwatch.wiring.evidence_case import HINTS
@@ -63,6 +65,14 @@ def test_the_assessment_has_every_field_and_says_what_is_not_known() -> None:
     assert [s["id"] for s in document["sections"]] == list(forms.SECTIONS)
     unknown = {s["id"] for s in document["sections"] if s["unknown"]}
     assert unknown >= forms.WHO and "methods" not in unknown and "attempts" not in unknown
+
+
+def test_the_stated_rate_is_the_loosest_of_the_groups_told_of() -> None:
+    """A group put forward at a looser rate than the run's never hides behind that of the run."""
+    for own, said in ((0.001, "0.01"), (0.04, "0.04")):
+        weak = replace(a_case(), campaigns=(make_campaign(false_discovery_rate=own),))
+        assert f"reported: {said}," in lines(a_report(weak))["detection.rate"]["text"]
+        assert method(weak)["error rates"]["false_discovery_rate"] == float(said)
 
 
 @pytest.mark.parametrize("form", ["assessment", "letter"])

@@ -144,7 +144,7 @@ def method(case: CaseFile) -> dict[str, Any]:
         **{name: case.run[name] for name in kept if name in case.run},
         "error rates": {
             "stated": "expected share of wrong groups among those reported, under the assumptions below",
-            "false_discovery_rate": case.run.get("false_discovery_rate"),
+            "false_discovery_rate": stated_rate(case),
             "assumptions": [
                 "honest accounts outside one declared organisation choose their traits independently up to kappa",
                 "the calibration groups resemble the honest groups that are served",
@@ -157,6 +157,13 @@ def method(case: CaseFile) -> dict[str, Any]:
         ],
         "files_of_the_run": case.run_files,
     }
+
+
+def stated_rate(case: CaseFile) -> float | None:
+    """Expected share of wrong groups: the run's, or that of the weakest group told of here where it is looser, as one
+    put forward for review alone is. None where the run's is not on record."""
+    rate = case.run.get("false_discovery_rate")
+    return None if rate is None else max(float(rate), *(c.false_discovery_rate for c in case.campaigns), 0.0)
 
 
 def circumvention(case: CaseFile, hints: Mapping[Evasion, str]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from typing import Any
 
 from stillwatch.errors import ConfigError
 from stillwatch.evidence.attribution import Problem, words_of
-from stillwatch.evidence.documents import circumvention, counts
+from stillwatch.evidence.documents import circumvention, counts, stated_rate
 from stillwatch.evidence.exposure import exposure
 from stillwatch.records.evidence import CaseFile, Evasion
 from stillwatch.records.finding import Campaign, Kind
@@ -274,14 +274,14 @@ def _attempts(case: CaseFile, as_of: datetime, file: Mapping[str, Source]) -> It
 
 
 def _detection(case: CaseFile, file: Mapping[str, Source]) -> Iterator[Line]:
-    rate = case.run.get("false_discovery_rate")
+    rate = stated_rate(case)
     baseline = case.run.get("baseline") or {}
     yield Line(
         "detection.rate", "detection",
         f"Expected share of wrong groups among those reported: {rate if rate is not None else 'not on record'}, "
         f"against the honest population {baseline.get('name', 'not on record')} of {baseline.get('as_of', 'no date')}. "
         "It holds as far as honest groups here resemble those.",
-        (_query(file["summary"], "false_discovery_rate, baseline"),), False, "stillwatch",
+        (_query(file["summary"], "false_discovery_rate (or the weakest group's); baseline"),), False, "stillwatch",
     )  # fmt: skip
     for number, c in enumerate(case.campaigns, 1):
         families = sorted(str(f) for f, bits in c.bits.items() if bits > 0)

@@ -119,8 +119,10 @@ def _told(given: Mapping[str, Any], path: Path, now: datetime) -> forms.Told:
     rows = given.get("statement", [])
     lines = tuple(_statement(row, n, path, texts["signed_by"]) for n, row in enumerate(rows, 1))
     marks = {key: frozenset(map(str, given.get(key, []))) for key in ("release", "hold")}
-    return forms.Told(**texts, as_of=as_of.astimezone(UTC), statements=lines, lifted=marks["release"],
-                      held=marks["hold"])  # fmt: skip
+    return forms.Told(
+        **texts, as_of=as_of.astimezone(UTC).replace(microsecond=0), statements=lines, lifted=marks["release"],
+        held=marks["hold"],
+    )  # fmt: skip
 
 
 def _statement(row: Any, n: int, path: Path, by: str) -> forms.Line:
