@@ -5,9 +5,9 @@
    with stillwatch, with LiteLLM's own content filter; and `unmimic`, another proxy, beside the model server asked
    directly. LiteLLM runs in its production mode with a worker for each core. `unmimic` runs as its wheel installs: its
    input check needs a model and half a gigabyte of prompts from the network and is off, its output checks run. First
-   as fast as each answers, with the processor time that a request costs; then at the highest rate, up to the one that
-   was asked for, that LiteLLM holds without a guardrail and with ours: beyond that the length of a queue is measured
-   and not what is added.
+   as fast as each answers, with the processor time that a request costs; then at the highest rate that LiteLLM holds
+   without a guardrail and with ours, up to the one that was asked for and to seven tenths of what the slower of the
+   two sustains: nearer to it the length of a queue is measured and not what is added.
 
 A request counts from when it was due. Needs `make litellm` and `make unmimic`; what is missing is left out and said.
 Run it on a quiet machine:
@@ -51,6 +51,8 @@ _STARTED_S = 300.0
 _BARE, _OURS = "LiteLLM", "LiteLLM, stillwatch"
 _STEP = 0.85
 """From one rate that is tried to the next."""
+_ROOM = 0.7
+"""Share of what the slower sustains that is asked at most: nearer to it the length of a queue is measured."""
 _PIDS: dict[int, int] = {}
 """Of what was started, by port."""
 _LEAST, _LATE = 5.0, 0.05
@@ -248,7 +250,7 @@ def proxies(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
                 for name, port in doors.items()}  # fmt: skip
         compared = [name for name in (_BARE, _OURS) if name in doors] or list(doors)
         most = min(fast[name][0].per_s for name in compared)
-        first = min(given.rate, most // 5 * 5 + 5)  # more than they answer cannot be held
+        first = max(_LEAST, min(given.rate, _ROOM * most // 5 * 5))
         rate, tried = highest([doors[name] for name in compared], requests, first, given.hold_s)
         taken = {name: Volley() for name in doors}
         used = 0.0

@@ -28,7 +28,7 @@ def pages() -> str:
     lines = [
         f"A run of {told['accounts']:,} accounts, with a campaign of {told['members']:,}, filed into SQLite; Python "
         f"{told['python']}, {told['cores']} cores. Milliseconds of {told['times']} requests each, asked in the "
-        "process: no network, no browser; one run, on a machine that others used too. *First*, just after the start, "
+        "process: no network, no browser; one run. *First*, just after the start, "
         "finds caches empty and is not "
         "in median and worst; *worked* is the median of what the processors did.", "",
         "| page | median | worst | first | worked |", "| --- | ---: | ---: | ---: | ---: |",

@@ -48,7 +48,7 @@ def _how(part: dict[str, Any]) -> str:
     if part["rate"] < part["asked_rate"]:
         tried = ", ".join(f"{each['rate']:g}/s" for each in part["tried"] if not all(each["held"]))
         words += (
-            " It is the highest rate of those tried that LiteLLM holds without a guardrail and with ours, from what the slower of the two"
+            " It is the highest rate of those tried that LiteLLM holds without a guardrail and with ours, from seven tenths of what the slower of the two"
             f" sustains downwards ({part['hold_s']:g} s of it, the last answer at most 5 % late); not held: {tried or 'none'}."
         )
     return words
