@@ -137,7 +137,8 @@ class DecisionLog:
     """Lines at the end of a file, each written at once; a new file begins when one is full.
 
     A file system lets whoever writes to a file wait while it sends the file to the disk. So whoever finds somebody at
-    work on the file leaves the line to them; a process that is killed in that moment loses it.
+    work on the file leaves the line to them; a process that is killed in that moment loses it. A line that an earlier
+    process began and did not end is ended, so that it takes no other with it.
     """
 
     def __init__(self, folder: Path, most_bytes: int) -> None:
@@ -147,9 +148,10 @@ class DecisionLog:
         self._waiting = bytearray()
         self._handle = self._opened()
         self._size = os.fstat(self._handle).st_size
-        self._torn = b""
+        self._torn = b"" if _ends_with_a_line(self._path) else b"\n"
         """Rest of a line of which the file took only a part."""
-        self._unsynced = False
+        self._unsynced: set[int] = set()
+        """Files with something that may not be on the disk yet; all but the last are full, and closed when it is."""
 
     def _opened(self) -> int:
         return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
@@ -172,10 +174,21 @@ class DecisionLog:
             if not lines and not self._torn:
                 return
             if self._size + len(lines) > self._most and self._size and not self._torn:
-                os.close(self._handle)
-                self._path.replace(self._next())
-                self._handle, self._size = self._opened(), 0
+                self._turn()
             self._put(self._torn + lines)
+
+    def _turn(self) -> None:
+        """Begin a new file; where that cannot be done this one goes on, until it has grown by as much again."""
+        self._size = 0
+        try:
+            if self._path.exists():
+                self._path.replace(self._next())
+            fresh = self._opened()
+        except OSError:
+            return
+        if self._handle not in self._unsynced:
+            os.close(self._handle)
+        self._handle = fresh
 
     def _put(self, data: bytes) -> None:
         """All of it. When the file takes no more, the rest of a line that it began comes before the next."""
@@ -190,7 +203,8 @@ class DecisionLog:
                     self._torn = rest + b"\n"
                 raise LinesLost(data.count(b"\n"), error) from error
             begun = begun if not done else data[done - 1 : done] != b"\n"
-            self._size, self._unsynced, data = self._size + done, True, data[done:]
+            self._size, data = self._size + done, data[done:]
+            self._unsynced.add(self._handle)
 
     def _next(self) -> Path:
         number = 1
@@ -201,20 +215,41 @@ class DecisionLog:
     def sync(self) -> None:
         """Make what was written durable; who writes meanwhile does not wait for the disk. Raises `OSError`."""
         with self._file:
-            if self._unsynced:
-                os.fsync(self._handle)
-                self._unsynced = False
-            self._drain()
+            try:
+                for handle in sorted(self._unsynced):
+                    os.fsync(handle)
+                    self._synced(handle)
+            finally:
+                self._drain()
         if self._waiting:  # came between the last look and the release
             self.write(b"")
 
+    def _synced(self, handle: int) -> None:
+        self._unsynced.discard(handle)
+        if handle != self._handle:
+            os.close(handle)
+
     def close(self) -> None:
-        """Write what still waits, and let go of the file. Raises `LinesLost`."""
+        """Write what still waits, and let go of the file: who comes later is told. Raises `LinesLost`."""
         with self._file:
             try:
                 self._drain()
+            except LinesLost as error:
+                error.lines += len(self._torn) > 1  # nobody will write the rest of that line any more
+                raise
             finally:
-                os.close(self._handle)
+                for handle in self._unsynced | {self._handle}:
+                    os.close(handle)
+                self._unsynced, self._handle, self._size = set(), -1, 0
+
+
+def _ends_with_a_line(path: Path) -> bool:
+    """Whether a file is empty, or its last line is whole."""
+    with path.open("rb") as file:
+        if not file.seek(0, os.SEEK_END):
+            return True
+        file.seek(-1, os.SEEK_END)
+        return file.read() == b"\n"
 
 
 def find_decision(folder: Path, decision_id: str) -> dict[str, Any]:
@@ -232,9 +267,8 @@ def find_decision(folder: Path, decision_id: str) -> dict[str, Any]:
     for path in files:
         with path.open("rb") as lines:
             for line in lines:
-                if needle in line and line.endswith(b"\n"):
-                    found: dict[str, Any] = json.loads(line)
-                    if found["decision"]["decision_id"] == decision_id:
+                if needle in line and (found := _line(line)) is not None:
+                    if found["decision"].get("decision_id") == decision_id:
                         return found
     raise StillwatchError(
         "no such decision in the log", hint="ids begin with D-; older logs may have been moved away"

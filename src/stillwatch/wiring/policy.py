@@ -218,13 +218,16 @@ class Gate:
         self._operator.tell_once(words(error))
 
     def flush(self) -> None:
-        """Write down what is only in memory, and make the log durable. Never raises."""
+        """Write down what is only in memory, and make the log durable, whatever becomes of the other. Never raises."""
+        if self._log is not None:
+            try:
+                self._log.sync()
+            except LinesLost as error:
+                self._unlogged(error)
+            except Exception as error:
+                self._operator.tell_once(f"the decision log does not reach the disk: {words(error)}")
         try:
             self._state.flush()
-            if self._log is not None:
-                self._log.sync()
-        except LinesLost as error:
-            self._unlogged(error)
         except Exception as error:
             self._operator.tell_once(f"memory cannot be written down: {words(error)}")
 
@@ -233,13 +236,13 @@ class Gate:
         if self._watch is not None:
             self._watch.stop()
             self._watch = None
-        self._state.close()
         if self._log is not None:
             try:
                 self._log.close()
             except OSError as error:
                 self._unlogged(error)
             self._log = None
+        self._state.close()
 
     def __enter__(self) -> Gate:
         return self
