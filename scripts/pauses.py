@@ -34,7 +34,7 @@ _HICCUP = """
 import time
 last = time.monotonic_ns()
 while True:
-    time.sleep(0.001)
+    time.sleep(0.001)  # who wakes late was not let on: that is what is looked for
     now = time.monotonic_ns()
     if now - last > 3_000_000:
         print(last, now, flush=True)

@@ -51,7 +51,7 @@ class _Week:
         publics = [holder.public(EPOCH) for holder in self.holders]
         if any(isinstance(each, Refused) for each in answers):
             return ()
-        return open_answers(question, answers, publics)  # type: ignore[arg-type]
+        return open_answers(question, answers, publics)  # type: ignore[arg-type]  # any() does not narrow
 
     def told(self, clusters: Sequence[ClusterTags]) -> Round:
         """What the joiner makes of it."""

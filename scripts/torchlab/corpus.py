@@ -40,7 +40,7 @@ def texts(part: str) -> tuple[str, ...]:
 
 def files() -> Iterator[tuple[str, Path]]:
     """Source files under names that are the same on every machine."""
-    roots = [(name, Path(str(find_spec(name).origin)).parent) for name in PACKAGES]  # type: ignore[union-attr]
+    roots = [(name, Path(str(find_spec(name).origin)).parent) for name in PACKAGES]  # type: ignore[union-attr]  # installed, so found
     roots.append(("python", Path(ast.__file__).parent))
     for name, root in roots:
         for path in sorted(root.rglob("*.py")):
