@@ -92,3 +92,18 @@ def test_a_case_says_that_its_basis_was_withdrawn(here: Hub) -> None:
     number = opened(here, "north", what, admit=True)
     here.do("north", "withdrawals", object=what, ground="error")
     assert seen(here, "south", number)["basis_withdrawn"] is True
+
+
+def test_receipts_of_a_case_name_nobody(here: Hub) -> None:
+    """Whoever lets in those who saw it learns neither their names nor their number, nor what labels are made from."""
+    what = here.submit("north")
+    told = [here.do("north", "cases", about=what, admit=True)]
+    for name in ("south", "west"):
+        here.do(name, "feedback", object=what, verb="seen")
+        told.append(here.do("north", "cases", about=what, admit=True))
+    for receipt in told:
+        [done] = receipt["done"]
+        assert set(done["entry"]["data"]) == {"id", "about", "admit"}
+        assert "south" not in json.dumps(done) and "west" not in json.dumps(done)
+    number = told[0]["done"][0]["entry"]["data"]["id"]
+    assert here.inbox("west")["cases"][0]["case"] == here.inbox("south")["cases"][0]["case"] == number

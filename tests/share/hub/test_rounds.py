@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from pathlib import Path
 
 import pytest
 
 from stillwatch.share.hub import rules_rounds, view
 from stillwatch.share.hub.asked import Draft, NotAllowed
 from stillwatch.share.join.contribution import ClusterTags, Contribution, commitment
-from tests.share.hub.making import EPOCH, HOUR, Hub
+from tests.share.hub.making import EPOCH, HOUR, Hub, hub
 
 NONCE = bytes(32)
 
@@ -197,3 +198,22 @@ def test_random_tags_fill_up(here: Hub) -> None:
 
     played(here, filled("north", "aa"), filled("south", "bb"))
     assert round_of(here, "north")["pairs"] == []
+
+
+def test_tags_are_destroyed_after_a_crash_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hub that stops between the pairs of a round and the end of its tags destroys them when it starts again."""
+    with hub(tmp_path / "hub", "north", "south") as here:
+        both = [made("north", "aa", range(20)), made("south", "bb", range(20))]
+        opened(here, honey=(tag(99),))
+        for each in both:
+            commits(here, each)
+        here.clock.at += HOUR
+        for each in both:
+            shows(here, each)
+        monkeypatch.setattr(here.log, "append", lambda leaves: (_ for _ in ()).throw(OSError("full")))
+        with pytest.raises(OSError):
+            here.desk.close_rounds()
+    with hub(tmp_path / "hub") as here:
+        held = here.desk.state.rounds[EPOCH]
+        assert held.closed_us and len(here.desk.state.pairs) == 1
+        assert [here.desk.journal.blob(seq) for seq in held.seqs] == [None] * 3

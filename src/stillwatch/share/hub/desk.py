@@ -2,8 +2,8 @@
 
 Order, and what a crash between two steps leaves: an entry is in the journal before anybody is told; its leaf follows
 in the order of the journal, so that what is missing in the log is known by its length and made up at the next step;
-objects are put out in the same order, and putting one out twice changes nothing. A log that is longer than its
-journal stops everything: the journal is an older copy.
+objects are put out in the same order, and putting one out twice changes nothing; what is to be destroyed is destroyed
+there too. A log that is longer than its journal stops everything: the journal is an older copy.
 """
 
 from __future__ import annotations
@@ -182,6 +182,8 @@ class Desk:
                 own = [o for o in self._objects(what.seq) if o["id"] in what.objects]
                 self.shelf.withdraw(own, entry.at_us)
             self.journal.drop([what.seq])
+        elif entry.kind == "joined":
+            self.journal.drop(self.state.rounds[data["epoch"]].seqs)
 
     def _objects(self, seq: int) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = json.loads(self.journal.blob(seq) or b"[]")
@@ -197,7 +199,6 @@ class Desk:
         ]
         given = [each for each in given if self.state.members[each.member].active]
         self._make(None, lambda _now: [rules_rounds.close(held, given, honey)])
-        self.journal.drop(held.seqs)
 
 
 def enter(

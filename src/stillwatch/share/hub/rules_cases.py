@@ -11,7 +11,7 @@ import re
 import secrets
 from typing import Any
 
-from stillwatch.records.hub import StepKind, Verb, Who
+from stillwatch.records.hub import StepKind, Who
 from stillwatch.share.hub.asked import (
     Draft,
     NotAllowed,
@@ -32,6 +32,9 @@ NUMBER = re.compile(r"[0-9a-f]{16}")
 def case(state: State, who: Who, given: Any, now_us: int, face: Face) -> list[Draft]:
     """Open a case on a submission or on a pair of clusters; there is one for each.
 
+    The entry holds no name: its receipt goes to whoever asks. To let others in is an entry each time, also when it lets
+    nobody in, so that nobody counts words of others with it.
+
     Args:
         given: ``admit`` lets in those who say now that they saw it; only the member that submitted it may.
     """
@@ -40,14 +43,15 @@ def case(state: State, who: Who, given: Any, now_us: int, face: Face) -> list[Dr
     there = next((c for c in state.cases.values() if c.about == about), None)
     if about not in state.pairs and about not in state.submissions:
         raise nothing()
-    found = there or Case(secrets.token_hex(8), about, secrets.token_hex(16))
+    found = there or Case(secrets.token_hex(8), about)
     if who.member not in state.concerned(found):
         raise nothing()
-    admitted = _admitted(state, who, about) if asked["admit"] else []
-    if there is not None and set(admitted) <= there.admitted:
+    if asked["admit"]:
+        _may_admit(state, who, about)
+    elif there is not None:
         return []
     within_budget(state, who, "case", now_us)
-    return [Draft("case", {"id": found.id, "about": about, "salt": found.salt, "admitted": admitted})]
+    return [Draft("case", {"id": found.id, "about": about, "admit": asked["admit"]})]
 
 
 def step(state: State, who: Who, given: Any, now_us: int, face: Face) -> list[Draft]:
@@ -64,12 +68,11 @@ def step(state: State, who: Who, given: Any, now_us: int, face: Face) -> list[Dr
     return [Draft("step", {"case": found.id, "kind": asked["kind"], "at_us": asked["at_us"]})]
 
 
-def _admitted(state: State, who: Who, about: str) -> list[str]:
+def _may_admit(state: State, who: Who, about: str) -> None:
     what = state.submissions.get(about)
     if what is None or what.member != who.member:
         raise NotAllowed(403, "only whoever submitted it lets others in", "open the case without --admit")
     still_standing(what)
-    return sorted(m for m, verb in what.said.items() if verb is Verb.SEEN and state.members[m].active)
 
 
 __all__ = ["case", "step"]

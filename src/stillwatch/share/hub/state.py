@@ -97,7 +97,6 @@ class Case:
 
     id: str
     about: str
-    salt: str
     admitted: set[str] = field(default_factory=set)
     steps: list[Step] = field(default_factory=list)
 
@@ -296,8 +295,10 @@ def _decided(objection: Objection, entry: Entry) -> None:
 
 
 def _case(state: State, entry: Entry, data: dict[str, Any]) -> None:
-    case = state.cases.setdefault(data["id"], Case(data["id"], data["about"], data["salt"]))
-    case.admitted |= set(data["admitted"])
+    case = state.cases.setdefault(data["id"], Case(data["id"], data["about"]))
+    if data["admit"]:
+        said = state.submissions[data["about"]].said
+        case.admitted |= {m for m, verb in said.items() if verb is Verb.SEEN and state.members[m].active}
 
 
 def _step(state: State, entry: Entry, data: dict[str, Any]) -> None:

@@ -7,8 +7,6 @@ objects and who contributed a cluster is never told. To the public goes a page o
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Iterable
 from typing import Any
 
@@ -185,8 +183,9 @@ def _pairs(state: State, who: Who) -> list[dict[str, Any]]:
 
 
 def _label(found: Case, member: str) -> str:
-    made = hmac.new(bytes.fromhex(found.salt), member.encode(), hashlib.sha256).hexdigest()
-    return f"party-{made[:6]}"
+    """What a member is called in one case: the order in which those concerned spoke, which all of them see anyway."""
+    order = list(dict.fromkeys(s.member for s in found.steps))
+    return f"party-{found.id[:4]}-{order.index(member) + 1}"
 
 
 def _basis_withdrawn(state: State, found: Case) -> bool:
