@@ -80,6 +80,11 @@ def test_what_show_prints_can_be_read_back(tmp_path: Path) -> None:
         ({"detect": {"hub_min": 9, "hub_max": 8}}, "hub_min must not be above", "settings show"),
         ({"detect": {"alpha_review": 0.001}}, "alpha_review must not be below", "settings show"),
         ({"privacy": {"content": "all"}}, "privacy.content", "settings show"),
+        (
+            {"evidence": {"witnesses": ["http://a.test KEY", "http://b.test KEY"]}},
+            "one key twice",
+            "settings show",
+        ),
         ({"run": {"memory_limit": "plenty"}}, "run.memory_limit", "settings show"),
     ],
 )

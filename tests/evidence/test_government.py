@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from stillwatch.errors import ConfigError
+from stillwatch.errors import ConfigError, StillwatchError
 from stillwatch.evidence import government as forms
 from stillwatch.evidence.attribution import checked
 from stillwatch.evidence.documents import method
 from stillwatch.evidence.government_pages import html, markdown
-from stillwatch.records.evidence import CaseFile
+from stillwatch.records.evidence import CaseFile, Circumvention, Evasion
+from stillwatch.wiring import government as wired
 from stillwatch.wiring.evidence_case import HINTS
 from tests.report.factory import make_campaign
 
@@ -73,6 +74,44 @@ def test_the_stated_rate_is_the_loosest_of_the_groups_told_of() -> None:
         weak = replace(a_case(), campaigns=(make_campaign(false_discovery_rate=own),))
         assert f"reported: {said}," in lines(a_report(weak))["detection.rate"]["text"]
         assert method(weak)["error rates"]["false_discovery_rate"] == float(said)
+
+
+@pytest.mark.parametrize("form", sorted(forms.FORMS))
+def test_whom_a_person_has_cleared_or_a_grant_covers_is_never_reported(form: str) -> None:
+    """Not in any form: a verdict of innocence ends it, and so does a permission to distil."""
+    named = {"attribution": checked(ATTRIBUTION)}
+    for verdict in ("false_positive", "benign_positive"):
+        with pytest.raises(ConfigError, match=f"closed as {verdict}"):
+            a_report(a_case(verdict=verdict, verdict_by="B. Okafor", **named), form)
+    with pytest.raises(ConfigError, match="has a grant"):
+        a_report(replace(a_case(**named), campaigns=(make_campaign(granted=True),)), form)
+
+
+def test_what_speaks_for_the_accounts_is_told_too() -> None:
+    """Innocent explanations stand in the letter as well, and an open case is not told as a crime."""
+    told_of = lines(a_report(a_case(), "letter"))
+    campaign = make_campaign()
+    for n, (explanation, said) in enumerate(campaign.innocent, 1):
+        assert f"{explanation}. In this case: {said}" in told_of[f"detection.c1.innocent{n}"]["text"]
+    assert campaign.innocent
+    assert "act as if run by one controller, whose traffic is shaped like" in told_of["methods.c1"]["text"]
+
+
+def test_a_person_cannot_state_a_thing_as_seen_by_the_scan() -> None:
+    """Whatever the source is called: only what the scan saw carries the digest of its findings."""
+    row = Circumvention(Evasion.GEOGRAPHY, None, None, "it hid", "finding of trait geography")
+    case = a_case(circumventions=(row,))
+    assert lines(a_report(case))["methods.way1"]["by"] == "a person, in the case"
+    scanned = forms.report(case, told(), "assessment", {}, HINTS, FILE, frozenset({row}))
+    assert lines(scanned)["methods.way1"]["by"] == "stillwatch"
+
+
+def test_a_source_that_a_person_names_is_held_to_the_rules_of_what_leaves() -> None:
+    """Personal data and private names stop the report wherever they stand."""
+    for source in ("mail of bob@corp.test", "minutes of Example Customer Ltd"):
+        case = a_case(circumventions=(Circumvention(Evasion.GEOGRAPHY, None, None, "it hid", source),))
+        with pytest.raises(StillwatchError, match=r"methods\.way1: source"):
+            wired._lint(a_report(case), case, {"private": ["Example Customer Ltd"]})
 
 
 @pytest.mark.parametrize("form", ["assessment", "letter"])

@@ -25,17 +25,20 @@ from stillwatch.wiring.posture import posture_results
 from stillwatch.wiring.posture_policy import asked
 from stillwatch.wiring.posture_seen import Places, _witnesses, see
 from stillwatch.wiring.progress import Unheard
+from stillwatch.wiring.runs import run_id_of
 from tests.practice.test_controls import read_oscal
 
 NOW = datetime.now(UTC)
 OWN = 'policy = "mine"\nversion = "1"\nmode = "{mode}"\nappeal = "{appeal}"\n'
-ADDRESS = "https://lab.test/appeals?d={decision}"
+ADDRESS = "https://appeals.lab.internal/?d={decision}"
+"""Somebody's: the names that RFC 2606 keeps for examples and tests reach nobody, and hold nothing."""
 GRANT = '[[rule]]\nid = "grant"\nwhen = { grant = ["inside"] }\naction = "observe"\nreason = "within_grant"\n'
 ACT = (
     '[[rule]]\nid = "act"\nwhen = { kind = ["campaign"], hint = ["act"] }\naction = "throttle"\n'
     'also = ["summarise", "harden", "mark"]\nreason = "campaign_member"\n'
     'throttle = { rate_per_min = 60, burst = 30 }\nmark = { key = "campaign" }\n'
 )
+SWEEP = '[[rule]]\nid = "sweep"\nwhen = { signals = ["logit_harvest"] }\naction = "harden"\nreason = "logit_harvest"\n'
 HOSTILE = "\x1b]0;owned\x07\u202egnp"
 
 
@@ -157,6 +160,16 @@ WORSE: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "no injection": ("out-3", lambda p: (p / "stillwatch.toml").write_text("")),
     "text is kept": ("det-2", lambda p: (p / "stillwatch.toml").write_text('[privacy]\ncontent = "retain"\n')),
     "a damaged line": ("acc-3", damage),
+    "an example's address with a port": ("fair-1", lambda p: (p / "policy.toml").write_text(
+        policy_text(appeal="https://lab.example.com:443/?d={decision}"))),
+    "an address for tests": ("fair-1", lambda p: (p / "policy.toml").write_text(
+        policy_text(appeal="https://lab.test/?d={decision}"))),
+    "this machine's address": ("fair-1", lambda p: (p / "policy.toml").write_text(
+        policy_text(appeal="http://LOCALHOST./?d={decision}"))),
+    "another policy's address": ("fair-1", lambda p: (p / "policy.toml").write_text(policy_text() + "# changed\n")),
+    "another policy's permission": ("fair-3", lambda p: (p / "policy.toml").write_text(policy_text() + "# changed\n")),
+    "a sweep inside a permission": ("fair-3", lambda p: (p / "policy.toml").write_text(
+        policy_text(rules=SWEEP + GRANT + ACT))),
 }  # fmt: skip
 
 
@@ -197,6 +210,39 @@ def test_a_long_past_hides_no_outage(place: Path) -> None:
     facts = see(Places(gate=place / "gate"), Settings(), progress=Unheard(), env={}).facts
     names = ("decisions", "undecided", "covert_decisions", "damaged_lines")
     assert [facts[f"gate.{name}"].value for name in names] == [2, 1, 1, 1]
+
+
+@pytest.mark.parametrize("days", [-8, 2])
+def test_what_is_old_or_yet_to_come_holds_nothing(run, place: Path, days: int) -> None:
+    """By a gate that is silent or dated ahead, and a run that is old, nothing holds but what neither says."""
+    at = NOW + timedelta(days=days)
+    log = place / "gate" / "decisions.jsonl"
+    line = json.loads(log.read_bytes().splitlines()[0])
+    line["decision"]["at"] = at.isoformat()
+    with log.open("a") as lines:
+        lines.write(json.dumps(line) + "\n")
+    if days < 0:
+        log.write_text(json.dumps(line) + "\n")
+    a_run(place / "other", end=at, null={"runs": 20, "runs_with_discovery": 0})
+    found = states(run, "posture", "--run", "other", "--gate", "gate", "--policy", "policy.toml")
+    assert {id for id, state in found.items() if state == "holds"} == {"det-2", "out-4"}
+    assert {id for id in ("det-3", "acc-1") if found[id] == "fails"} == {"det-3", "acc-1"}
+
+
+@pytest.mark.parametrize(
+    ("told", "state"),
+    [
+        ("", "fails"), ("{}", "fails"), ('{"run": "RUN", "leads": 0, "accounts_looked_at": 9}', "fails"),
+        ('{"run": "another", "leads": 5, "accounts_looked_at": 9}', "fails"),
+        ('{"run": "RUN", "leads": 5, "accounts_looked_at": 9}', "holds"),
+    ],
+)  # fmt: skip
+def test_leads_were_looked_for_only_where_the_run_says_how_many(
+    run, place: Path, told: str, state: str
+) -> None:
+    """An empty file, one of another run, and a search for nothing are none."""
+    (place / "report" / "leads.json").write_text(told.replace("RUN", run_id_of(place / "report")))
+    assert states(run, *WHOLE)["shr-2"] == state
 
 
 def test_chance_alone_does_not_fail_the_null() -> None:
@@ -244,10 +290,7 @@ def test_a_rule_that_is_never_reached_does_not_count() -> None:
         asked(parse_policy(policy_text("canary"), where="p"), frozenset())["policy.limits_campaigns"]
         == "canary"
     )
-    sweep = '[[rule]]\nid = "sweep"\nwhen = { signals = ["logit_harvest"] }\naction = "harden"\n'
-    told = asked(
-        parse_policy(policy_text(rules=sweep + 'reason = "logit_harvest"\n'), where="p"), frozenset()
-    )
+    told = asked(parse_policy(policy_text(rules=SWEEP), where="p"), frozenset())
     assert (told["policy.hardens"], told["policy.limits_campaigns"]) == ("enforce", "none")
     told = asked(parse_policy(policy_text(), where="p"), frozenset({"act"}))
     assert (told["policy.hardens"], told["policy.marks_campaigns"]) == ("off", "off")

@@ -12,7 +12,7 @@ the letter leaves marked lines out. Nothing here is legal advice.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -21,7 +21,7 @@ from stillwatch.errors import ConfigError
 from stillwatch.evidence.attribution import Problem, words_of
 from stillwatch.evidence.documents import circumvention, counts, stated_rate
 from stillwatch.evidence.exposure import exposure
-from stillwatch.records.evidence import CaseFile, Evasion
+from stillwatch.records.evidence import CaseFile, Circumvention, Evasion
 from stillwatch.records.finding import Campaign, Kind
 
 SECTIONS = {
@@ -43,8 +43,8 @@ FORMS = {
     "entity-list": "Fact sheet for the Entity List: specific and articulable facts",
     "letter": "Letter to the committee",
 }
-SEEN = "finding of trait "
-"""How the source of a way round a control begins that the scan itself saw."""
+_CLEARED = ("benign_positive", "false_positive")
+"""Verdicts by which a person found the accounts innocent."""
 _BIT_FLOOR = 3.0
 """Decades of evidence from which on a channel is named."""
 
@@ -91,16 +91,19 @@ class Told:
 
 def report(
     case: CaseFile, told: Told, form: str, prices: Mapping[str, Any], hints: Mapping[Evasion, str],
-    file: Mapping[str, Source],
+    file: Mapping[str, Source], seen: Set[Circumvention] = frozenset(),
 ) -> dict[str, Any]:  # fmt: skip
     """One form, as a document.
 
     Args:
         file: Sources of the case's parts by name: ``campaigns``, ``members``, ``findings``, ``summary``, ``told``.
+        seen: Ways round a control that the scan itself saw; a person states the case's others.
 
     Raises:
-        ConfigError: the form needs an attribution, a statement is in a section that does, or a mark names no line.
+        ConfigError: a person has cleared the case, or a grant covers it; the form needs an attribution, a statement is
+            in a section that does, or a mark names no line.
     """
+    _may(case)
     if form == "entity-list" and (case.attribution or {}).get("level") not in (
         "organisation",
         "named_persons",
@@ -115,7 +118,7 @@ def report(
                 f"a statement on {line.section} without an attribution",
                 hint="detection does not say who or where: write [attribution] with facts and alternatives first",
             )
-    lines = [*_of_case(case, told.as_of, prices, hints, file), *told.statements]
+    lines = [*_of_case(case, told.as_of, prices, hints, file, seen), *told.statements]
     unknown = sorted((told.lifted | told.held) - {line.id for line in lines})
     if unknown:
         raise ConfigError(f"no line is called {unknown[0]}", hint="ids stand before the lines of the report")
@@ -154,9 +157,24 @@ def problems(document: Mapping[str, Any]) -> list[Problem]:
     ]
 
 
+def _may(case: CaseFile) -> None:
+    """Nobody innocent is reported: not whom a person has cleared, nor what a grant allows."""
+    if case.verdict in _CLEARED:
+        raise ConfigError(
+            f"{case.case_id} was closed as {case.verdict}: its accounts are honest",
+            hint="there is nothing to report on it",
+        )
+    for campaign in case.campaigns:
+        if campaign.granted:
+            raise ConfigError(
+                f"{campaign.campaign_id} has a grant: authorised distillation is no attack",
+                hint="name the other groups with --campaign",
+            )
+
+
 def _of_case(
     case: CaseFile, as_of: datetime, prices: Mapping[str, Any], hints: Mapping[Evasion, str],
-    file: Mapping[str, Source],
+    file: Mapping[str, Source], seen: Set[Circumvention],
 ) -> Iterator[Line]:  # fmt: skip
     if case.attribution is not None:
         yield from _attributed(case.attribution, file["told"])
@@ -164,9 +182,9 @@ def _of_case(
         yield from _methods(number, campaign, file)
     for number, row in enumerate(circumvention(case, hints)["timeline"], 1):
         when = f"{row['at']:%Y-%m-%d}: " if row["at"] else ""
-        seen = row["source"].startswith(SEEN)
-        where = _query(file["findings" if seen else "told"], row["source"])
-        by = "stillwatch" if seen else "a person, in the case"
+        scan = Circumvention(**row) in seen
+        where = _query(file["findings" if scan else "told"], row["source"])
+        by = "stillwatch" if scan else "a person, in the case"
         text = f"{when}{row['kind'].replace('_', ' ')}: {row['fact']}."
         yield Line(f"methods.way{number}", "methods", text, (where,), False, by)
     yield from _attempts(case, as_of, file)
@@ -211,14 +229,13 @@ def _attributed(given: Mapping[str, Any], source: Source) -> Iterator[Line]:
 
 
 def _methods(number: int, c: Campaign, file: Mapping[str, Source]) -> Iterator[Line]:
-    what = (
-        "worked at extraction" if c.kind is Kind.CAMPAIGN else "shared a controller; their use is not known"
-    )
+    what = "whose traffic is shaped like extraction" if c.kind is Kind.CAMPAIGN else "whose use is not known"
     yield Line(
         f"methods.c{number}", "methods",
-        f"Group {c.campaign_id}: {c.account_count:,} accounts {what}, from {c.first_seen:%Y-%m-%d} to "
-        f"{c.last_seen:%Y-%m-%d}. Techniques (MITRE ATLAS): {', '.join(c.techniques) or 'none'}. Capabilities asked "
-        f"for: {', '.join(c.capabilities) or 'none stands out'}.",
+        f"Group {c.campaign_id}: {c.account_count:,} accounts that act as if run by one controller, {what}, from "
+        f"{c.first_seen:%Y-%m-%d} to {c.last_seen:%Y-%m-%d}. Techniques (MITRE ATLAS): "
+        f"{', '.join(c.techniques) or 'none'}. Capabilities asked for: "
+        f"{', '.join(c.capabilities) or 'none stands out'}.",
         (_of(file["campaigns"], c, "kind, account_count, first_seen, last_seen, techniques, capabilities"),), False,
         "stillwatch",
     )  # fmt: skip
@@ -226,7 +243,7 @@ def _methods(number: int, c: Campaign, file: Mapping[str, Source]) -> Iterator[L
         yield Line(
             f"methods.c{number}.channel{n}", "methods",
             f"Group {c.campaign_id}: {e.members:,} accounts share {e.trait.replace('_', ' ')}, which "
-            f"{e.reference_share:.3%} of honest accounts show; weight 10^{e.log10_e_value:.1f}, and without it "
+            f"{_rare(e.reference_share)} of the reference cohort show; weight 10^{e.log10_e_value:.1f}, and without it "
             f"10^{e.without_log10_e_value:.1f} is left.",
             (_of(file["campaigns"], c, f"evidence where trait = {e.trait!r}"),), True, "stillwatch",
         )  # fmt: skip
@@ -291,6 +308,10 @@ def _detection(case: CaseFile, file: Mapping[str, Source]) -> Iterator[Line]:
         for n, said in enumerate(c.would_change, 1):
             yield Line(f"detection.c{number}.weakness{n}", "detection", f"Group {c.campaign_id}: {said}",
                        (_of(file["campaigns"], c, "would_change"),), True, "stillwatch")  # fmt: skip
+        for n, (explanation, said) in enumerate(c.innocent, 1):
+            yield Line(f"detection.c{number}.innocent{n}", "detection",
+                       f"Group {c.campaign_id}, innocent explanation: {explanation}. In this case: {said}",
+                       (_of(file["campaigns"], c, "innocent"),), False, "stillwatch")  # fmt: skip
     for n, row in enumerate(case.run.get("abstentions") or (), 1):
         if row.get("subject") == "run":
             yield Line(f"detection.blind{n}", "detection", f"Not judged: {row['trait']}: {row['reason']}.",
@@ -330,6 +351,15 @@ def _range(low: float | None, high: float | None, unit: str) -> str:
     """
     ends = f"at least {low:,.0f}" if high is None else f"{low:,.0f} to {high:,.0f}"
     return f"{ends} {unit.replace('_', ' ')}"
+
+
+def _rare(share: float) -> str:
+    """A share, never told smaller than it is.
+
+    >>> _rare(0.0007), _rare(1e-6)
+    ('0.070%', 'less than 0.001%')
+    """
+    return f"{share:.3%}" if share >= 1e-5 else "less than 0.001%"
 
 
 __all__: Sequence[str] = [

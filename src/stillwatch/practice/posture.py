@@ -30,6 +30,8 @@ ODD = 0.05
 """Shuffles that found more than would happen this rarely at the stated rate speak against it."""
 MOST_ALONE = 1000
 """Accounts that a plan may have with one approval alone."""
+NEWEST = {"run": "run.newest_exchange", "gate": "gate.newest_decision"}
+"""How new what a part says is. What is old, or of a day that is yet to come, says nothing of today."""
 
 
 class State(StrEnum):
@@ -125,10 +127,19 @@ def _judged(one: Control, look: Look) -> Judged:
         return Judged(one, State.UNSEEN, "nothing that is kept says so: people have to")
     try:
         holds, why = check(look)
+        parts = {key.partition(".")[0] for key in look.used} & set(NEWEST)
+        old = [
+            f"{NEWEST[part]} is {age}"
+            for part in sorted(parts)
+            for ok, age in [look.fresh(NEWEST[part])]
+            if not ok
+        ]
     except _NotSeen as error:
         return Judged(one, State.UNSEEN, str(error), tuple(look.used.values()))
     if not look.used:
         return Judged(one, State.UNSEEN, "no evidence")
+    if holds and old:
+        return Judged(one, State.UNSEEN, f"{why}; but {', '.join(old)}", tuple(look.used.values()))
     return Judged(one, State.HOLDS if holds else State.FAILS, why, tuple(look.used.values()))
 
 
@@ -172,7 +183,7 @@ def at_least(found: int, runs: int, rate: float) -> float:
 def _decides(look: Look) -> tuple[bool, str]:
     made = look.number("gate.decisions")
     recent, age = look.fresh("gate.newest_decision")
-    same = look("gate.policy_digest") == look("policy.digest")
+    same = _in_force(look)
     why = f"{made:,.0f} decisions, the newest {age}, by {'this' if same else 'another'} policy"
     return made > 0 and recent and same, why
 
@@ -185,6 +196,14 @@ def _can_decide(look: Look) -> tuple[bool, str]:
     return made > 0 and failed / made < MOST_UNDECIDED and damaged == 0, why
 
 
+_ANOTHER = "the gate decides by another policy"
+
+
+def _in_force(look: Look) -> bool:
+    """Whether the policy that was asked is the one by which the gate decides."""
+    return look("gate.policy_digest") == look("policy.digest")
+
+
 def _rule(what: str) -> Check:
     """A rule in force does something: enforced for all, not switched off, in the policy by which the gate decides."""
 
@@ -193,8 +212,8 @@ def _rule(what: str) -> Check:
         if mode != "enforce":
             words = {"none": "no rule does", "off": "the rule is switched off"}
             return False, words.get(mode, f"a rule would, and is in {mode} only")
-        same = look("gate.policy_digest") == look("policy.digest")
-        return same, "a rule does, in force" if same else "a rule does; the gate decides by another policy"
+        same = _in_force(look)
+        return same, "a rule does, in force" if same else f"a rule does; {_ANOTHER}"
 
     return check
 
@@ -227,7 +246,10 @@ def _told(look: Look) -> tuple[bool, str]:
     covert, appeal = look.number("policy.covert_rules"), look("policy.appeal_is_yours")
     hidden = look.number("gate.covert_decisions")
     why = f"{covert:,.0f} covert rules, {hidden:,.0f} covert decisions; the appeal address is "
-    return not covert and not hidden and bool(appeal), why + ("yours" if appeal else "missing or an example")
+    if covert or hidden or not appeal:
+        return False, why + ("yours" if appeal else "missing or an example")
+    same = _in_force(look)
+    return same, f"{why}yours" if same else f"{why}yours; {_ANOTHER}"
 
 
 def _in_time(look: Look) -> tuple[bool, str]:
@@ -236,10 +258,10 @@ def _in_time(look: Look) -> tuple[bool, str]:
 
 
 def _permitted(look: Look) -> tuple[bool, str]:
-    first = look("policy.grant_first")
-    return bool(first), "permissions come " + (
-        "before every limit" if first else "after a limit, or not at all"
-    )
+    if not look("policy.grant_first"):
+        return False, "permissions come after a limit, or not at all"
+    same = _in_force(look)
+    return same, "permissions come before every limit" + ("" if same else f"; {_ANOTHER}")
 
 
 def _kept(look: Look) -> tuple[bool, str]:
@@ -261,8 +283,8 @@ def _released(look: Look) -> tuple[bool, str]:
 
 
 def _leads(look: Look) -> tuple[bool, str]:
-    looked = look("run.looked_for_leads")
-    return bool(looked), "the run " + ("looked for leads" if looked else "did not look for leads")
+    leads, accounts = look.number("run.leads"), look.number("run.accounts_looked_at")
+    return leads > 0 and accounts > 0, f"{leads:,.0f} leads were looked for in {accounts:,.0f} accounts"
 
 
 CHECKS: dict[str, Check] = {

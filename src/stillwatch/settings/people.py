@@ -78,6 +78,8 @@ class EvidenceSettings(Section):
                 raise ValueError("give addresses with http:// or https://")
         if any(w.count(" ") != 1 for w in self.witnesses):
             raise ValueError("a witness is written `URL KEY`")
+        if len({w.split(" ")[1] for w in self.witnesses}) < len(self.witnesses):
+            raise ValueError("evidence.witnesses names one key twice: it would count as two witnesses")
         return self
 
 

@@ -21,7 +21,7 @@ from stillwatch.report.tables import campaign_from
 from stillwatch.wiring.desk import Desk
 from stillwatch.wiring.evidence_case import acceptances, files_of_run, seen_evasions, told_of
 from stillwatch.wiring.evidence_inputs import about
-from stillwatch.wiring.takedown import run_id_of
+from stillwatch.wiring.runs import run_id_of
 
 if TYPE_CHECKING:
     from stillwatch.respond.work import Work

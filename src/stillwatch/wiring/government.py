@@ -17,7 +17,7 @@ from stillwatch.evidence.exposure import checked_prices
 from stillwatch.records.evidence import CaseFile
 from stillwatch.report.swap import new_folder, put_in_place
 from stillwatch.share import sensitive
-from stillwatch.wiring.evidence_case import HINTS, case_from_run, read_toml
+from stillwatch.wiring.evidence_case import HINTS, case_from_run, read_toml, seen_evasions
 from stillwatch.wiring.progress import writable
 
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ def government_report(
     given = read_toml(told)
     person = _told(given, told, now or datetime.now(UTC))
     document = forms.report(
-        file, person, form, checked_prices(read_toml(prices)) if prices else {}, HINTS, _sources(file, case)
+        file, person, form, checked_prices(read_toml(prices)) if prices else {}, HINTS, _sources(file, case),
+        frozenset(seen_evasions(file.findings, file.campaigns)),
     )  # fmt: skip
     _lint(document, file, given)
     from stillwatch.evidence import government_pages as pages
@@ -151,7 +152,12 @@ def _lint(document: Mapping[str, Any], file: CaseFile, given: Mapping[str, Any])
     for section in document["sections"]:
         for line in section["lines"]:
             texts.append((line["id"], line["text"]))
-            texts += [(f"{line['id']}: source", s["what"]) for s in line["sources"] if not s["sha256"]]
+            texts += [
+                (f"{line['id']}: source", s[key])
+                for s in line["sources"]
+                for key in ("what", "query")
+                if (not s["sha256"] if key == "what" else line["by"] != "stillwatch")
+            ]
     for where, text in texts:
         own = where.startswith("consequences.c") or re.fullmatch(r"methods\.c\d+(\.channel\d+)?", where)
         broken = [r for r in sensitive.broken(text) if r.name not in _ALLOWED and not own]

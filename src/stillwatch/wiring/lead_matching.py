@@ -6,7 +6,6 @@ run's own files, of which it changes none: a scan with leads finds exactly what 
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
 import json
 import os
@@ -23,13 +22,13 @@ from stillwatch.settings import Settings
 from stillwatch.wiring.lead_sources import sources_from
 from stillwatch.wiring.leads import active_leads, needs
 from stillwatch.wiring.progress import Progress, writable, write_whole
+from stillwatch.wiring.runs import run_id_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 BESIDE = "leads.json"
 _COLUMNS = {"asn": "client_asn", "ja4": "tls_fingerprint", "user_agent": "user_agent"}
-_RUN_FILES = ("campaigns.parquet", "members.parquet", "accounts.parquet")
 
 
 def match_leads(
@@ -67,13 +66,12 @@ def match_leads(
         matches = look.matches(reliable)
         told = _beside(matches, result) | {
             "leads": len(look.leads), "accounts_looked_at": len(look.accounts), "not_used": not_used,
-            "not_looked_at": [s.name for s in digests],
+            "not_looked_at": [s.name for s in digests], "run": (name := run_id_of(run)),
         }  # fmt: skip
         with writable(run):
             write_whole(run / BESIDE, json.dumps(told, indent=1, ensure_ascii=False) + "\n")
-        run_id = _run_id(run)
         leads.rest(
-            (row["object_id"], run_id, campaign, str(run))
+            (row["object_id"], name, campaign, str(run))
             for row in told["matches"]
             for campaign in row["campaigns"]
         )
@@ -237,12 +235,4 @@ def _again(row: Mapping[str, Any], by: str, settings: Settings, env: Mapping[str
     return touched
 
 
-def _run_id(run: Path) -> str:
-    """As the store of cases knows a run."""
-    digest = hashlib.sha256()
-    for name in _RUN_FILES:
-        digest.update(hashlib.sha256((run / name).read_bytes()).digest())
-    return digest.hexdigest()[:32]
-
-
-__all__ = ["acknowledge_withdrawals", "leads_beside", "match_leads"]
+__all__ = ["BESIDE", "acknowledge_withdrawals", "leads_beside", "match_leads"]

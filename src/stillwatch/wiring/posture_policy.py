@@ -2,7 +2,7 @@
 
 A rule that is there may never be reached, may be switched off, or may act in shadow only. So nothing is read off rules:
 the policy decides, as a gate would, on the firm member of a campaign that a scan puts forward for action, on a sweep of
-logits, and on the same member inside a permission.
+logits, and on both inside a permission.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Set
 from dataclasses import replace
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 from stillwatch.practice.posture import Value
 from stillwatch.protect.decide import decide
@@ -19,8 +20,8 @@ from stillwatch.records import Action, Facts, Mode, Request, SignalHit, Standing
 LIMITS = frozenset({Action.THROTTLE, Action.HOLD, Action.DENY})
 LESS = LIMITS | {Action.VERIFY, Action.SUMMARISE, Action.HARDEN}
 """Actions by which a customer gets less."""
-EXAMPLES = ("example.com", "example.org", "example.net", ".example", ".invalid")
-"""Endings of addresses at which nobody reads."""
+EXAMPLES = ("example.com", "example.org", "example.net", "example", "invalid", "test", "localhost")
+"""Domains at which nobody reads (RFC 2606), and what is below them."""
 _MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 _MEMBER = Facts(
     Request("posture", "posture", "posture", verification="none"),
@@ -45,8 +46,8 @@ _FURTHEST = (Mode.ENFORCE, Mode.CANARY, Mode.SHADOW)
 def asked(policy: Policy, off: Set[str]) -> dict[str, Value]:
     """Facts of a policy with some rules switched off."""
     modes = {rule.id: rule.mode for rule in policy.rules}
-    facts = (_MEMBER, _SWEEP, replace(_MEMBER, grant="inside"))
-    member, sweep, inside = (_answers(policy, each, off, modes) for each in facts)
+    facts = (_MEMBER, _SWEEP, replace(_MEMBER, grant="inside"), replace(_SWEEP, grant="inside"))
+    member, sweep, inside, swept = (_answers(policy, each, off, modes) for each in facts)
     all_on = [_answers(policy, each, frozenset(), modes) for each in facts]
 
     def best(wanted: Set[Action], *answers: dict[Action, Mode]) -> str:
@@ -65,7 +66,7 @@ def asked(policy: Policy, off: Set[str]) -> dict[str, Value]:
         "policy.hardens": best(frozenset({Action.HARDEN}), member, sweep),
         "policy.covert_rules": sum(rule.covert for rule in policy.rules if rule.id not in off),
         "policy.appeal_is_yours": _yours(policy),
-        "policy.grant_first": not LESS & set(inside),
+        "policy.grant_first": not LESS & {*inside, *swept},
     }
 
 
@@ -84,10 +85,24 @@ def _answers(policy: Policy, facts: Facts, off: Set[str], modes: dict[str, Mode]
 def _yours(policy: Policy) -> bool:
     """Whether every address for appeals is somebody's: not missing, and not an example's."""
     addresses = [address.lower() for address in (policy.appeal, *(rule.appeal for rule in policy.rules))]
-    hosts = [
-        a.partition("?")[0].replace("mailto:", "//x@").partition("//")[2].partition("/")[0] for a in addresses
-    ]
-    return all(hosts) and not any(host.rpartition("@")[2].endswith(EXAMPLES) for host in hosts)
+    hosts = [_host(address) for address in addresses]
+    return all(hosts) and not any(
+        f".{host}".endswith(tuple(f".{each}" for each in EXAMPLES)) for host in hosts
+    )
+
+
+def _host(address: str) -> str:
+    """The domain of an address of the web or of mail; empty when there is none.
+
+    >>> _host("https://lab.example.com:443/a?d={decision}"), _host("mailto:a@example.com?s={decision}")
+    ('lab.example.com', 'example.com')
+    """
+    try:
+        parts = urlsplit(address)
+        found = parts.path.rpartition("@")[2] if parts.scheme == "mailto" else parts.hostname or ""
+    except ValueError:
+        return ""
+    return found.rstrip(".")
 
 
 __all__ = ["asked"]

@@ -20,9 +20,11 @@ from stillwatch.errors import StillwatchError, where_it_failed
 from stillwatch.practice.posture import Evidence, Seen, Value
 from stillwatch.settings import DEFAULT_FILE, Settings, setting_rows
 from stillwatch.wiring.gate_folder import LOG, POLICIES, all_lines, read_switches
+from stillwatch.wiring.lead_matching import BESIDE
 from stillwatch.wiring.policy_files import read_policy
 from stillwatch.wiring.posture_policy import asked
 from stillwatch.wiring.progress import Progress
+from stillwatch.wiring.runs import run_id_of
 
 if TYPE_CHECKING:
     from stillwatch.wiring.desk import Desk
@@ -173,13 +175,31 @@ def _run(got: Collected, run: Path | None) -> None:
             "run.newest_exchange": datetime.fromisoformat(summary["time_range"]["end"]).astimezone(UTC).isoformat(),
             "run.incomplete": len(summary["incomplete"]), "run.stated_rate": float(summary["false_discovery_rate"]),
             "run.null_runs": int(null.get("runs", 0)), "run.null_found": int(null.get("runs_with_discovery", 0)),
-            "run.looked_for_leads": (run / "leads.json").exists(),
         }  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise StillwatchError(f"{run} is not the output folder of a scan") from error
     got.add(str(path), values, path, hashlib.sha256(whole).hexdigest())
     accounts = run / "accounts.parquet"
     got.add(str(accounts), {"run.put_forward": len(_put_forward(accounts))}, accounts)
+    _leads(got, run)
+
+
+def _leads(got: Collected, run: Path) -> None:
+    """What was looked for in this run; a file that is damaged, or of another run, says nothing of it."""
+    path, found = run / BESIDE, {"leads": 0, "accounts_looked_at": 0}
+    if not path.exists():
+        got.add(str(run), {f"run.{name}": 0 for name in found})
+        return
+    whole = path.read_bytes()
+    try:
+        told = json.loads(whole)
+        if told["run"] == run_id_of(run):
+            found = {name: int(told[name]) for name in found}
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        pass  # nothing was looked for, as far as it says
+    got.add(
+        str(path), {f"run.{name}": n for name, n in found.items()}, path, hashlib.sha256(whole).hexdigest()
+    )
 
 
 def _put_forward(accounts: Path) -> set[str]:
@@ -214,7 +234,6 @@ def _in_store(got: Collected, desk: Desk, places: Places, address: str) -> None:
     from stillwatch.respond import PROGRAM, audit
     from stillwatch.respond import tables as t
     from stillwatch.store.sql import reading
-    from stillwatch.wiring.takedown import run_id_of
 
     with desk.look(PROGRAM) as look:
         late = select(func.count()).select_from(t.appeals).where(

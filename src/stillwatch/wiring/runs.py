@@ -54,6 +54,21 @@ def compile_run(
     return build(*tables, run_digest=digest.hexdigest(), records=records, grants=rows), refused
 
 
+def run_id_of(run: Path) -> str:
+    """Name of a run, in the store of cases and beside it: the digest of its tables.
+
+    Raises:
+        SourceError: it is not the output of a scan.
+    """
+    digest = hashlib.sha256()
+    try:
+        for name in FILES:
+            digest.update(hashlib.sha256((run / name).read_bytes()).digest())
+    except OSError as error:
+        raise SourceError(str(run), "cannot be read", hint="run the scan again") from error
+    return digest.hexdigest()[:32]
+
+
 def _read(path: Path, columns: tuple[str, ...]) -> tuple[pa.Table, bytes]:
     try:
         data = path.read_bytes()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import time
@@ -14,7 +13,6 @@ from typing import Any
 
 from sqlalchemy import select
 
-from stillwatch.errors import SourceError
 from stillwatch.protect.estimate import TouchedGroup, estimate
 from stillwatch.records import Case, Kind, Permission, Person, Plan, PlanState, Sent, Step
 from stillwatch.report.files import load_result
@@ -27,10 +25,10 @@ from stillwatch.settings import Settings
 from stillwatch.wiring.desk import Desk
 from stillwatch.wiring.executors import Executor, executor_for, may_notify
 from stillwatch.wiring.progress import Progress
+from stillwatch.wiring.runs import run_id_of
 
 PATIENCE_S = 120.0
 """How long a run waits for steps to become due before it ends and says when to come again."""
-_FILES = ("campaigns.parquet", "members.parquet", "accounts.parquet")
 
 
 def import_run(desk: Desk, person: Person, run: Path, *, progress: Progress) -> Imported:
@@ -48,17 +46,6 @@ def import_run(desk: Desk, person: Person, run: Path, *, progress: Progress) -> 
     with desk.work(person) as work:
         return file_run(work, result, run_id=run_id, label=run.name,
                         row_of=lambda c: json.loads(dumps(campaign_row(c))))  # fmt: skip
-
-
-def run_id_of(run: Path) -> str:
-    """Name of a run: the digest of its tables."""
-    digest = hashlib.sha256()
-    try:
-        for name in _FILES:
-            digest.update(hashlib.sha256((run / name).read_bytes()).digest())
-    except OSError as error:
-        raise SourceError(str(run), "cannot be read", hint="run the scan again") from error
-    return digest.hexdigest()[:32]
 
 
 def collateral(work: Work, case: Case, bits: Sequence[float], others: int) -> dict[str, Any]:
