@@ -11,10 +11,10 @@ from scipy import stats
 
 from stillwatch.errors import ConfigError
 from stillwatch.prove.fuse import conclude
-from stillwatch.prove.laws import log_chernoff
+from stillwatch.prove.laws import Coins, chernoff_needed, log_chernoff
 from stillwatch.prove.marks import MARKS, make_mark
 from stillwatch.prove.nulls import check, random_keys
-from stillwatch.prove.power import Effect, chernoff, detectable
+from stillwatch.prove.power import Effect, chernoff, detectable, exact
 from stillwatch.prove.radio import Counted, IssuedKey, Plan, hard, reading_positions, soft, try_keys, weighted
 from stillwatch.prove.radio.opened import top_candidates
 from stillwatch.prove.tuples import Tuples, text_tuples
@@ -185,18 +185,33 @@ def test_stated_power_is_the_power_there_is() -> None:
 
 
 def test_a_soft_test_states_the_power_of_its_bound() -> None:
-    """At the deviation that is called needed, a soft reading's p-value is below the level, and not long before."""
-    mark, level = toy.GUMBEL, 1e-6 / 20
-    for weights in (np.full(4_000, 0.02), np.random.default_rng(3).normal(0.0, 0.02, 4_000)):
-        spread = float(np.sqrt(mark.law.variance * (weights**2).sum()))
-        needed = chernoff(level)
-        assert log_chernoff(mark.law, weights, 1.1 * needed * spread) < np.log(level)
-        assert log_chernoff(mark.law, weights, 0.9 * needed * spread) > np.log(level)
+    """At the deviation that is called needed, a reading's own p-value is at the level, for even and for odd weights."""
+    level, rng = 1e-6 / 20, np.random.default_rng(3)
+    for weights in (np.full(4_000, 0.02), rng.normal(0.0, 0.02, 4_000), rng.pareto(1.0, 400), np.ones(3)):
+        spread = float(np.sqrt(toy.GUMBEL.law.variance * (weights**2).sum()))
+        needed = chernoff_needed(toy.GUMBEL.law, weights, level)
+        assert log_chernoff(toy.GUMBEL.law, weights, 1.01 * needed * spread) < np.log(level)
+        assert log_chernoff(toy.GUMBEL.law, weights, 0.99 * needed * spread) > np.log(level)
+    assert chernoff_needed(Coins(0.5), np.ones(3), level) >= exact(level)
     at = reading_positions(toy.plain(10, 8).tolist(), 2)
     view = top_candidates(toy.student(toy.GUMBEL, 0.0).log_p(at.contexts), toy.teacher().log_p(at.contexts))
-    stated = soft("m", mark, at, view, ISSUED, PLAN).power
-    assert stated is not None
-    assert stated == detectable(PLAN.effect, stated.scored, PLAN.alpha, len(ISSUED), needed=chernoff)
+    stated = soft("m", toy.GUMBEL, at, view, ISSUED, PLAN).power
+    reading = weighted(toy.GUMBEL, at.contexts, view.candidates, view.log_p, view.log_q)
+    assert stated == detectable(PLAN.effect, stated.scored, PLAN.alpha, len(ISSUED), needed=reading.needed)
+
+
+def test_few_inputs_never_carry_a_soft_test() -> None:
+    """A window that comes again in every text weighs little more than others, so the bound stays near a normal one."""
+    mark, rng = toy.GUMBEL, np.random.default_rng(4)
+    contexts = np.concatenate([np.zeros((900, 2), dtype=np.int64), rng.integers(1, 64, (17_100, 2))])
+    tokens = rng.integers(0, 64, (18_000, 2))
+    tokens[:900] = 0, 1
+    log_p = np.log(rng.uniform(0.2, 0.5, (18_000, 2)))
+    reading = weighted(mark, contexts, tokens, log_p, np.log(np.full((18_000, 2), 0.2)))
+    _, group = np.unique(np.c_[reading.contexts, reading.tokens], axis=0, return_inverse=True)
+    whole = np.bincount(group.ravel(), weights=reading.weights)
+    assert chernoff_needed(mark.law, whole, 1e-6) > 8.0
+    assert chernoff(1e-6) < reading.needed(1e-6) < 6.5
 
 
 def test_unusable_input_is_refused_with_a_hint() -> None:

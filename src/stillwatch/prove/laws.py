@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize
+from scipy import optimize, special
 
 from stillwatch.prove import tails
 
@@ -133,4 +133,25 @@ def log_chernoff(law: Law, weights: Floats, value: float) -> float:
     return min(0.0, refined, float(heights[at]))
 
 
-__all__ = ["Coins", "Exponential", "Law", "TwoExponentials", "log_chernoff"]
+def chernoff_needed(law: Law, weights: Floats, level: float) -> float:
+    """Standard deviations at which `log_chernoff` falls to ``level``; never less than a normal tail takes.
+
+    >>> round(chernoff_needed(Coins(0.5), np.ones(10_000), 1e-6), 2)
+    5.26
+    >>> round(chernoff_needed(Exponential(), np.ones(100), 1e-6), 2)
+    6.22
+    """
+    weights = np.asarray(weights, dtype=np.float64)
+    spread = float(np.sqrt(law.variance * (weights**2).sum()))
+    wanted = math.log(level)
+
+    def above(z: float) -> float:
+        return log_chernoff(law, weights, z * spread) - wanted
+
+    high = math.sqrt(-2.0 * wanted)
+    while above(high) > 0.0:
+        high *= 2.0
+    return max(float(optimize.brentq(above, 1e-6, high, xtol=1e-3)), float(-special.ndtri(level)))
+
+
+__all__ = ["Coins", "Exponential", "Law", "TwoExponentials", "chernoff_needed", "log_chernoff"]

@@ -1,9 +1,11 @@
 """A reading of whole distributions: where the suspect prefers a token more than a reference model does.
 
-Each candidate token of each context weighs (p + q) / 2 * (log p - log q), with p the suspect's and q the
-reference's probability. Weights and candidates are fixed without the key, so under the null the sum of
-weight * (score - mean) has mean 0 and variance known exactly; its p-value is a Chernoff bound, which is rigorous.
-Inputs that occur several times are one input with the sum of their weights.
+Each candidate token of each context weighs sqrt((p + q) / 2) * (log p - log q), with p the suspect's and q the
+reference's probability: near p = q that is the difference in units of its own sampling error, twice sqrt(p) - sqrt(q).
+Inputs that occur several times are one input with the sum of their weights, and none carries much of the whole: few
+heavy ones would make the tail far wider than a normal one. All of that is fixed without looking at scores, so under the
+null the sum of weight * (score - mean) has mean 0 and variance known exactly; its p-value is a Chernoff bound, which is
+rigorous.
 
 *Looks alike*: nothing under a secret key. A reference unlike the suspect costs power, not validity.
 """
@@ -17,12 +19,16 @@ from scipy import special
 
 from stillwatch.errors import ConfigError
 from stillwatch.prove import power
-from stillwatch.prove.laws import Floats, log_chernoff
-from stillwatch.prove.marks.mark import Keys, Mark, Tokens
+from stillwatch.prove.laws import Floats, chernoff_needed, log_chernoff
+from stillwatch.prove.marks.mark import Keys, Mark, Tokens, as_keys
 from stillwatch.prove.radio.family import Mask, Statistics
 
-CLIP = 2.0
-"""Largest absolute weight: a token that one model calls impossible must not carry the test."""
+CLIP = 1.0
+"""Largest difference of log-probabilities that counts: a token that one model calls impossible must not carry all."""
+HEAVIEST, FEW = 0.05, 4.0
+"""Most that one input weighs, in standard deviations of the whole; among few inputs, as many times the even share."""
+SOME_KEY = as_keys([1])[0]
+"""Power is stated before keys are looked at; what inputs repeat depends on the key for few marks, and little."""
 
 
 def weights_of(log_p: Floats, log_q: Floats | None) -> Floats:
@@ -32,7 +38,17 @@ def weights_of(log_p: Floats, log_q: Floats | None) -> Floats:
         even = np.exp(log_p)
     else:
         even = (np.exp(log_p) + np.exp(log_q)) / 2.0
-    return np.asarray(np.clip(even * (log_p - log_q), -CLIP, CLIP))
+    return np.asarray(np.sqrt(even) * np.clip(log_p - log_q, -CLIP, CLIP))
+
+
+def evened(weights: Floats) -> Floats:
+    """Weights of distinct inputs float64[n], of which none carries much of the whole.
+
+    >>> round(float(evened(np.array([1.0] * 9_999 + [100.0])).max()), 2)
+    7.07
+    """
+    most = max(HEAVIEST, FEW / np.sqrt(max(1, weights.size))) * np.sqrt((weights**2).sum())
+    return np.asarray(np.clip(weights, -most, most))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +69,9 @@ class Weighted:
         return f"weighted sum of {self.mark.id} scores, in standard deviations"
 
     def needed(self, level: float) -> float:
-        return power.chernoff(level)
+        grouped = np.unique(self.mark.preimages(SOME_KEY, self.contexts, self.tokens), return_inverse=True)[1]
+        weights = evened(np.bincount(grouped.ravel(), weights=self.weights).astype(np.float64))
+        return chernoff_needed(self.mark.law, weights, level) if weights.any() else power.chernoff(level)
 
     def under(self, keys: Keys, kept: Mask | None, seed: int, exact: bool = True) -> Statistics:
         contexts, tokens, weights = self.contexts, self.tokens, self.weights
@@ -69,7 +87,7 @@ class Weighted:
             if grouped is None or self.mark.keyed_preimages:
                 digests = self.mark.preimages(key, contexts, tokens)
                 _, first, group = np.unique(digests, return_index=True, return_inverse=True)
-                grouped = first, np.bincount(group, weights=weights).astype(np.float64)
+                grouped = first, evened(np.bincount(group.ravel(), weights=weights).astype(np.float64))
                 rows, row_tokens = contexts[first], tokens[first]
             first, each = grouped
             value = float((each * (self.mark.scores(key, rows, row_tokens) - law.mean)).sum())
