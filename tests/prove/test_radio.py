@@ -197,6 +197,7 @@ def test_a_soft_test_states_the_power_of_its_bound() -> None:
     view = top_candidates(toy.student(toy.GUMBEL, 0.0).log_p(at.contexts), toy.teacher().log_p(at.contexts))
     stated = soft("m", toy.GUMBEL, at, view, ISSUED, PLAN).power
     reading = weighted(toy.GUMBEL, at.contexts, view.candidates, view.log_p, view.log_q)
+    assert stated is not None
     assert stated == detectable(PLAN.effect, stated.scored, PLAN.alpha, len(ISSUED), needed=reading.needed)
 
 
@@ -209,7 +210,7 @@ def test_few_inputs_never_carry_a_soft_test() -> None:
     log_p = np.log(rng.uniform(0.2, 0.5, (18_000, 2)))
     reading = weighted(mark, contexts, tokens, log_p, np.log(np.full((18_000, 2), 0.2)))
     _, group = np.unique(np.c_[reading.contexts, reading.tokens], axis=0, return_inverse=True)
-    whole = np.bincount(group.ravel(), weights=reading.weights)
+    whole = np.bincount(group.ravel(), weights=reading.weights).astype(np.float64)
     assert chernoff_needed(mark.law, whole, 1e-6) > 8.0
     assert chernoff(1e-6) < reading.needed(1e-6) < 6.5
 
