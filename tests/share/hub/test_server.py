@@ -63,8 +63,8 @@ def ask(here: Hub, tmp_path: Path) -> Asked:
     door = Door(
         AUTHORITY, here.desk.who, used, lambda: int(time.time()), logging.getLogger("t"), body_bytes=50_000
     )
-    about = {"name": "Test hub", "contact": "", "log": here.log.vkey, "objects": "", "collection": ""}
-    return Asked(make_app(Site(door, here.desk, about, here.log.file, here.log.consistency), _no_objects))
+    about = {"name": "Test hub", "contact": "", "log": here.log.vkey, "objects": "", "collection": "", "witnesses": []}
+    return Asked(make_app(Site(door, here.desk, about, here.log.file, here.log.grown), _no_objects))
 
 
 def test_a_member_is_heard_once(here: Hub, ask: Asked) -> None:
