@@ -33,6 +33,35 @@ def serving(*args: str) -> Iterator[str]:
         assert one.wait(30) == 0
 
 
+def test_a_laboratory_demands_a_witness(run, tmp_path: Path) -> None:
+    """The hub's log is signed by a witness in a process of its own; a hub without one is told apart from one that is
+    slow, and a word that was said is held against what the witness signed."""
+    from tests.share.hub.test_witnesses import witness_of
+
+    log = json.loads(run("hub", "new", "--name", "Trial hub", "--json").stdout)["log"]
+    line = json.loads(run("hub", "key", "--out", "rossi.pem", "--json").stdout)["public"]
+    run("hub", "member", "add", "south", "--organisation", "South Lab", "--clearance", "amber")
+    joining = ("--member", "south", "--key", "rossi.pem", "--log", log)
+    with witness_of(tmp_path / "archive", log) as witness:
+        demanding = (*joining, "--witness", witness.split(" ")[1])
+        with serving("serve") as hub:
+            early = run("hub", "join", hub, *demanding)
+            assert early.exit_code == 2 and "the key is no member's" in early.stderr
+            assert not Path("member.toml").exists()
+            run("hub", "member", "key", "south", line, "--person", "A. Rossi")
+            assert "no witness signs this log" in run("hub", "join", hub, *demanding).stderr
+        with Path("hub/hub.toml").open("a") as file:
+            file.write(f"witnesses = ['{witness}']\n")
+        with serving("serve") as hub:
+            told = run("hub", "join", hub, *demanding)
+            assert "1 of your witnesses have signed its log" in told.stdout, told.stderr
+            assert "nothing waits for you" in run("hub", "status").stdout
+            other = run("hub", "join", hub, *joining, "--out", "other.toml")
+            assert "names witnesses of its log" in other.stdout and witness.split(" ")[1] in other.stdout
+    wrong = run("hub", "join", hub, *joining, "--witness", log, "--out", "third.toml")
+    assert wrong.exit_code == 2 and "key of a log, not of a witness" in wrong.stderr
+
+
 def test_a_laboratory_joins(run) -> None:
     """Key, membership, key holders, a pinned log, a round; a hub that changes its log is noticed."""
     log = json.loads(run("hub", "new", "--name", "Trial hub", "--json").stdout)["log"]

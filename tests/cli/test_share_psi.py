@@ -41,6 +41,17 @@ def test_both_sides_read_what_is_common(offers):
     assert stat.S_IMODE((offers / "north.offer.secret").stat().st_mode) == 0o600
 
 
+def test_a_list_is_read_as_editors_write_it(tmp_path):
+    """A mark at the beginning, tabs and ends of lines of another system change no value."""
+    (tmp_path / "one.txt").write_bytes("\ufeffaddress\t203.0.113.0/24\r\n\r\n".encode())
+    (tmp_path / "two.txt").write_text("address 203.0.113.0/24\n")
+    one, two = tmp_path / "one.offer", tmp_path / "two.offer"
+    for made in (one, two):
+        run("offer", made.with_suffix(".txt"), "--session", "week 48 n s", "--out", made)
+    run("answer", two, one, "--out", tmp_path / "two.answer")
+    assert "1 of your 1 values" in run("read", one, two, tmp_path / "two.answer")
+
+
 def test_one_offer_answers_once_and_no_more_than_it_may(offers):
     """A second list of guesses is refused, and so is a longer one than was allowed."""
     pair = (offers / "north.offer", offers / "south.offer")
@@ -56,6 +67,11 @@ def test_wrong_files_are_answered_clearly(offers):
     assert "exists" in run("offer", offers / "north.txt", "--out", offers / "north.offer", status=2)
     told = run("answer", offers / "north.offer", offers / "south.txt", "--out", offers / "y", status=2)
     assert "no offer" in told and "203.0" not in told
+    told = run("answer", offers / "south.txt", offers / "north.offer", "--out", offers / "y", status=2)
+    assert "south.txt: is no offer that was made here" in told and "MINE is the file" in told
+    (offers / "none.txt").write_text("\n \n")
+    told = run("offer", offers / "none.txt", "--out", offers / "x", status=2)
+    assert "the list is empty" in told and "split" not in told
     (offers / "north.offer.secret").write_text("{}")
     assert "offer again" in run(
         "answer", offers / "north.offer", offers / "south.offer", "--out", offers / "z", status=2

@@ -20,8 +20,8 @@ from stillwatch.cli.commands import (
     settings_option,
 )
 from stillwatch.cli.edge import read_settings
-from stillwatch.cli.hub_round import as_option
-from stillwatch.cli.terminal import print_json, progress, safe, show
+from stillwatch.cli.hub_round import as_option, ca_option
+from stillwatch.cli.terminal import print_json, progress, safe, show, tell
 
 _FOLDER = click.Path(exists=True, file_okay=False)
 _FILE = click.Path(exists=True, dir_okay=False)
@@ -78,11 +78,10 @@ def key(out: str, as_json: bool) -> None:
     from stillwatch import wiring
 
     made = wiring.new_member_key(Path(out))
-    if as_json:
-        print_json(made)
-    else:
-        show(f"wrote {safe(out)}; keep it to yourself")
-        show(f"tell whoever runs the hub, and both key holders: {made['public']}")
+    tell(
+        made, as_json, f"wrote {safe(out)}; keep it to yourself",
+        f"tell whoever runs the hub, and both key holders: {made['public']}",
+    )  # fmt: skip
 
 
 @click.command(
@@ -107,39 +106,42 @@ def key(out: str, as_json: bool) -> None:
 )
 @option("--keyholder", "keyholders", section=_CHOOSE, multiple=True, metavar="URL",
         help="Address of a key holder; twice, in the order of the hub.")  # fmt: skip
-@option(
-    "--ca",
-    section=_CHOOSE,
-    metavar="FILE",
-    type=_FILE,
-    help="Authority of their certificates, if it is their own.",
-)
+@option("--witness", "witnesses", section=_CHOOSE, multiple=True, metavar="KEY",
+        help="Key of a witness that you trust, as its keeper told you; give it once for each.")  # fmt: skip
+@option("--witnesses-needed", "needed", section=_CHOOSE, type=click.IntRange(0), metavar="N",
+        help="How many of them must have signed the hub's log, each time; else all.")  # fmt: skip
+@ca_option()
 @option("--out", "-o", section="Writing", metavar="FILE", type=click.Path(dir_okay=False), default="member.toml",
         show_default=True, help="File to write.")  # fmt: skip
 @json_option()
 @debug_option()
 def join(
-    url: str, member: str, key_file: str, log: str | None, keyholders: tuple[str, ...], ca: str | None, out: str,
-    as_json: bool,
+    url: str, member: str, key_file: str, log: str | None, keyholders: tuple[str, ...], witnesses: tuple[str, ...],
+    needed: int | None, ca: str | None, out: str, as_json: bool,
 ) -> None:  # fmt: skip
     """Write a member's file, and see that the hub knows the key. The key of the hub's log is pinned from here on."""
     from stillwatch import wiring
 
     made = wiring.join_hub(
-        url,
-        Path(out),
-        member=member,
-        key=Path(key_file),
-        log=log,
-        ca=Path(ca) if ca else None,
-        keyholders=keyholders,
-    )
+        url, Path(out), member=member, key=Path(key_file), log=log, ca=Path(ca) if ca else None,
+        keyholders=keyholders, witnesses=witnesses, witnesses_needed=needed,
+    )  # fmt: skip
     if as_json:
         print_json(made)
         return
     show(f"{safe(made['name'])} knows {safe(member)}; wrote {safe(out)}")
     if not made["pinned_as_told"]:
         show(f"compare the key of its log with what you were told: {safe(made['log'])}")
+    if made["witnesses_needed"]:
+        show(
+            f"{made['witnesses_needed']} of your witnesses have signed its log, and will each time that you ask"
+        )
+    elif made["witnesses"]:
+        show(
+            "it names witnesses of its log, of which you demand none; --witness KEY, as their keepers told you:"
+        )
+        for witness in made["witnesses"]:
+            show(f"    {safe(witness)}")
 
 
 @click.command(
@@ -388,13 +390,7 @@ def announce(number: str, kind: str, at: datetime, file: str, as_json: bool) -> 
     examples=(("stillwatch hub transparency https://hub.example", "counts, as its public page has them"),),
 )
 @click.argument("url", metavar="URL")
-@option(
-    "--ca",
-    section=_CHOOSE,
-    metavar="FILE",
-    type=_FILE,
-    help="Authority of its certificate, if it is its own.",
-)
+@ca_option()
 @json_option()
 @debug_option()
 def transparency(url: str, ca: str | None, as_json: bool) -> None:
@@ -442,10 +438,7 @@ def demo(out: str, seed: int, quiet: bool, as_json: bool) -> None:
 
     with progress(quiet=quiet) as told:
         made = wiring.demo_hub(Path(out), seed=seed, progress=told)
-    if as_json:
-        print_json(made)
-    else:
-        show(made["table"])
+    tell(made, as_json, made["table"])
 
 
 def _plain(text: str | None) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from stillwatch.cli.commands import SectionGroup, VerbCommand, debug_option, json_option, option
-from stillwatch.cli.terminal import print_json, safe, show
+from stillwatch.cli.terminal import print_json, safe, show, tell
 
 HUB_FOLDER, HOLDER_FOLDER = "hub", "keyholder"
 _FILE = click.Path(exists=True, dir_okay=False)
@@ -73,11 +73,10 @@ def new(name: str, url: str, contact: str, folder: str, as_json: bool) -> None:
     from stillwatch import wiring
 
     made = wiring.new_hub(Path(folder), name=name, url=url, contact=contact)
-    if as_json:
-        print_json(made)
-        return
-    show(f"made {safe(folder)}; members pin the key of its log: {made['log']}")
-    show("next: stillwatch hub member add NAME --organisation ORGANISATION --clearance amber")
+    tell(
+        made, as_json, f"made {safe(folder)}; members pin the key of its log: {made['log']}",
+        "next: stillwatch hub member add NAME --organisation ORGANISATION --clearance amber",
+    )  # fmt: skip
 
 
 @click.command(
@@ -184,10 +183,8 @@ def member_key(
     from stillwatch import wiring
 
     made = wiring.put_hub_person(Path(folder), name, person=person, key=line, steward=steward, end=end)
-    if as_json:
-        print_json(made)
-    else:
-        show(f"{safe(name)}: key {made['key_id'][:16]} {'ended' if end else f'of {safe(person)} added'}")
+    done = "ended" if end else f"of {safe(person)} added"
+    tell(made, as_json, f"{safe(name)}: key {made['key_id'][:16]} {done}")
 
 
 @click.command(
@@ -258,10 +255,7 @@ def holder_member(
     from stillwatch import wiring
 
     made = wiring.holder_member(Path(folder), name, key=key, budget=budget, end=end, url=url)
-    if as_json:
-        print_json(made)
-    else:
-        show(f"{safe(name)}: {made['keys']} keys, {made['budget']:,} evaluations a week")
+    tell(made, as_json, f"{safe(name)}: {made['keys']} keys, {made['budget']:,} evaluations a week")
 
 
 @click.command(

@@ -19,7 +19,7 @@ from stillwatch.cli.commands import (
 )
 from stillwatch.cli.edge import mapping_path, read_settings
 from stillwatch.cli.hub_admin import HUB_FOLDER, folder_option
-from stillwatch.cli.terminal import print_json, progress, safe, show
+from stillwatch.cli.terminal import print_json, progress, safe, show, tell
 
 MEMBER_FILE = "member.toml"
 _FOLDER = click.Path(exists=True, file_okay=False)
@@ -32,6 +32,12 @@ def as_option() -> Callable[[Any], Any]:
         "--as", "file", section="Reading", metavar="FILE", type=click.Path(dir_okay=False), default=MEMBER_FILE,
         show_default=True, help="The member's file, as `hub join` wrote it.",
     )  # fmt: skip
+
+
+def ca_option() -> Callable[[Any], Any]:
+    """``--ca``: whom to believe about certificates."""
+    return option("--ca", section="Choosing", metavar="FILE", type=_FILE,
+                  help="Authority of their certificates, if it is their own.")  # fmt: skip
 
 
 @click.command(
@@ -55,8 +61,7 @@ def as_option() -> Callable[[Any], Any]:
         help="Values that no traffic has, one a line: kind, blank, value. Who hands one in is set aside.")  # fmt: skip
 @option("--key", "key_file", section="Choosing", metavar="FILE", type=_FILE,
         help="A key that both key holders know as member `hub`; needed for --honey.")  # fmt: skip
-@option("--ca", section="Choosing", metavar="FILE", type=_FILE,
-        help="Authority of the key holders' certificates, if it is their own.")  # fmt: skip
+@ca_option()
 @folder_option(HUB_FOLDER)
 @json_option()
 @debug_option()
@@ -71,10 +76,10 @@ def open_(
         Path(folder), commit_hours=commit_hours, show_hours=show_hours, keyholders=keyholders,
         ca=Path(ca) if ca else None, honey=Path(honey) if honey else None, key=Path(key_file) if key_file else None,
     )  # fmt: skip
-    if as_json:
-        print_json(made)
-    else:
-        show(f"round {made['epoch']}: commit until {made['commit_until']}; {made['honey_tags']} honey tags")
+    tell(
+        made, as_json,
+        f"round {made['epoch']}: commit until {made['commit_until']}; {made['honey_tags']} honey tags",
+    )  # fmt: skip
 
 
 @click.command(
@@ -105,13 +110,11 @@ def commit(
             Path(file), Path(run_dir), inputs, settings=read_settings(settings_path, key_file), format=format,
             mapping=mapping_path(mapping), progress=told,
         )  # fmt: skip
-    if as_json:
-        print_json(made)
-    else:
-        show(
-            f"{made['epoch']}: committed to {made['clusters']} clusters, {made['tags']} tags with those that fill up"
-        )
-        show(f"kept in {safe(made['file'])}; after the cut-off: stillwatch hub round show")
+    tell(
+        made, as_json,
+        f"{made['epoch']}: committed to {made['clusters']} clusters, {made['tags']} tags with those that fill up",
+        f"kept in {safe(made['file'])}; after the cut-off: stillwatch hub round show",
+    )  # fmt: skip
 
 
 @click.command(
@@ -128,12 +131,8 @@ def show_(file: str, as_json: bool) -> None:
     from stillwatch import wiring
 
     made = wiring.show_round(Path(file))
-    if as_json:
-        print_json(made)
-    else:
-        show(
-            f"{safe(made['epoch'])}: {'it is there already' if made['already'] else 'shown; receipt checked'}"
-        )
+    done = "it is there already" if made["already"] else "shown; receipt checked"
+    tell(made, as_json, f"{safe(made['epoch'])}: {done}")
 
 
 @click.command(
@@ -171,4 +170,4 @@ def hub_round() -> None:
     """A round of joining: commit before the cut-off, show after it, see the pairs. docs/join.md has the protocol."""
 
 
-__all__ = ["MEMBER_FILE", "as_option", "hub_round"]
+__all__ = ["MEMBER_FILE", "as_option", "ca_option", "hub_round"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from stillwatch.cli.commands import SectionGroup, VerbCommand, debug_option, json_option, option
-from stillwatch.cli.terminal import print_json, safe, show
+from stillwatch.cli.terminal import safe, tell
 
 _FILE = click.Path(exists=True, dir_okay=False)
 _OUT = click.Path(dir_okay=False)
@@ -41,11 +41,10 @@ def offer(values: str, session: str | None, out: str, as_json: bool) -> None:
     from stillwatch import wiring
 
     made = wiring.psi_offer(Path(values), Path(out), session=session)
-    if as_json:
-        print_json(made)
-        return
-    show(f"{safe(made['offer'])}: {made['values']:,} values, session {safe(made['session'])}")
-    show(f"send it to the peer; keep {safe(made['secret'])} to yourself")
+    tell(
+        made, as_json, f"{safe(made['offer'])}: {made['values']:,} values, session {safe(made['session'])}",
+        f"send it to the peer; keep {safe(made['secret'])} to yourself",
+    )  # fmt: skip
 
 
 @click.command(
@@ -65,10 +64,7 @@ def answer(mine: str, theirs: str, most: int, out: str, as_json: bool) -> None:
     from stillwatch import wiring
 
     made = wiring.psi_answer(Path(mine), Path(theirs), Path(out), most=most)
-    if as_json:
-        print_json(made)
-        return
-    show(f"{safe(made['answer'])}: {made['points']:,} points of the peer's answered; send it")
+    tell(made, as_json, f"{safe(made['answer'])}: {made['points']:,} points of the peer's answered; send it")
 
 
 @click.command(
@@ -88,12 +84,13 @@ def read(mine: str, theirs: str, their_answer: str, as_json: bool) -> None:
     from stillwatch import wiring
 
     found = wiring.psi_read(Path(mine), Path(theirs), Path(their_answer))
-    if as_json:
-        print_json(found)
-        return
-    show(f"{len(found['common']):,} of your {found['values']:,} values are the peer's too")
-    for row in found["common"]:
-        show(f"    {safe(row['kind'])} {safe(row['value'])}")
+    rows = (f"    {safe(row['kind'])} {safe(row['value'])}" for row in found["common"])
+    tell(
+        found,
+        as_json,
+        f"{len(found['common']):,} of your {found['values']:,} values are the peer's too",
+        *rows,
+    )
 
 
 @click.group(

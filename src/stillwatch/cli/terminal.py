@@ -48,6 +48,15 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=True, default=str, allow_nan=False))
 
 
+def tell(found: Any, as_json: bool, *lines: str) -> None:
+    """What was found or done: as JSON, or in these lines."""
+    if as_json:
+        print_json(found)
+        return
+    for line in lines:
+        show(line)
+
+
 def is_tty(stream: IO[str]) -> bool:
     """Whether a person reads the stream. A closed or replaced stream is not a terminal."""
     return bool(getattr(stream, "isatty", lambda: False)())

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from stillwatch.errors import ConfigError, UpstreamError, VerificationError
 from stillwatch.evidence.bag import digest
 from stillwatch.settings import Settings
-from stillwatch.wiring.evidence_http import post
+from stillwatch.wiring import witnesses
 from stillwatch.wiring.evidence_keys import needs_extra, read_list, signing_key
 
 if TYPE_CHECKING:
@@ -118,23 +118,18 @@ def _about(entry: bytes) -> tuple[str, str]:
 
 
 def _witnessed(settings: Settings, log: Log, signed: str) -> str:
-    """The checkpoint with the lines of witnesses (C2SP tlog-witness, ``add-checkpoint``)."""
-    from stillwatch.evidence.note import Verifier
-
+    """The checkpoint with the lines of witnesses."""
     wanted = settings.evidence.witnesses_needed
     lines: list[str] = []
     failed: list[str] = []
     seen: dict[str, int] = json.loads(log.files.read(WITNESSED) or b"{}")
-    for entry in settings.evidence.witnesses:
-        url, vkey = entry.split(" ")
-        verifier = Verifier.parse(vkey)
+    for url, witness in witnesses.named(settings.evidence.witnesses):
         try:
-            line = _line_of(verifier, signed, _ask(url, log, signed, seen.get(vkey, 0)))
+            lines.append(witnesses.cosigned(url, witness, signed, seen.get(witness.vkey, 0), log.consistency))
         except (UpstreamError, VerificationError) as error:
             failed.append(str(error))
-            continue
-        seen[vkey] = log.size
-        lines.append(line)
+        else:
+            seen[witness.vkey] = log.size
     if settings.evidence.witnesses:
         log.files.put(WITNESSED, json.dumps(seen).encode())
     if len(lines) < wanted:
@@ -143,42 +138,6 @@ def _witnessed(settings: Settings, log: Log, signed: str) -> str:
             hint="the leaf is in the log; seal the package again when they answer: stillwatch evidence sign",
         )
     return signed + "".join(lines)
-
-
-def _line_of(witness: Verifier, signed: str, answer: str) -> str:
-    """The witness's own line of what it answered, once it holds; whatever else was sent along is left out.
-
-    Raises:
-        VerificationError: it did not sign this checkpoint.
-    """
-    from stillwatch.evidence.note import opened, split
-
-    for line in answer.splitlines(keepends=True)[:20]:
-        try:
-            opened(f"{split(signed)[0]}\n{line}", [witness])
-        except VerificationError:
-            continue
-        return line
-    raise VerificationError(f"witness {witness.name} did not sign the checkpoint", hint="ask its keeper why")
-
-
-def _ask(url: str, log: Log, signed: str, old: int) -> str:
-    for _ in range(2):
-        steps = log.consistency(old) if 0 < old < log.size else []
-        proof = "".join(base64.b64encode(step).decode() + "\n" for step in steps)
-        status, answer = post(
-            f"{url.rstrip('/')}/add-checkpoint", f"old {old}\n{proof}\n{signed}".encode(), "text/plain"
-        )
-        if status == 200:
-            return answer.decode("utf-8", "replace")
-        held = answer.strip()
-        if status != 409 or not held.isdigit() or len(held) > 19 or int(held) > log.size:
-            break
-        old = int(held)
-    why = (
-        "it has seen more of this log, or another log of this name" if status == 409 else "ask its keeper why"
-    )
-    raise UpstreamError(f"witness {url} answered {status}", hint=why)
 
 
 def log_files(settings: Settings, kind: str, paths: Sequence[Path]) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from stillwatch.errors import ConfigError
 from stillwatch.records.sharing import Tlp
-from stillwatch.wiring.hub_folder import HUB, HubFolder, hub_folder, shelf_store
+from stillwatch.wiring.hub_folder import HUB, HubFolder, HubShelf, hub_folder, shelf_store
 from stillwatch.wiring.taxii import now_us
 
 if TYPE_CHECKING:
@@ -159,6 +159,7 @@ def open_round(
     hub = hub_folder(folder)
     from stillwatch.share.hub.asked import Draft
     from stillwatch.share.join.group import element
+    from stillwatch.share.taxii.moments import written
 
     times = [int(t.timestamp() * 1e6) for t in (commit_until, reveal_until)]
     if not now_us() < times[0] < times[1]:
@@ -175,6 +176,11 @@ def open_round(
         if epoch in state.rounds:
             raise ConfigError(
                 f"the round of {epoch} has been opened", hint="there is one round for each week"
+            )
+        if (last := max((r.reveal_until_us for r in state.rounds.values()), default=0)) > now_us():
+            raise ConfigError(
+                f"members may show their parts of the last round until {written(last)[:16]} UTC",
+                hint="open this one afterwards: members see one round at a time",
             )
         data = {
             "epoch": epoch, "commit_until_us": times[0], "reveal_until_us": times[1], "publics": list(publics),
@@ -240,12 +246,12 @@ def _reader(hub: HubFolder, state: State, name: str, token: bool) -> dict[str, A
 
     of = state.members[name]
     ends = now_us() + _TOKEN_DAYS * 86_400 * 10**6
-    with shelf_store(hub) as engine, writing(engine) as conn:
-        members.put_member(
-            conn, name, clearance=Tlp(of.clearance), identity=None, active=of.active, now_us=now_us()
-        )
-        members.allow(conn, name, hub.collection, can_read=True, can_write=False)
-        made = members.new_token(conn, name, expires_us=ends, now_us=now_us(), alone=True) if token else None
+    with shelf_store(hub) as engine:
+        HubShelf(hub, engine).admit(name, of.clearance, of.active)
+        with writing(engine) as conn:
+            made = (
+                members.new_token(conn, name, expires_us=ends, now_us=now_us(), alone=True) if token else None
+            )
     until = datetime.fromtimestamp(ends / 1e6, UTC).date().isoformat() if made else None
     return {"token": made, "token_ends": until}
 

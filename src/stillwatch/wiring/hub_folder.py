@@ -13,7 +13,7 @@ import re
 import threading
 import tomllib
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,7 +21,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stillwatch.errors import ConfigError
+from stillwatch.errors import ConfigError, VerificationError
 from stillwatch.records.sharing import Tlp
 from stillwatch.wiring.progress import writable, write_private, write_whole
 from stillwatch.wiring.taxii import now_us
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from stillwatch.evidence.keys import SigningKey
     from stillwatch.evidence.log import Log
+    from stillwatch.evidence.note import Checkpoint
     from stillwatch.share.hub.desk import Desk
     from stillwatch.share.hub.pseudonym import Face
 
@@ -38,6 +39,7 @@ EXTRA_HINT = "install them: pip install 'stillwatch[hub]'"
 ABOUT, LOG_KEY = "hub.toml", "log.pem"
 HUB = "hub"
 """Owner of what the hub hands on; no member can have this name."""
+_WITNESSED = "checkpoint.witnessed"
 _LOG = logging.getLogger("stillwatch.hub")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}")
 _URL = re.compile(r"https?://[^/?#@\s\"]+")
@@ -71,6 +73,10 @@ class HubFolder:
     contact: str
     identity: str
     collection: str
+    witnesses: tuple[str, ...] = ()
+    """Witnesses of its log, as lines ``URL KEY``."""
+    witnesses_needed: int = 0
+    """How many of them must have signed a checkpoint before it is served as witnessed."""
 
     @property
     def origin(self) -> str:
@@ -130,11 +136,22 @@ def hub_folder(path: Path) -> HubFolder:
     needs_extra()
     try:
         rows = tomllib.loads((path / ABOUT).read_text("utf-8"))
-        return HubFolder(path, *(str(rows[k]) for k in ("name", "url", "contact", "identity", "collection")))
+        name, url, contact, identity, collection = (
+            str(rows[k]) for k in ("name", "url", "contact", "identity", "collection")
+        )
     except (OSError, ValueError, KeyError) as error:
         raise ConfigError(
-            f"{path.name or path} is not the folder of a hub", hint="make one: stillwatch hub new FOLDER"
+            f"{path.name or path} is not the folder of a hub",
+            hint="make one: stillwatch hub new --name NAME --folder FOLDER",
         ) from error
+    witnesses = rows.get("witnesses", [])
+    needed = rows.get("witnesses_needed", len(witnesses))
+    if not isinstance(witnesses, list) or type(needed) is not int or not 0 <= needed <= len(witnesses):
+        raise ConfigError(
+            f"{ABOUT}: witnesses is a list of lines, and witnesses_needed a number of them at most",
+            hint="witnesses = ['URL KEY'], as a witness says it when it starts",
+        )
+    return HubFolder(path, name, url, contact, identity, collection, tuple(map(str, witnesses)), needed)
 
 
 @contextmanager
@@ -179,6 +196,17 @@ class HubShelf:
         at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at_us)
         self.put([withdrawn(o, at) for o in objects if o["type"] != "identity"])
 
+    def admit(self, member: str, clearance: int, active: bool) -> None:
+        """Let a member read what it is cleared for, or nothing any more."""
+        from stillwatch.share.taxii import members
+        from stillwatch.store.sql import writing
+
+        with writing(self._engine) as conn:
+            members.put_member(
+                conn, member, clearance=Tlp(clearance), identity=None, active=active, now_us=self._clock()
+            )
+            members.allow(conn, member, self._hub.collection, can_read=True, can_write=False)
+
 
 class HubLog:
     """The hub's own log: one leaf for each entry of its journal."""
@@ -187,6 +215,9 @@ class HubLog:
         self._log, self._key = log, key
         self._lock = threading.Lock()
         self._signed = self._publish()
+        self._witnessed = self._kept()
+        self.grew = threading.Event()
+        """Set when there is a newer checkpoint, for whoever has it witnessed."""
 
     @property
     def size(self) -> int:
@@ -203,13 +234,21 @@ class HubLog:
     def append(self, leaves: Sequence[tuple[str, int]]) -> None:
         """Add leaves and publish a checkpoint."""
         from stillwatch.evidence.leaf import leaf
+        from stillwatch.evidence.log import Log
         from stillwatch.records.evidence import LeafKind
 
         epoch = datetime(1970, 1, 1, tzinfo=UTC)
         rows = [leaf(LeafKind.HUB, digest, epoch + timedelta(microseconds=at)) for digest, at in leaves]
         with self._lock:
-            self._log.append(rows)
+            try:
+                self._log.append(rows)
+            except (
+                Exception
+            ):  # opened again, it holds what arrived and no torn end; the disk may have room by then
+                self._log = Log(self._log.files, origin=self._log.origin)
+                raise
             self._signed = self._publish()
+        self.grew.set()
 
     def digest(self, index: int) -> str:
         """What a leaf commits to."""
@@ -221,24 +260,75 @@ class HubLog:
             return {
                 "index": index, "leaf": base64.b64encode(self._log.entry(index)).decode(),
                 "path": [base64.b64encode(h).decode() for h in self._log.inclusion(index)],
-                "checkpoint": self._signed,
+                "checkpoint": self._newest(),
             }  # fmt: skip
 
-    def consistency(self, old: int) -> dict[str, Any]:
-        """The newest checkpoint, and the proof that the log only grew since it had a size."""
+    @property
+    def newest(self) -> str:
+        """The newest checkpoint, signed by the hub alone."""
         with self._lock:
-            steps = self._log.consistency(old) if 0 < old <= self._log.size else []
-            return {"checkpoint": self._signed, "path": [base64.b64encode(h).decode() for h in steps]}
+            return self._newest()
+
+    def grown(self, olds: Iterable[int], *, witnessed: bool = False) -> dict[str, Any]:
+        """The newest checkpoint, or the newest that was witnessed, and for each size the proof that it only grew.
+
+        The checkpoint is empty as long as none was witnessed.
+        """
+        with self._lock:
+            signed = self._witnessed if witnessed else self._newest()
+            size = _seen(signed).size if signed else 0
+            paths = {
+                str(old): [base64.b64encode(h).decode() for h in self._log.consistency(old, size)]
+                for old in olds if 0 < old <= size
+            }  # fmt: skip
+            return {"checkpoint": signed, "paths": paths}
+
+    def steps(self, old: int, new: int) -> list[bytes]:
+        """The proof that the log only grew between two sizes."""
+        with self._lock:
+            return self._log.consistency(old, new)
+
+    def witnessed(self, signed: str) -> None:
+        """Serve a checkpoint with the lines of its witnesses from here on, also after a restart."""
+        with self._lock:
+            self._log.files.put(_WITNESSED, signed.encode())
+            self._witnessed = signed
 
     def file(self, name: str) -> bytes | None:
-        """A file of the log."""
+        """A file of the log; its checkpoint is the newest that was witnessed, where any was."""
         with self._lock:
+            if name == "checkpoint" and self._witnessed:
+                return self._witnessed.encode()
             return self._log.files.read(name)
+
+    def _newest(self) -> str:
+        """The newest checkpoint, made up for where the disk did not take it with the leaves."""
+        if _seen(self._signed).size != self._log.size:
+            self._signed = self._publish()
+        return self._signed
+
+    def _kept(self) -> str:
+        """The checkpoint that was witnessed last, if it is one of this log."""
+        signed = (self._log.files.read(_WITNESSED) or b"").decode("utf-8", "replace")
+        if signed:
+            seen = _seen(signed)
+            if seen.size > self._log.size or self._log.root(seen.size) != seen.root:
+                raise VerificationError(
+                    f"the log has {self._log.size} leaves, and witnesses have signed another of {seen.size}",
+                    hint="restore the newest copy of the hub's folder, as a whole",
+                )
+        return signed
 
     def _publish(self) -> str:
         from stillwatch.evidence.note import note, sign
 
         return self._log.publish(lambda text: note(text, [sign(text, self._key, self._log.origin)]))
+
+
+def _seen(signed: str) -> Checkpoint:
+    from stillwatch.evidence.note import Checkpoint, split
+
+    return Checkpoint.parse(split(signed)[0])
 
 
 @contextmanager

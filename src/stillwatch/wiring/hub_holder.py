@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from stillwatch.errors import ConfigError
 from stillwatch.wiring.hub_folder import needs_extra
-from stillwatch.wiring.progress import writable, write_private, write_whole
+from stillwatch.wiring.progress import replace_private, writable, write_whole
 
 if TYPE_CHECKING:
     from stillwatch.share.join.holder import KeyHolder
@@ -43,6 +43,10 @@ def holder_member(
             raise ConfigError(f"{name} is new here", hint="give --key and --budget")
         row = row or {"keys": {}, "budget": 0}
         if key is not None:
+            if any(key_id(key) in of["keys"] for other, of in told["members"].items() if other != name):
+                raise ConfigError(
+                    "this key is another member's here", hint="each person has a key of their own: hub key"
+                )
             row["keys"][key_id(key)] = key
         row["budget"] = 0 if end else row["budget"] if budget is None else budget
         row["keys"] = {} if end else row["keys"]
@@ -113,7 +117,7 @@ class HolderFolder:
                 _destroy(old)
         path = place / epoch
         if not path.exists():
-            write_private(path, random_scalar())
+            replace_private(path, random_scalar())
         return scalar(path.read_bytes())
 
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from stillwatch.errors import ConfigError, VerificationError
 from stillwatch.settings import Settings
 from stillwatch.wiring.hub_member import Asking, ask_hub, keyholders, membership, see_hub
-from stillwatch.wiring.progress import Progress, writable, write_private
+from stillwatch.wiring.progress import Progress, replace_private, writable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -63,7 +63,7 @@ def commit_round(
     nonce = secrets.token_bytes(32)
     told = {"epoch": epoch, "nonce": nonce.hex(), "clusters": sent(contribution), "campaigns": names}
     with writable(place):
-        write_private(place, json.dumps(told).encode())
+        replace_private(place, json.dumps(told).encode())
     return _committed(file, told)
 
 

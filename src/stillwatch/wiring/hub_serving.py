@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from stillwatch.errors import ConfigError
 from stillwatch.wiring.hub_folder import hub_at_work, hub_folder, needs_extra
+from stillwatch.wiring.hub_witnesses import HubWitnesses, by_itself
 from stillwatch.wiring.listening import address_of, listening
 from stillwatch.wiring.taxii import now_us
 
@@ -41,17 +42,18 @@ def serve_hub(
     from stillwatch.store.sql import reading, writing
 
     with _socket(listen, tls, behind_proxy) as (sock, here), hub_at_work(hub, here) as (desk, log, engine):
-        address = hub.url or here
+        address, witnesses = hub.url or here, HubWitnesses(log, hub)
         about = {
             "name": hub.name, "contact": hub.contact, "log": log.vkey, "objects": f"{address}/community/",
-            "collection": hub.collection,
+            "collection": hub.collection, "witnesses": witnesses.keys,
         }  # fmt: skip
         door = _door(address, desk.who, folder, "stillwatch.hub")
         objects = TaxiiDoor(
             lambda: reading(engine), lambda: writing(engine), now_us, address, hub.name, hub.contact
         )
-        site = Site(door, desk, about, log.file, log.consistency)
-        _serve(make_app(site, taxii_app(objects)), sock, tls, lambda: ready(address))
+        site = Site(door, desk, about, log.file, log.grown)
+        with by_itself(log, desk.close_rounds, witnesses.ask):
+            _serve(make_app(site, taxii_app(objects)), sock, tls, lambda: ready(address))
 
 
 def serve_holder(

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 from pathlib import Path
 from typing import Any
 
-from stillwatch.errors import ConfigError, SourceError
+from stillwatch.errors import ConfigError, SourceError, VerificationError
 from stillwatch.share.join import group, psi
 from stillwatch.share.join.tags import Value
-from stillwatch.wiring.progress import writable
+from stillwatch.wiring.progress import replace_private, writable, write_private
 
 _LARGEST = (psi.MOST + 64) * (group.SIZE + 1)
 _LONGEST_LIST = 256 * 2**20
@@ -30,8 +29,8 @@ def psi_offer(values: Path, out: Path, *, session: str | None) -> dict[str, Any]
             "session": named, "answered": False, "secret": made.secret.hex(),
             "values": [[v.kind, base64.b64encode(v.value).decode()] for v in made.values],
         }  # fmt: skip
-        _new(kept, json.dumps(body).encode())
-        _new(out, made.wire)
+        write_private(kept, json.dumps(body).encode())
+        write_private(out, made.wire)
     return {"offer": str(out), "secret": str(kept), "session": named, "values": len(made.values)}
 
 
@@ -43,23 +42,21 @@ def psi_answer(mine: Path, theirs: Path, out: Path, *, most: int) -> dict[str, A
             f"{mine.name} has answered an offer already",
             hint="make a new offer for a new session: a secret is for one peer",
         )  # fmt: skip
-    offered = psi.read_offer(_bytes(theirs))
+    offered = _offered(theirs)
     wire = psi.answer(made, offered, most)
     with writable(out):
         if out.exists():
             raise ConfigError(f"{out.name} exists", hint="name another file")
         kept = mine.with_name(f"{mine.name}.secret")
-        part = kept.with_name(f"{kept.name}.part")
-        _new(part, json.dumps(body | {"answered": True}).encode())
-        part.replace(kept)  # marked before the answer is there: a crash answers too little, never twice
-        _new(out, wire)
+        replace_private(kept, json.dumps(body | {"answered": True}).encode())
+        write_private(out, wire)  # after the mark: a crash answers too little, never twice
     return {"answer": str(out), "points": len(offered.points), "values": len(made.values)}
 
 
 def psi_read(mine: Path, theirs: Path, their_answer: Path) -> dict[str, Any]:
     """Which own values the peer has as well."""
     made, _ = _kept(mine)
-    found = psi.common(made, psi.read_offer(_bytes(theirs)), _bytes(their_answer))
+    found = psi.common(made, _offered(theirs), _bytes(their_answer))
     return {
         "values": len(made.values),
         "common": [{"kind": v.kind, "value": v.value.decode()} for v in found],
@@ -71,33 +68,48 @@ def _values(path: Path) -> list[Value]:
     try:
         if path.stat().st_size > _LONGEST_LIST:
             raise SourceError(str(path), "is larger than 256 MiB", hint="split the list")
-        lines = path.read_text("utf-8").splitlines()
+        lines = path.read_text("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise SourceError(str(path), "cannot be read as text", hint="one value a line: KIND VALUE") from error
     for number, line in enumerate(lines, 1):
-        kind, _, value = line.strip().partition(" ")
-        if not kind:
+        words = line.split(maxsplit=1)
+        if not words:
             continue
-        if not value.strip():
+        if len(words) < 2:
             raise SourceError(
                 f"{path}:{number}", "has a kind and no value", hint="write KIND VALUE: address 203.0.113.0/24"
             )
-        found.append(Value(kind, value.strip().encode()))
+        found.append(Value(words[0], words[1].strip().encode()))
     return found
 
 
 def _kept(mine: Path) -> tuple[psi.Offer, dict[str, Any]]:
+    secret = mine.with_name(f"{mine.name}.secret")
+    if not secret.exists():
+        raise SourceError(
+            str(mine), f"is no offer that was made here: there is no {secret.name} beside it",
+            hint="MINE is the file that `share psi offer --out` wrote, THEIRS the one that the peer sent",
+        )  # fmt: skip
     try:
-        body: dict[str, Any] = json.loads(_bytes(mine.with_name(f"{mine.name}.secret"), 4 * _LONGEST_LIST))
+        body: dict[str, Any] = json.loads(_bytes(secret, 4 * _LONGEST_LIST))
         values = tuple(Value(kind, base64.b64decode(value)) for kind, value in body["values"])
         made = psi.Offer(_bytes(mine), group.scalar(bytes.fromhex(body["secret"])), values)
         if len(psi.read_offer(made.wire).points) != len(values):
             raise ValueError
         return made, body
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, VerificationError) as error:
         raise SourceError(
-            f"{mine}.secret", "is not what `share psi offer` wrote", hint="offer again"
-        ) from error
+            str(mine), f"it or {secret.name} beside it is not as `share psi offer` wrote it",
+            hint="offer again, and send the peer the new offer: what it answered to the old one is of no use",
+        ) from error  # fmt: skip
+
+
+def _offered(theirs: Path) -> psi.Offered:
+    """The peer's offer."""
+    try:
+        return psi.read_offer(_bytes(theirs))
+    except VerificationError as error:
+        raise SourceError(str(theirs), error.message, hint=error.hint) from error
 
 
 def _bytes(path: Path, most: int = _LARGEST) -> bytes:
@@ -113,14 +125,6 @@ def _bytes(path: Path, most: int = _LARGEST) -> bytes:
             str(path), f"is larger than {most:,} bytes", hint=f"at most {psi.MOST:,} values are compared"
         )
     return data
-
-
-def _new(path: Path, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 __all__ = ["psi_answer", "psi_offer", "psi_read"]

@@ -32,9 +32,10 @@ def receipt(here: Hub) -> Any:
     return made
 
 
-def test_a_receipt_holds(asking: Asking, receipt: Any) -> None:
+def test_a_receipt_holds(here: Hub, asking: Asking, receipt: Any) -> None:
     """It is for the entry that was made."""
-    assert check_receipt(asking, receipt)["data"]["verb"] == "seen"
+    entry, seen = check_receipt(asking, receipt)
+    assert entry["data"]["verb"] == "seen" and seen.size == here.log.size
 
 
 @pytest.mark.parametrize(
@@ -83,25 +84,58 @@ class Told:
 
 def test_a_log_that_grew_is_followed_and_one_that_shrank_is_not(here: Hub, asking: Asking) -> None:
     """Each look is held against the newest checkpoint that was seen; truncated and split logs are said."""
-    first = here.log.consistency(0)
+    first = here.log.grown([0])
     size = here.log.size
     hub_member._grown(asking, Told(first))  # type: ignore[arg-type]  # what is asked of a client
     here.submit("north")
-    hub_member._grown(asking, Told(here.log.consistency(size)))  # type: ignore[arg-type]
+    hub_member._grown(asking, Told(here.log.grown([size])))  # type: ignore[arg-type]
     assert Checkpoint.parse(split(asking.seen.read_text())[0]).size == size + 1
     with pytest.raises(VerificationError, match="truncated"):
         hub_member._grown(asking, Told(first))  # type: ignore[arg-type]
     with pytest.raises(VerificationError):
-        hub_member._grown(asking, Told(here.log.consistency(size + 1) | {"path": ["AAAA"]}))  # type: ignore[arg-type]
+        hub_member._grown(asking, Told(here.log.grown([size]) | {"paths": {str(size + 1): ["AAAA"]}}))  # type: ignore[arg-type]
 
 
 def test_another_log_of_the_same_key_is_said(here: Hub, asking: Asking) -> None:
     """A split view, signed by the hub itself, does not follow from what was seen."""
-    hub_member._grown(asking, Told(here.log.consistency(0)))  # type: ignore[arg-type]
+    hub_member._grown(asking, Told(here.log.grown([0])))  # type: ignore[arg-type]
     other = Checkpoint(here.folder.origin, here.log.size + 1, bytes(32)).text
     signed = note(other, [sign(other, here.log._key, here.folder.origin)])
     with pytest.raises(VerificationError):
-        hub_member._grown(asking, Told({"checkpoint": signed, "path": []}))  # type: ignore[arg-type]
+        hub_member._grown(asking, Told({"checkpoint": signed, "paths": {}}))  # type: ignore[arg-type]
+
+
+def test_a_receipt_from_another_log_is_noticed(here: Hub, asking: Asking, receipt: Any) -> None:
+    """A hub that keeps a log for one member alone, and shows the other log when that member looks, is said."""
+    _, seen = check_receipt(asking, receipt)
+    here.submit("west")
+    hub_member._grown(asking, Told(here.log.grown([seen.size])), seen)  # type: ignore[arg-type]
+    aside = Checkpoint(seen.origin, seen.size, bytes(32))
+    with pytest.raises(VerificationError):
+        hub_member._grown(asking, Told(here.log.grown([seen.size, seen.size + 1])), aside)  # type: ignore[arg-type]
+
+
+def test_a_log_of_another_name_is_not_this_one(here: Hub, asking: Asking) -> None:
+    """Also when the hub's key signed it: witnesses follow each name by itself."""
+    text = Checkpoint("elsewhere/log", here.log.size, bytes(32)).text
+    signed = note(text, [sign(text, here.log._key, here.folder.origin)])
+    with pytest.raises(VerificationError, match="not of"):
+        hub_member._grown(asking, Told({"checkpoint": signed, "paths": {}}))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wrong", ["what", "word", "time"])
+def test_a_receipt_is_for_what_was_asked_just_now(
+    asking: Asking, receipt: Any, monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    """A hub cannot give an older receipt of the same member, or one for another word, and do nothing."""
+    monkeypatch.setattr("time.time", lambda: receipt["entry"]["at_us"] / 1e6)
+    given = {"object": "report--x", "verb": "seen"}
+    hub_member._checked(asking, "feedback", given, receipt)
+    if wrong == "time":
+        monkeypatch.setattr("time.time", lambda: receipt["entry"]["at_us"] / 1e6 + 3600)
+    given |= {"verb": "outdated"} if wrong == "word" else {}
+    with pytest.raises(VerificationError, match="something else"):
+        hub_member._checked(asking, "withdrawals" if wrong == "what" else "feedback", given, receipt)
 
 
 @pytest.mark.parametrize(

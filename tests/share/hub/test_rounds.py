@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from stillwatch.errors import ConfigError
 from stillwatch.share.hub import rules_rounds, view
 from stillwatch.share.hub.asked import Draft, NotAllowed
 from stillwatch.share.join.contribution import ClusterTags, Contribution, commitment
+from stillwatch.share.join.group import generated, random_scalar
+from stillwatch.wiring.hub_admin import open_round
 from tests.share.hub.making import EPOCH, HOUR, Hub, hub
 
 NONCE = bytes(32)
@@ -198,6 +203,20 @@ def test_random_tags_fill_up(here: Hub) -> None:
 
     played(here, filled("north", "aa"), filled("south", "bb"))
     assert round_of(here, "north")["pairs"] == []
+
+
+def test_one_round_at_a_time(here: Hub) -> None:
+    """The next is not opened while members may still show their parts of the last: they see the newest alone."""
+    publics = [generated(random_scalar()).hex() for _ in range(2)]
+    now = datetime.now(UTC)
+    opening: dict[str, Any] = {
+        "commit_until": now + timedelta(hours=1), "reveal_until": now + timedelta(hours=2), "publics": publics,
+    }  # fmt: skip
+    open_round(here.folder.path, epoch="2026-W40", **opening)
+    with pytest.raises(ConfigError, match="until"):
+        open_round(here.folder.path, epoch="2026-W41", **opening)
+    with pytest.raises(ConfigError, match="has been opened"):
+        open_round(here.folder.path, epoch="2026-W40", **opening)
 
 
 def test_tags_are_destroyed_after_a_crash_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

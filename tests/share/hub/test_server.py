@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
+from stillwatch.errors import ConfigError
 from stillwatch.share.hub.door import Door
 from stillwatch.share.hub.holder_server import HolderSite
 from stillwatch.share.hub.holder_server import make_app as holder_app
@@ -63,8 +64,15 @@ def ask(here: Hub, tmp_path: Path) -> Asked:
     door = Door(
         AUTHORITY, here.desk.who, used, lambda: int(time.time()), logging.getLogger("t"), body_bytes=50_000
     )
-    about = {"name": "Test hub", "contact": "", "log": here.log.vkey, "objects": "", "collection": ""}
-    return Asked(make_app(Site(door, here.desk, about, here.log.file, here.log.consistency), _no_objects))
+    about = {
+        "name": "Test hub",
+        "contact": "",
+        "log": here.log.vkey,
+        "objects": "",
+        "collection": "",
+        "witnesses": [],
+    }
+    return Asked(make_app(Site(door, here.desk, about, here.log.file, here.log.grown), _no_objects))
 
 
 def test_a_member_is_heard_once(here: Hub, ask: Asked) -> None:
@@ -115,6 +123,49 @@ def test_bounds_hold_before_and_while_a_body_is_read(here: Hub, ask: Asked) -> N
         got = ask("POST", "/hub/v1/feedback", key, body)
         assert got.status_code == 400, body[:20]
         assert set(got.json()) == {"error", "hint"}
+
+
+def test_a_request_that_needs_no_body_has_none(here: Hub, ask: Asked) -> None:
+    """A body with a look costs no memory: it is not read."""
+    assert ask("GET", "/hub/v1/inbox", here.keys["north"], b"x").status_code == 413
+
+
+def test_whoever_sends_slowly_holds_nobody_up(here: Hub, ask: Asked) -> None:
+    """One key's bodies that never end leave room for those of others, and are refused from the fifth on."""
+
+    def scope(key: MemberKey, body: bytes) -> dict[str, Any]:
+        path = "/hub/v1/feedback"
+        headers = key.headers("POST", AUTHORITY, path, "", body, int(time.time())) | {"content-length": "40"}
+        return {
+            "type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b"",
+            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        }  # fmt: skip
+
+    async def sent(key: MemberKey, body: bytes, ends: asyncio.Event | None) -> int:
+        told: list[int] = []
+
+        async def receive() -> dict[str, Any]:
+            if ends is not None:
+                await ends.wait()
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def send(message: Any) -> None:
+            told.append(message.get("status", 0))
+
+        await ask.app(scope(key, body), receive, send)
+        return told[0]
+
+    async def all_at_once() -> tuple[list[int], int]:
+        ends, slow = asyncio.Event(), here.keys["north"]
+        held = [asyncio.create_task(sent(slow, b"{}", ends)) for _ in range(20)]
+        try:
+            other = await asyncio.wait_for(sent(here.keys["south"], b"{}", None), 60)
+        finally:
+            ends.set()
+        return [await one for one in held], other
+
+    held, other = asyncio.run(all_at_once())
+    assert other == 400 and (held.count(429), held.count(400)) == (16, 4)
 
 
 def test_what_is_signed_is_what_is_done(here: Hub, ask: Asked) -> None:
@@ -183,6 +234,24 @@ def holder(tmp_path: Path) -> tuple[Asked, MemberKey, HolderFolder]:
         AUTHORITY, found.known, Nonces(folder / "n.db"), lambda: int(time.time()), logging.getLogger("t")
     )
     return Asked(holder_app(HolderSite(door, found.holder))), key, found
+
+
+def test_a_share_is_drawn_whole_or_not_at_all(
+    holder: tuple[Asked, MemberKey, HolderFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key holder that stops while it writes the week's share draws another one when it starts again."""
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError("stopped")))
+        with pytest.raises(OSError, match="stopped"):
+            holder[2].holder()
+    assert holder[2].holder()
+
+
+def test_a_key_is_one_members_key(holder: tuple[Asked, MemberKey, HolderFolder], tmp_path: Path) -> None:
+    """Else one member would spend another's budget."""
+    with pytest.raises(ConfigError, match="another member's"):
+        holder_member(tmp_path / "holder", "south", key=holder[1].public, budget=10, end=False)
+    holder_member(tmp_path / "holder", "north", key=holder[1].public, budget=20, end=False)
 
 
 def _path(what: str) -> str:

@@ -8,11 +8,13 @@ import pytest
 
 from stillwatch.errors import VerificationError
 from stillwatch.records.sharing import Tlp
-from stillwatch.share.hub.asked import NotAllowed
+from stillwatch.share.hub.asked import Draft, NotAllowed
+from stillwatch.share.hub.state import Pair
 from stillwatch.share.taxii import tables as t
 from stillwatch.store.hub_journal import Journal
 from stillwatch.store.sql import reading
-from tests.share.hub.making import DAY, Hub, bundle, hub
+from stillwatch.wiring.hub_member import Asking, check_receipt
+from tests.share.hub.making import DAY, EPOCH, Hub, bundle, hub
 
 
 def refused(status: int, call, *args, **given) -> str:
@@ -93,6 +95,59 @@ def test_an_organisation_does_not_corroborate_itself(here: Hub) -> None:
     assert "itself" in refused(403, here.do, "north", "feedback", object=what, verb="seen")
     assert "itself" in refused(403, here.do, "annex", "feedback", object=what, verb="seen")
     assert here.level(what) == "reported"
+
+
+def test_an_organisation_whose_member_is_suspended_does_not_corroborate_itself(here: Hub) -> None:
+    """What a suspended member submitted is not corroborated by another member of its organisation."""
+    here.do("north", "feedback", object=here.submit("south"), verb="seen")
+    what = here.submit("north", start=2)
+    state = here.desk.state
+    state.submissions[what].epoch, state.submissions[what].cluster = EPOCH, "aa"
+    state.pairs["p"] = Pair("p", EPOCH, ("north", "annex"), ("aa", "bb"), "10-49")
+    assert here.level(what) == "reported"
+    changed(here, "north", active=False)
+    assert here.level(what) == "reported"
+
+
+def test_whoever_could_read_it_once_hears_of_its_withdrawal(here: Hub) -> None:
+    """Also a member that was suspended or cleared for less meanwhile: it may act on what it fetched before."""
+    what = here.submit("north")
+    changed(here, "south", clearance=int(Tlp.CLEAR))
+    changed(here, "west", active=False)
+    assert here.inbox("south")["to_acknowledge"] == []
+    refused(404, here.do, "south", "acknowledgements", object=what)
+    here.do("north", "withdrawals", object=what, ground="innocent")
+    changed(here, "west", active=True)
+    for name in ("south", "east", "west"):
+        assert [w["submission"] for w in here.inbox(name)["to_acknowledge"]] == [what]
+        here.do(name, "acknowledgements", object=what)
+    assert here.standing("north", what)["acknowledged_by"] == "3 of 3"
+
+
+def test_a_suspended_member_fetches_nothing_whatever_crashed(here: Hub) -> None:
+    """Its entry in the journal is enough: the hub itself takes its leave to read objects."""
+    changed(here, "south", active=False, clearance=int(Tlp.GREEN))
+    with reading(here.engine) as conn:
+        rows = {row.name: (row.active, row.clearance) for row in conn.execute(t.members.select())}
+    assert rows["south"] == (False, int(Tlp.GREEN)) and rows["west"] == (True, int(Tlp.AMBER_STRICT))
+
+
+def test_what_was_decided_is_not_disputed_again_on_its_ground(here: Hub) -> None:
+    """Nor by another member of the disputer's organisation; else a submission could be kept contested for ever."""
+    what = here.submit("south")
+    here.do("north", "disputes", object=what, ground="error")
+    assert "already" in refused(409, here.do, "annex", "disputes", object=what, ground="innocent")
+    here.do("east", "decisions", dispute=next(iter(here.desk.state.disputes)), upheld=False)
+    for name in ("north", "annex"):
+        assert "ground" in refused(409, here.do, name, "disputes", object=what, ground="error")
+    here.do("west", "disputes", object=what, ground="error")
+
+
+def changed(here: Hub, name: str, **how: object) -> None:
+    """Whoever runs the hub changes something about a member."""
+    of = here.desk.state.members[name]
+    now = {"name": name, "organisation": of.organisation, "clearance": of.clearance, "active": of.active}
+    here.desk.note(Draft("member", now | how))
 
 
 def test_nobody_sees_who_submitted_or_who_said_what(here: Hub) -> None:
@@ -248,6 +303,29 @@ def test_what_was_done_survives_a_crash_at_any_point(tmp_path, monkeypatch) -> N
         assert first and here.level(what) == "reported"
     with hub(tmp_path / "hub") as here:
         assert len(served(here)) == first
+
+
+@pytest.mark.parametrize("where", ["pending", "tile"])
+def test_a_disk_that_has_room_again_needs_no_restart(here: Hub, monkeypatch, where) -> None:
+    """A failed write to the log, before a leaf or between leaf and checkpoint, is made up for, and receipts hold."""
+    put, append = here.log._log.files.put, here.log._log.files.append
+
+    def full(name: str, data: bytes) -> None:
+        if name.startswith(where):
+            raise OSError("full")
+        (append if name.startswith("pending") else put)(name, data)
+
+    with monkeypatch.context() as patch:
+        for name in ("put", "append"):
+            patch.setattr(here.log._log.files, name, full)
+        with pytest.raises(OSError, match="full"):
+            here.submit("north")
+    [what] = here.desk.state.submissions
+    receipt = here.desk.receipt(here.desk.state.submissions[what].seq) if where == "tile" else None
+    [other] = here.do("south", "feedback", object=what, verb="seen")["done"]
+    for made in filter(None, (receipt, other)):
+        check_receipt(Asking({"member": made["entry"]["member"]}, here.folder.path, here.log.vkey), made)
+    assert here.log.size == here.desk.state.seq
 
 
 @pytest.mark.parametrize("goes_on", [False, True])

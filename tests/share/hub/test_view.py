@@ -31,7 +31,7 @@ def test_counts_below_five_are_not_told_apart(here: Hub) -> None:
 def test_the_page_names_nobody_and_escapes_what_it_is_told(here: Hub) -> None:
     """No member, person or id stands on it; a name with markup stays text."""
     here.submit("north")
-    page = rendered(told(here), {"name": "<img src=x>", "contact": "a&b", "log": "k"})
+    page = rendered(told(here), {"name": "<img src=x>", "contact": "a&b", "log": "k", "witnesses": ["<w>"]})
     assert "<img" not in page and "&lt;img" in page
     assert not any(w in page for w in ("north", "North", "Ada", "report--"))
     assert "north" not in json.dumps(told(here))

@@ -69,6 +69,7 @@ class Shelf(Protocol):
 
     def put(self, objects: list[dict[str, Any]]) -> None: ...
     def withdraw(self, objects: list[dict[str, Any]], at_us: int) -> None: ...
+    def admit(self, member: str, clearance: int, active: bool) -> None: ...
 
 
 @dataclass(slots=True)
@@ -182,6 +183,8 @@ class Desk:
                 own = [o for o in self._objects(what.seq) if o["id"] in what.objects]
                 self.shelf.withdraw(own, entry.at_us)
             self.journal.drop([what.seq])
+        elif entry.kind == "member":
+            self.shelf.admit(data["name"], data["clearance"], data["active"])
         elif entry.kind == "joined":
             self.journal.drop(self.state.rounds[data["epoch"]].seqs)
 

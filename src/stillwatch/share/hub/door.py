@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -25,6 +26,10 @@ HEADERS = {
     "cache-control": "no-store", "x-content-type-options": "nosniff", "referrer-policy": "no-referrer",
     "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
 }  # fmt: skip
+
+
+MOST_AT_ONCE = 4
+"""Bodies of one key that are read at one time: nobody holds up the others by sending slowly."""
 
 
 class Used(Protocol):
@@ -50,6 +55,8 @@ class Door:
     body_bytes: int = 16 * 2**20
     bodies: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(16))
     """Requests with a body that are read and worked on at one time; others wait."""
+    reading: Counter[str] = field(default_factory=Counter)
+    """Bodies of each key that are being read."""
 
     async def heard(self, request: Request) -> tuple[Any, bytes]:
         """Who asks, and the body."""
@@ -60,7 +67,13 @@ class Door:
         who, public = await run_in_threadpool(self.known, signed.key_id)
         if who is None:
             raise NotAllowed(401, "the key is no member's", "ask whoever runs the server to add it")
-        body = await self._body(request)
+        if self.reading[signed.key_id] >= MOST_AT_ONCE:
+            raise NotAllowed(429, f"more than {MOST_AT_ONCE} requests at once", "wait for their answers")
+        self.reading[signed.key_id] += 1
+        try:
+            body = await self._body(request)
+        finally:
+            self.reading[signed.key_id] -= 1
         try:
             path, query = request.scope["raw_path"].split(b"?")[0], request.scope["query_string"]
             signing.check(
@@ -94,15 +107,16 @@ class Door:
 
     async def _body(self, request: Request) -> bytes:
         declared = request.headers.get("content-length", "0")
-        too_long = NotAllowed(413, f"a body has at most {self.body_bytes} bytes", "send less at a time")
-        if not declared.isdecimal() or int(declared[:20]) > self.body_bytes:
+        most = self.body_bytes if request.method == "POST" else 0
+        too_long = NotAllowed(413, f"a body has at most {most} bytes here", "send less at a time")
+        if not declared.isdecimal() or int(declared[:20]) > most:
             raise too_long
         if request.headers.get("content-encoding", "identity") != "identity":
             raise NotAllowed(415, "this encoding is not read", "send the body as it is")
         pieces, size = [], 0
         async for piece in request.stream():
             size += len(piece)
-            if size > self.body_bytes:
+            if size > most:
                 raise too_long
             pieces.append(piece)
         return b"".join(pieces)

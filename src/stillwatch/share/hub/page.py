@@ -35,6 +35,7 @@ def rendered(told: Mapping[str, Any], about: Mapping[str, Any]) -> str:
     )
     name, contact = escape(str(about["name"])), escape(str(about.get("contact", "")))
     ask = f"<p>Questions and complaints: {contact}.</p>" if contact else ""
+    seen = "".join(f", witnessed by <code>{escape(str(key))}</code>" for key in about["witnesses"])
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{name}: what is shared here</title><style>{_STYLE}</style></head><body>
@@ -50,7 +51,7 @@ lead: it bans nobody by itself. Counts below {int(told["fewest"])} are not told 
 you. Until a person there has decided, nothing that rests on it counts as corroborated.</p>{ask}
 <h2>Everything is in a log</h2>
 <p>Each act of a member is a leaf of an append-only log, as a commitment that shows nothing. Its
-<a href="/log/checkpoint">checkpoint</a> is signed with <code>{escape(str(about["log"]))}</code>.</p>
+<a href="/log/checkpoint">checkpoint</a> is signed with <code>{escape(str(about["log"]))}</code>{seen}.</p>
 </body></html>
 """
 

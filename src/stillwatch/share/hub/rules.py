@@ -186,8 +186,14 @@ def dispute(state: State, who: Who, given: Any, now_us: int, face: Face) -> list
     still_standing(what)
     if mine(state, who, what):
         raise NotAllowed(403, "nobody disputes what it submitted itself", "withdraw it instead")
-    if any(d.open and (d.member, d.submission) == (who.member, what.id) for d in state.disputes.values()):
-        raise NotAllowed(409, "this member disputes it already", "wait for the decision")
+    ours = [
+        d for d in state.disputes.values()
+        if d.submission == what.id and state.members[d.member].organisation == who.organisation
+    ]  # fmt: skip
+    if any(d.open for d in ours):
+        raise NotAllowed(409, "this organisation disputes it already", "wait for the decision")
+    if any(d.ground == asked["ground"] for d in ours):
+        raise NotAllowed(409, "it was decided on this ground", "a new dispute needs a new ground")
     within_budget(state, who, "dispute", now_us)
     return [Draft("dispute", {"id": _id(), "submission": what.id, "ground": asked["ground"]})]
 

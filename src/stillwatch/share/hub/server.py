@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from starlette.applications import Starlette
@@ -30,6 +31,7 @@ from stillwatch.share.taxii.parsing import parse
 
 _OURS = ("/hub/", "/log/")
 _COUNTED_S = 60
+MOST_SIZES = 8
 _TILE = re.compile(r"(?:tile/[0-9]|tile/entries)(?:/x?[0-9]{3})+(?:\.p/[0-9]{1,3})?|checkpoint")
 
 
@@ -40,10 +42,11 @@ class Site:
     door: Door
     desk: Desk
     about: dict[str, Any]
-    """What everybody may know of this hub: name, key of its log, contact, where objects are."""
+    """What everybody may know of this hub: name, contact, keys of its log and its witnesses, where objects are."""
     file: Callable[[str], bytes | None]
     """A file of the log."""
-    consistency: Callable[[int], dict[str, Any]]
+    grown: Callable[..., dict[str, Any]]
+    """The newest checkpoint, or with ``witnessed=True`` the newest that witnesses signed, and proofs from sizes."""
 
 
 def make_app(site: Site, objects: ASGIApp) -> ASGIApp:
@@ -106,10 +109,13 @@ def make_app(site: Site, objects: ASGIApp) -> ASGIApp:
         return Response(data, 200, HEADERS, "application/octet-stream")
 
     async def grown(request: Request) -> Response:
-        since = request.query_params.get("from", "")
-        if not re.fullmatch(r"[0-9]{1,15}", since):
+        sizes = request.query_params.getlist("from")
+        if not 0 < len(sizes) <= MOST_SIZES or not all(re.fullmatch(r"[0-9]{1,15}", size) for size in sizes):
             raise NotAllowed(400, "from is the size of a checkpoint", "send ?from=0 for the first time")
-        return answer(await run_in_threadpool(site.consistency, int(since)))
+        witnessed = request.query_params.get("witnessed") == "1"
+        if witnessed and not site.about["witnesses"]:
+            raise NotAllowed(404, "no witness signs this log", "ask whoever runs the hub to name some")
+        return answer(await run_in_threadpool(partial(site.grown, map(int, sizes), witnessed=witnessed)))
 
     ours = Starlette(
         routes=[

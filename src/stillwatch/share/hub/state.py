@@ -55,8 +55,10 @@ class Submission:
     """Whether as many people stand behind it as its marking asks for."""
     withdrawn_us: int = 0
     ground: str = ""
+    once: set[str] = field(default_factory=set)
+    """Who could read it when something about them was changed; perhaps they no longer can."""
     readers: frozenset[str] = frozenset()
-    """Who could read it when it was withdrawn."""
+    """Who could read it, at any time before it was withdrawn."""
     heard: set[str] = field(default_factory=set)
     """Who acknowledged the withdrawal."""
     said: dict[str, Verb] = field(default_factory=dict)
@@ -144,6 +146,8 @@ class State:
     cases: dict[str, Case] = field(default_factory=dict)
     rounds: dict[str, Round] = field(default_factory=dict)
     pairs: dict[str, Pair] = field(default_factory=dict)
+    taken_back: set[tuple[str, str, str]] = field(default_factory=set)
+    """Week, member and cluster of submissions that were withdrawn."""
     recent: dict[tuple[str, str], list[int]] = field(default_factory=dict)
     """When each member did what, within a day."""
 
@@ -192,7 +196,7 @@ class State:
         """How far a submission is corroborated; not at all while it is contested, or once it is withdrawn."""
         if what.withdrawn_us or self.contest(what) is not Contest.NONE:
             return Corroboration.REPORTED
-        own = self._organisations([what.member])
+        own = {self.members[what.member].organisation}  # also when it is suspended
         joined = self._organisations(self.joined_with(what)) - own
         others = joined | self._organisations(m for m, verb in what.said.items() if verb is Verb.SEEN) - own
         if len(others) >= 2 and joined:
@@ -211,11 +215,8 @@ class State:
 
     def reopened(self, pair: Pair) -> bool:
         """Whether something that a pair rests on was withdrawn."""
-        sides = set(zip(pair.members, pair.clusters, strict=True))
-        return any(
-            s.withdrawn_us and s.epoch == pair.epoch and (s.member, s.cluster) in sides
-            for s in self.submissions.values()
-        )
+        sides = zip(pair.members, pair.clusters, strict=True)
+        return any((pair.epoch, *side) in self.taken_back for side in sides)
 
     def concerned(self, case: Case) -> frozenset[str]:
         """Members that a case concerns."""
@@ -230,6 +231,12 @@ class State:
 
 
 def _member(state: State, entry: Entry, data: dict[str, Any]) -> None:
+    if (
+        data["name"] in state.members
+    ):  # what it could read so far it may act on, and has to hear of a withdrawal
+        for what in state.submissions.values():
+            if data["name"] in state.readers(what):
+                what.once.add(data["name"])
     state.members[data["name"]] = Member(
         data["name"], data["organisation"], data["clearance"], data["active"]
     )
@@ -262,8 +269,9 @@ def _feedback(state: State, entry: Entry, data: dict[str, Any]) -> None:
 
 def _withdrawal(state: State, entry: Entry, data: dict[str, Any]) -> None:
     what = state.submissions[data["submission"]]
-    what.readers = state.readers(what)
+    what.readers = state.readers(what) | what.once
     what.withdrawn_us, what.ground = entry.at_us, data["ground"]
+    state.taken_back.add((what.epoch, what.member, what.cluster))
 
 
 def _acknowledgement(state: State, entry: Entry, data: dict[str, Any]) -> None:

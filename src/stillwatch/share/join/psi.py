@@ -64,8 +64,14 @@ def offer(session: str, values: Sequence[Value]) -> Offer:
         session: What both agreed on for this one exchange; offers of different sessions have nothing in common.
     """
     distinct = sorted({(value.kind, value.value) for value in values})
-    if not 0 < len(distinct) <= MOST:
-        raise ConfigError(f"{len(distinct)} values; 1 to {MOST:,} can be compared", hint="split the list")
+    if not distinct:
+        raise ConfigError(
+            "the list is empty", hint="write one value a line, its kind first: address 203.0.113.0/24"
+        )
+    if len(distinct) > MOST:
+        raise ConfigError(
+            f"{len(distinct):,} values, and at most {MOST:,} can be compared", hint="split the list"
+        )
     for _, value in distinct:
         if not 0 < len(value) <= LONGEST_VALUE:
             raise ConfigError(f"a value has {len(value)} bytes; 1 to {LONGEST_VALUE} can be compared",
