@@ -265,6 +265,7 @@ def _log(got: Collected, settings: Settings) -> None:
         leaves = int(found["leaves"])
         values: dict[str, Value] = {
             "log.leaves": leaves, "log.whole": True, "log.root": found["root"],
+            "log.signed_leaves": found["signed_leaves"], "log.unfinished": ", ".join(found["unfinished"]),
             "log.witnesses_of_all": _witnesses(folder / evidence_log.WITNESSED, settings, leaves),
         }  # fmt: skip
     except VerificationError:
