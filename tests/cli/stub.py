@@ -97,6 +97,7 @@ VERBS = (
     "ingest",
     "explain",
     "leads_beside",
+    "clear_beside",
     "fit_baseline",
     "show_baseline",
     "generate",

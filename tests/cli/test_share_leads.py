@@ -114,6 +114,103 @@ def test_leads_stand_beside_a_scan_and_change_nothing(run: Any, hub: Place) -> N
     assert "What is" not in Path("beside/leads.json").read_text()
 
 
+def met(file: str) -> dict[str, Any]:
+    """Accounts, exchanges and bits of each lead that was met."""
+    rows = json.loads(Path(file).read_text())["matches"]
+    return {r["object_id"]: (sorted(r["accounts"]), r["exchanges"], r["bits"]) for r in rows}
+
+
+def test_feature_files_are_looked_at_by_their_digests(run: Any, hub: Place) -> None:
+    """Addresses, blocks, user agents and AS numbers are met in them as in the log; what cannot be is said."""
+    between = indicator(11, "[ipv6-addr:value = '2001:db8:7::/56']")
+    hub.add([*SHARED, between])
+    run("share", "pull")
+    assert run("ingest", "log.jsonl", "--out", "kept").exit_code == 0
+    log = run("scan", "log.jsonl", "--out", "log", "--leads", "leads.sqlite")
+    kept = run("scan", "kept", "--out", "features", "--leads", "leads.sqlite")
+    assert (log.exit_code, kept.exit_code) == (0, 0), kept.stderr
+    without = {name: told for name, told in met("log/leads.json").items() if name != between["id"]}
+    assert met("features/leads.json") == without and len(without) == 4
+    why = "feature files cannot show an address block of this size"
+    assert json.loads(Path("features/leads.json").read_text())["not_used"][why] == 1
+
+
+def test_a_scan_replaces_what_lay_beside_the_one_before(run: Any, hub: Place) -> None:
+    """Also one without leads, which then has none beside it; a file of somebody else's is left, and stops it."""
+    hub.add(SHARED)
+    run("share", "pull")
+    for _ in range(2):
+        told = run("scan", "log.jsonl", "--out", "report", "--leads", "leads.sqlite", "--overwrite")
+        assert (told.exit_code, Path("report/leads.html").exists()) == (0, True), told.stderr
+    assert run("scan", "log.jsonl", "--out", "report", "--overwrite").exit_code == 0
+    assert not Path("report/leads.json").exists() and not Path("report/leads.html").exists()
+    Path("report/leads.json").write_text("[]")
+    told = run("scan", "log.jsonl", "--out", "report", "--overwrite")
+    assert (told.exit_code, Path("report/leads.json").read_text()) == (2, "[]")
+
+
+def test_a_watch_looks_for_leads_beside_its_looks(
+    run: Any, hub: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it says and spends is as without them; newer leads are looked for at the next visit and take no look."""
+    hub.add(SHARED)
+    run("share", "pull")
+    monkeypatch.delenv("HUB_TOKEN")
+    plain = run("watch", "log.jsonl", "--out", "plain", "--once")
+    leads = ("--leads", "leads.sqlite", "--once")
+    beside = run("watch", "log.jsonl", "--out", "beside", *leads)
+    assert (plain.exit_code, beside.exit_code) == (0, 0), beside.stderr
+    assert without_timings(Path("plain")) == without_timings(Path("beside"))
+    assert (
+        "; 4 of 5 leads from others met this traffic, 0 of them a group (no verdict: leads.html)"
+        in beside.stdout
+    )
+    run("scan", "log.jsonl", "--out", "scan", "--leads", "leads.sqlite")
+    assert met("beside/leads.json") == met("scan/leads.json")
+    assert "leads" not in run("watch", "log.jsonl", "--out", "beside", *leads).stdout
+    hub.add([indicator(12, "[autonomous-system:number = 64501]")])
+    monkeypatch.setenv("HUB_TOKEN", hub.tokens["south"])
+    run("share", "pull")
+    told = json.loads(run("watch", "log.jsonl", "--out", "beside", *leads, "--json").stdout)
+    assert (told["look"], told["leads"]) == (None, {"looked_for": 6, "met": 5, "met_a_group": 0})
+    looks = [
+        json.loads(run("watch", "--status", "--out", out, "--json").stdout)["looks"]
+        for out in ("plain", "beside")
+    ]
+    assert [[row[k] for k in ("claim", "stand", "controller")] for row in looks[0]] == [
+        [row[k] for k in ("claim", "stand", "controller")] for row in looks[1]
+    ]
+    Path("leads.sqlite").write_bytes(b"no file of leads")
+    failed = run("watch", "log.jsonl", "--out", "beside", *leads)
+    assert (failed.exit_code, "leads were not looked for" in failed.stderr) == (0, True)
+    Path("sources.toml").write_text("[[source]]\nname = 1\n")
+    assert run("watch", "log.jsonl", "--out", "beside", *leads).exit_code == 2
+
+
+HOSTILE = "</code><script>alert(1)</script>\u202e{{ 7 * 7 }}"
+
+
+def test_the_page_of_leads_is_harmless_and_no_list_of_customers(run: Any, hub: Place) -> None:
+    """Words of strangers are text; groups are named, accounts are not; it loads nothing and says it is no verdict."""
+    from stillwatch.wiring.lead_page import MOST_ROWS, lead_page
+    from stillwatch.wiring.lead_view import read_beside
+
+    hub.add(SHARED)
+    run("share", "pull")
+    run("scan", "log.jsonl", "--out", "report", "--leads", "leads.sqlite")
+    told = json.loads(Path("report/leads.json").read_text())
+    [row, *_] = told["matches"]
+    row |= {"value": HOSTILE, "source": HOSTILE, "kind": HOSTILE, "campaigns": {HOSTILE: 3}}
+    row |= {"accounts": ["acct-of-a-customer"]}
+    page = lead_page(read_beside(told), datetime.now(UTC))
+    assert "<script" not in page and "\u202e" not in page and ">49<" not in page
+    assert "acct-of-a-customer" not in page and "It is no verdict" in page
+    assert "src=" not in page and "default-src &#39;none&#39;" not in page and "default-src 'none'" in page
+    told["matches"] = [row] * (MOST_ROWS + 7)
+    assert "7 more leads" in lead_page(read_beside(told), datetime.now(UTC))
+    assert "No lead met this traffic" in lead_page(read_beside(told | {"matches": []}), datetime.now(UTC))
+
+
 def test_explain_shows_leads_beside_the_finding(run: Any, hub: Place) -> None:
     """From whom, what is thought of the source, and that they changed nothing; hostile text is harmless."""
     from tests.report.factory import make_campaign, make_members
@@ -131,10 +228,13 @@ def test_explain_shows_leads_beside_the_finding(run: Any, hub: Place) -> None:
                 format=None, mapping=None, progress=Unheard())  # fmt: skip
     told = run("explain", "report", "C-1")
     assert told.exit_code == 0, told.stderr
-    assert "Leads from others (beside the findings, not in them; they changed nothing):" in told.stdout
     assert (
-        "asn 64500, shared by hub (right in 60% of cases, as you state): 1 of its accounts here"
+        "Leads from others (beside the findings, not in them; they changed nothing, and are no verdict):"
         in told.stdout
+    )
+    assert (
+        "asn 64500, shared by hub (right in 60% of cases, as you state), held since" in told.stdout
+        and ": 1 of its accounts here, 1 of 1 accounts in all;" in told.stdout
     )
     text = Path("report/leads.json").read_text().replace('"hub"', '"\\u001b[2Jhub"')
     Path("report/leads.json").write_text(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
@@ -178,6 +179,56 @@ def test_the_audit_sees_a_changed_entry_and_a_changed_tile() -> None:
         Log(bad, origin=ORIGIN).audit()
 
 
+@pytest.mark.parametrize("count", [40, 256, 300])
+def test_the_audit_sees_a_changed_partial_tile(count: int) -> None:
+    """What others read of the right edge is held against the entries too: each file, changed or taken away."""
+    disk = Disk()
+    log = Log(disk, origin=ORIGIN)
+    log.append(entries(count))
+    log.publish(signed)
+    partial = [name for name in disk.files if ".p/" in name]
+    assert partial
+    for name in partial:
+        changed = {**disk.files, name: b"\1" + disk.files[name][1:]}
+        without = {n: data for n, data in disk.files.items() if n != name}
+        for files in (changed, without):
+            with pytest.raises(VerificationError, match=name):
+                Log(Disk(files), origin=ORIGIN).audit()
+
+
+def test_whoever_reads_mends_nothing() -> None:
+    """A log that was left or made unfinished reads whole, says what is unfinished, and stays as it is."""
+    disk = Disk()
+    Log(disk, origin=ORIGIN).append(entries(300))
+    disk.files["pending/1"] += b"torn"
+    del disk.files[tile_path(0, 0)]
+    disk.files["pending/0"] = b"left"
+    before = dict(disk.files)
+    log = Log(disk, origin=ORIGIN, mend=False)
+    assert (log.size, log.root(), log.audit()) == (300, expected(300), 300)
+    assert sorted(log.unfinished) == ["pending/0", "pending/1", tile_path(0, 0)]
+    for write in (lambda: log.append(entries(1)), lambda: log.publish(signed)):
+        with pytest.raises(StillwatchError, match="for reading"):
+            write()
+    assert disk.files == before
+    assert sorted(Log(disk, origin=ORIGIN).unfinished) == sorted(log.unfinished), "mended just now"
+    assert not Log(disk, origin=ORIGIN).unfinished
+
+
+def test_nothing_is_mended_in_a_log_that_does_not_fit_its_checkpoint() -> None:
+    """A changed byte among the newest entries is told, and what lies behind it is still there."""
+    disk = Disk()
+    log = Log(disk, origin=ORIGIN)
+    log.append(entries(40))
+    log.publish(signed)
+    disk.files["pending/0"] = b"\1" + disk.files["pending/0"][1:]
+    before = dict(disk.files)
+    for _ in range(2):
+        with pytest.raises(VerificationError, match="truncated"):
+            Log(disk, origin=ORIGIN)
+    assert disk.files == before
+
+
 def test_what_others_read() -> None:
     """After publishing, a client of tlog-tiles finds bundles, tiles and partial tiles under the names of the format."""
     disk = Disk()
@@ -216,3 +267,27 @@ def test_a_real_folder(tmp_path) -> None:
         log = Log(files, origin=ORIGIN)
         assert (log.size, log.root()) == (300, expected(300))
     assert not (tmp_path / "log" / ".part").exists()
+
+
+def test_a_reader_of_a_real_folder_writes_nothing(tmp_path) -> None:
+    """Readers share a folder, keep a writer out while they read, and make no folder; it may be one nobody may write."""
+    with TileFolder(tmp_path / "log") as files:
+        Log(files, origin=ORIGIN).append(entries(3))
+        with pytest.raises(ConfigError, match="another process"):
+            TileFolder(tmp_path / "log", reading=True)
+    (tmp_path / "log" / ".part").write_bytes(b"torn")
+    before = sorted(p.name for p in (tmp_path / "log").iterdir())
+    with TileFolder(tmp_path / "log", reading=True) as one, TileFolder(tmp_path / "log", reading=True) as two:
+        assert {Log(each, origin=ORIGIN, mend=False).size for each in (one, two)} == {3}
+        with pytest.raises(ConfigError, match="another process"):
+            TileFolder(tmp_path / "log")
+        writes: list[Callable[[], None]] = [
+            lambda: one.put("a", b""), lambda: one.append("a", b""), lambda: one.cut("a", 0), lambda: one.remove("a"),
+        ]  # fmt: skip
+        for write in writes:
+            with pytest.raises(StillwatchError, match="for reading"):
+                write()
+    assert sorted(p.name for p in (tmp_path / "log").iterdir()) == before
+    with pytest.raises(ConfigError, match="no log"):
+        TileFolder(tmp_path / "none", reading=True)
+    assert not (tmp_path / "none").exists()

@@ -271,6 +271,38 @@ def test_a_log_that_nobody_saw_or_that_was_changed_fails(run, place: Path, monke
     assert states(run, *WHOLE)["evi-1"] == "fails"
 
 
+@pytest.mark.parametrize("leaves", [40, 300])
+def test_a_log_is_looked_at_and_never_mended(run, place: Path, leaves: int) -> None:
+    """Whatever file of it is changed or taken away is noticed, each time anew, and is left as it was found."""
+    run("evidence", "key", "new", "Log", "--role", "log")
+    settings = Settings()
+    with evidence_log.opened(settings) as log:
+        kept = {p.name for p in Path(settings.evidence.log).rglob("*.p/*")}
+        log.append([b"leaf %d" % n for n in range(log.size, leaves)])
+        evidence_log.publish(settings, log, evidence_log.log_key(settings, {}))
+    files = {
+        p: p.read_bytes() for p in Path(settings.evidence.log).rglob("*") if p.is_file() and p.name != ".lock"
+    }
+    of_this_size = {p for p in files if p.parent.suffix != ".p" or p.name not in kept}
+    assert len(of_this_size) >= 4
+
+    def evi_1() -> State:
+        seen = see(Places(cases=False), settings, progress=Unheard(), env={})
+        return next(
+            j.state for j in judge(seen, now=NOW.timestamp(), max_age_days=7) if j.control.id == "evi-1"
+        )
+
+    assert evi_1() is State.HOLDS
+    for path in of_this_size:
+        for bad in (bytes([files[path][0] ^ 1]) + files[path][1:], b""):
+            path.write_bytes(bad) if bad else path.unlink()
+            before = {p: p.read_bytes() for p in path.parents[2].rglob("*") if p.is_file()}
+            assert [evi_1(), evi_1()] == [State.FAILS] * 2, (path, bad[:1])
+            assert {p: p.read_bytes() for p in path.parents[2].rglob("*") if p.is_file()} == before
+            path.write_bytes(files[path])
+    assert evi_1() is State.HOLDS
+
+
 def test_campaigns_without_a_case_fail(run, place: Path) -> None:
     """A run that puts something forward, and a store that does not know of it; then it does."""
     run("respond", "init", "--admin", "adam")

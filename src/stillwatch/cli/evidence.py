@@ -504,7 +504,7 @@ def log_add(kind: str, paths: tuple[str, ...], as_json: bool, settings_path: str
 @debug_option()
 def log_check(against: str | None, as_json: bool, settings_path: str | None) -> None:
     """Read every entry and tile of the log and hold them against one another; with a checkpoint, prove that it only
-    grew."""
+    grew. Nothing is changed."""
     from stillwatch import wiring
 
     found = wiring.check_log(read_settings(settings_path), Path(against) if against else None)
@@ -513,6 +513,13 @@ def log_check(against: str | None, as_json: bool, settings_path: str | None) -> 
         return
     grew = f"; grew from {found['grew_from']:,}" if "grew_from" in found else ""
     show(f"{safe(found['origin'])}: {found['leaves']:,} leaves, root {found['root']}{grew}")
+    if found["signed_leaves"] < found["leaves"]:
+        show(f"under a signed checkpoint: {found['signed_leaves']:,} of them; the next entry signs the rest")
+    if found["unfinished"]:
+        show(
+            f"unfinished: {', '.join(found['unfinished'])}: a crash left it so, or somebody changed or removed it "
+            "since; the next entry mends it"
+        )
     show(f"key of the log: {found['vkey']}")
 
 

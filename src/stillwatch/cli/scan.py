@@ -228,6 +228,8 @@ def scan(
         raise ConfigError("leads are shown beside a run", hint="name its folder: --out FOLDER")
     if leads is not None and "-" in inputs:
         raise ConfigError("--leads reads the logs a second time", hint="name files, not standard input")
+    if out is not None and overwrite:
+        wiring.clear_beside(Path(out))
     costs: dict[str, Any] = {}
     beside: dict[str, Any] = {}
     with progress(quiet=quiet) as told:
@@ -275,8 +277,8 @@ def scan(
             met = sum(bool(row["campaigns"]) for row in beside["matches"])
             show(
                 f"{len(beside['matches'])} of {beside['leads']} leads from others met this traffic, "
-                f"{met} of them a group; leads.json has them, `stillwatch explain` shows them; "
-                "they changed nothing above"
+                f"{met} of them a group: {Path(out or '') / 'leads.html'}, `stillwatch explain`; "
+                "they are no verdict and changed nothing above"
             )
     if out and log is not False:
         log_the_run(Path(out), settings, must=bool(log), quiet=quiet)

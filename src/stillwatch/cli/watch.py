@@ -111,6 +111,14 @@ class Span(click.ParamType[int]):
     help="Reference cohort from `stillwatch baseline fit`; else the built-in way of `detect.reference`.",
 )  # fmt: skip
 @option(
+    "--leads", section="Context", metavar="FILE", type=click.Path(exists=True, dir_okay=False),
+    help="What others shared (`stillwatch share pull`), looked for beside each look, never part of it: leads.html.",
+)  # fmt: skip
+@option(
+    "--sources", section="Context", metavar="FILE", type=click.Path(dir_okay=False), default="sources.toml",
+    show_default=True, help="With --leads: how reliable you find each source.",
+)  # fmt: skip
+@option(
     "--out", "-o", required=True, section="Writing", metavar="FOLDER", type=click.Path(file_okay=False),
     help="Run folder of the last look, as of a scan; replaced whole by the next.",
 )  # fmt: skip
@@ -146,6 +154,8 @@ def watch(
     releases: str | None,
     client_releases: str | None,
     baseline: str | None,
+    leads: str | None,
+    sources: str,
     out: str,
     overwrite: bool,
     engine: str | None,
@@ -194,7 +204,7 @@ def watch(
         inputs, Path(out), folder, looks=looks, keep_days=keep // _UNITS["d"], every_s=float(every), format=format,
         mapping=mapping_path(mapping),
         context=wiring.Context(accounts, grants, releases, client_releases, baseline),
-        overwrite=overwrite, take_over=take_over,
+        overwrite=overwrite, take_over=take_over, leads=Path(leads) if leads else None, sources=Path(sources),
     )  # fmt: skip
 
     def told(visit: Visit) -> None:
@@ -309,7 +319,7 @@ def visit_row(visit: Visit) -> dict[str, Any]:
         look = summary["watch"] | {"counts": summary["counts"]}
     return {
         "at": visit.at.isoformat(), "read": asdict(visit.read), "retired": visit.retired,
-        "look": look, "next_look": visit.next_look.isoformat(),
+        "look": look, "next_look": visit.next_look.isoformat(), "leads": lead_counts(visit),
     }  # fmt: skip
 
 
@@ -327,14 +337,37 @@ def told_visit(visit: Visit) -> str:
     text = f"{visit.at:%Y-%m-%d %H:%M:%S} UTC: {read.rows:,} new exchanges"
     text += f" ({', '.join(aside)})" if aside else ""
     if visit.looked is None:
-        return f"{text}; next look after {visit.next_look:%H:%M}"
+        return f"{text}{told_leads(visit)}; next look after {visit.next_look:%H:%M}"
     looked = visit.looked
     counts = looked.result.summary["counts"]
     text += f"; look {looked.result.summary['watch']['look']}: "
     text += f"{_many(counts.get('campaigns', 0), 'campaign')}, {_many(counts.get('pools', 0), 'pool')}"
     changes = [f"new: {', '.join(looked.new)}"] if looked.new else []
     changes += [f"left: {', '.join(looked.left)}"] if looked.left else []
-    return text + (f" ({'; '.join(changes)})" if changes else "")
+    return text + (f" ({'; '.join(changes)})" if changes else "") + told_leads(visit)
+
+
+def lead_counts(visit: Visit) -> dict[str, int] | None:
+    """How many leads were looked for, met the traffic, and met a group; None when nobody looked."""
+    if visit.leads is None:
+        return None
+    rows = visit.leads["matches"]
+    return {
+        "looked_for": visit.leads["leads"],
+        "met": len(rows),
+        "met_a_group": sum(bool(row["campaigns"]) for row in rows),
+    }
+
+
+def told_leads(visit: Visit) -> str:
+    """Leads that were met; they are no verdict, so they come last and in few words."""
+    counts = lead_counts(visit)
+    if counts is None:
+        return ""
+    return (
+        f"; {counts['met']:,} of {_many(counts['looked_for'], 'lead')} from others met this traffic, "
+        f"{counts['met_a_group']:,} of them a group (no verdict: leads.html)"
+    )
 
 
 def told_status(status: dict[str, Any]) -> Iterator[str]:

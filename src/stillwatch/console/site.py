@@ -19,6 +19,7 @@ from stillwatch.respond.work import PROGRAM, Work
 from stillwatch.settings import Settings
 from stillwatch.settings.networks import Networks
 from stillwatch.wiring.desk import Desk
+from stillwatch.wiring.lead_view import LatestLeads
 from stillwatch.wiring.run_view import LatestRun, RunView
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ class Site:
     proxies: Networks = field(default_factory=lambda: Networks(()))
     """Proxies in front, whose word about a client's address is taken."""
     simulations: Simulations = field(default_factory=Simulations)
+    leads: LatestLeads = field(default_factory=LatestLeads)
+    """What others shared that lies beside the run: no part of it, and no verdict."""
 
     @property
     def secure(self) -> bool:

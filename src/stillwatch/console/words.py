@@ -7,7 +7,11 @@ from typing import Final
 
 from stillwatch.report.numbers import amount, short
 from stillwatch.report.safe import Shown
+from stillwatch.wiring import lead_view
 
+LEAD_KINDS: Final = lead_view.KINDS
+MOST_LEADS: Final = 50
+"""Leads that a page shows."""
 VERDICTS: Final = {
     "true_positive": "True positive: it was what it looked like",
     "benign_positive": "Benign positive: it was seen rightly, and it is allowed",

@@ -2,7 +2,8 @@
 
 What was appended is durable when `Log.append` returns. Entries wait in a journal until 256 of them fill a bundle; the
 bundle and the tiles over it are functions of the entries, so that after a crash at any point they are made again and
-nothing else is: entries that were acknowledged are there, in their order, and a torn one that was not is gone. A
+nothing else is: entries that were acknowledged are there, in their order, and a torn one that was not is gone. Nothing
+is mended before what lies there fits the checkpoint, and nothing at all for somebody who only reads (`mending`). A
 caller that does not know whether its entry arrived looks for it among `Log.entries` from where the log ended before.
 
 Limits: whoever keeps the log and its key can write another log. That is seen by everyone who holds an earlier
@@ -14,11 +15,16 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from itertools import islice
+from typing import TYPE_CHECKING
 
 from stillwatch.errors import StillwatchError, VerificationError
 from stillwatch.evidence import merkle
+from stillwatch.evidence.mending import Files, Mending
 from stillwatch.evidence.tiles import MOST_ENTRY, WIDTH, bundle, split_hashes, tile_path, unbundled
+
+if TYPE_CHECKING:
+    from stillwatch.evidence.note import Checkpoint
 
 CHECKPOINT = "checkpoint"
 _FRAME = struct.Struct(">II")
@@ -26,33 +32,33 @@ _MOST_CACHED = 1024
 _LEVELS = 8
 
 
-class Files(Protocol):
-    """Where a log lies. Every write is durable when it returns."""
-
-    def read(self, name: str) -> bytes | None: ...
-    def has(self, name: str) -> bool: ...
-    def put(self, name: str, data: bytes) -> None: ...
-    def append(self, name: str, data: bytes) -> None: ...
-    def cut(self, name: str, length: int) -> None: ...
-    def remove(self, name: str) -> None: ...
-
-
 class Log:
     """The one writer of a log; also its reader.
+
+    Args:
+        mend: finish what a crash left unfinished, once everything fits the checkpoint. Whoever only looks does not.
 
     Raises:
         VerificationError: what lies there does not fit together, or is less than its checkpoint says.
     """
 
-    def __init__(self, files: Files, *, origin: str) -> None:
-        self.files, self.origin = files, origin
+    def __init__(self, files: Files, *, origin: str, mend: bool = True) -> None:
+        held = Mending(files)
+        self.files: Files = held
+        self.origin = origin
         self._edge: list[list[bytes]] = [[] for _ in range(_LEVELS)]
         """For each level the hashes of the tile at the right edge."""
         self._pending: list[bytes] = []
         self._bundles = 0
         self._cache: dict[tuple[int, int], list[bytes]] = {}
         self._broken = False
+        self._reading = not mend
         self._recover()
+        self.unfinished = held.names
+        """Files that a crash left so, or somebody changed or took away since; mended when ``mend``."""
+        if mend:
+            held.carry_out()
+            self.files = files
 
     @property
     def size(self) -> int:
@@ -70,6 +76,7 @@ class Log:
             StillwatchError: an entry is too long, or an earlier write failed and the log must be opened again.
             OSError: the disk refused; some of the first entries may have arrived.
         """
+        self._to_write()
         if self._broken:
             raise StillwatchError("an earlier write to the log failed", hint="open the log again")
         for entry in entries:
@@ -116,6 +123,7 @@ class Log:
         """Write what others read: partial tiles, then the checkpoint, signed by ``signed(text)``."""
         from stillwatch.evidence.note import Checkpoint
 
+        self._to_write()
         for level, hashes in enumerate(self._edge):
             if hashes:
                 self.files.put(tile_path(level, self._tiles(level), len(hashes)), b"".join(hashes))
@@ -146,7 +154,25 @@ class Log:
                 index //= WIDTH
         if [row for row in rows[1:] if row] != [row for row in self._edge[1:] if row]:
             raise _broken("the tiles at the right edge do not fit the entries")
+        self._audit_published()
         return self.size
+
+    def _audit_published(self) -> None:
+        """Hold what others read of the right edge, when the checkpoint was made, against the tree."""
+        seen = self._checkpoint()
+        size = seen.size if seen else 0
+        for level in range(_LEVELS):
+            full, width = divmod(size >> 8 * level, WIDTH)
+            if width:
+                path = tile_path(level, full, width)
+                hashes = (self._read(8 * level, full * WIDTH + n) for n in range(width))
+                if self._needed(path) != b"".join(hashes):
+                    raise _broken(f"{path} does not fit the entries")
+        full, width = divmod(size, WIDTH)
+        if width:
+            path = tile_path("entries", full, width)
+            if self._needed(path) != bundle(islice(self.entries(full * WIDTH), width)):
+                raise _broken(f"{path} does not hold the entries")
 
     def _recover(self) -> None:
         self._bundles = self._count()
@@ -193,13 +219,16 @@ class Log:
             return [merkle.leaf_hash(entry) for entry in entries]
         return [merkle.folded(self._tile(level - 1, index * WIDTH + i)) for i in range(WIDTH)]
 
-    def _hold_against_checkpoint(self) -> None:
+    def _checkpoint(self) -> Checkpoint | None:
         from stillwatch.evidence.note import Checkpoint, split
 
         signed = self.files.read(CHECKPOINT)
-        if signed is None:
+        return None if signed is None else Checkpoint.parse(split(signed.decode("utf-8", "replace"))[0])
+
+    def _hold_against_checkpoint(self) -> None:
+        seen = self._checkpoint()
+        if seen is None:
             return
-        seen = Checkpoint.parse(split(signed.decode("utf-8", "replace"))[0])
         if seen.origin != self.origin:
             raise _broken(f"this is the log of {seen.origin!r}, not of {self.origin!r}")
         if seen.size > self.size:
@@ -255,6 +284,10 @@ class Log:
         if data is None:
             raise _broken(f"{path} is missing")
         return data
+
+    def _to_write(self) -> None:
+        if self._reading:
+            raise StillwatchError("the log was opened for reading", hint="open it as its writer")
 
     def _within(self, size: int) -> int:
         if not 0 <= size <= self.size:

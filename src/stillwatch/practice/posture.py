@@ -269,7 +269,11 @@ def _kept(look: Look) -> tuple[bool, str]:
     if not whole:
         return False, "the log does not fit together"
     look("log.root")
-    return leaves > 0, f"{leaves:,.0f} leaves; the log fits together"
+    signed, unfinished = look.number("log.signed_leaves"), look("log.unfinished")
+    why = f"{leaves:,.0f} leaves, {signed:,.0f} under a signed checkpoint; the log fits together"
+    if unfinished:
+        return False, f"{why}, and {unfinished} is unfinished: by a crash, or changed or removed since"
+    return leaves == signed > 0, why
 
 
 def _witnessed(look: Look) -> tuple[bool, str]:

@@ -40,17 +40,38 @@ def lock_folder(folder: Path, *, job: str, hint: str) -> int:
     Raises:
         ConfigError: another process has it, or the system has no file locks.
     """
+    _needs_locks(job)
+    return _locked(folder, os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600), fcntl.LOCK_EX, hint)
+
+
+def share_folder(folder: Path, *, job: str, hint: str) -> int | None:
+    """Keep writers out of a folder while it is read, and leave it as it is; None where nobody has ever written.
+
+    Raises:
+        ConfigError: a process is writing there, or the system has no file locks.
+    """
+    _needs_locks(job)
+    try:
+        handle = os.open(folder / LOCK, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    return _locked(folder, handle, fcntl.LOCK_SH, hint)
+
+
+def _needs_locks(job: str) -> None:
     if fcntl is None:  # type: ignore[unreachable,unused-ignore]  # on Windows alone
         raise ConfigError(  # type: ignore[unreachable,unused-ignore]  # on Windows alone
             f"{job} needs a system with file locks", hint="run it on Linux or macOS"
         )
-    handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+
+
+def _locked(folder: Path, handle: int, how: int, hint: str) -> int:
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, how | fcntl.LOCK_NB)
     except OSError as error:
         os.close(handle)
         raise ConfigError(f"another process is writing into {folder.name}", hint=hint) from error
     return handle
 
 
-__all__ = ["LOCK", "lock_folder", "sync_folder"]
+__all__ = ["LOCK", "lock_folder", "share_folder", "sync_folder"]

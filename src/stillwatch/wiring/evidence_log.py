@@ -37,13 +37,13 @@ def in_use(settings: Settings) -> bool:
 
 
 @contextmanager
-def opened(settings: Settings) -> Iterator[Log]:
-    """The log, as its one writer."""
+def opened(settings: Settings, *, reading: bool = False) -> Iterator[Log]:
+    """The log, as its one writer, or as a reader who leaves everything as it is."""
     from stillwatch.evidence.log import Log
     from stillwatch.store.tiles import TileFolder
 
-    with TileFolder(Path(settings.evidence.log)) as files:
-        yield Log(files, origin=settings.evidence.origin)
+    with TileFolder(Path(settings.evidence.log), reading=reading) as files:
+        yield Log(files, origin=settings.evidence.origin, mend=not reading)
 
 
 def log_name(settings: Settings, env: Mapping[str, str] = os.environ) -> dict[str, Any] | None:
@@ -159,12 +159,14 @@ def log_files(settings: Settings, kind: str, paths: Sequence[Path]) -> list[dict
 
 
 def check_log(settings: Settings, against: Path | None) -> dict[str, Any]:
-    """Read the whole log, and hold it against a checkpoint that was kept elsewhere.
+    """Read the whole log, and hold it against its checkpoint and one that was kept elsewhere; nothing is mended.
 
     Raises:
-        VerificationError: it does not fit together, or is not the log that was seen.
+        VerificationError: it does not fit together, no key of the log signed its checkpoint, or it is not the log that
+            was seen.
     """
     needs_extra()
+    from stillwatch.evidence.log import CHECKPOINT
     from stillwatch.evidence.merkle import check_consistency
     from stillwatch.evidence.note import Checkpoint
     from stillwatch.evidence.note import opened as opened_note
@@ -172,9 +174,12 @@ def check_log(settings: Settings, against: Path | None) -> dict[str, Any]:
     keys = _keys_of_the_log(settings)
     if not keys:
         raise ConfigError("no log is kept: it has no key", hint="stillwatch evidence key new NAME --role log")
-    with opened(settings) as log:
+    with opened(settings, reading=True) as log:
+        signed = log.files.read(CHECKPOINT)
+        own = opened_note(signed.decode("utf-8", "replace"), keys)[0] if signed is not None else ""
         result = {
             "origin": log.origin, "leaves": log.audit(), "root": log.root().hex(), "vkey": keys[0].vkey,
+            "signed_leaves": Checkpoint.parse(own).size if own else 0, "unfinished": list(log.unfinished),
         }  # fmt: skip
         if against is None:
             return result

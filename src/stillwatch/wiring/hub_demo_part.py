@@ -124,7 +124,8 @@ class Laboratory:
 
     def pull(self) -> dict[str, Any]:
         """Fetch what others shared, and look for it in the logs: which accounts it met, and which leads it was."""
-        from stillwatch.wiring.lead_matching import BESIDE, match_leads
+        from stillwatch.wiring.lead_matching import match_leads
+        from stillwatch.wiring.lead_view import BESIDE
         from stillwatch.wiring.leads import list_leads, pull_leads
 
         file, sources = self.folder / "leads.sqlite", self.folder / "sources.toml"

@@ -33,8 +33,11 @@ class LeadSource:
     """File of the authority of the server's certificate; empty: the system's authorities."""
 
 
-def sources_from(path: Path, env: Mapping[str, str]) -> list[LeadSource]:
+def sources_from(path: Path, env: Mapping[str, str], *, tokens: bool = True) -> list[LeadSource]:
     """Every source of the file.
+
+    Args:
+        tokens: whether they are asked; whoever only looks for what they shared needs no token.
 
     Raises:
         ConfigError: a key or value is not one of these, or a token is not there; the place is said.
@@ -43,7 +46,7 @@ def sources_from(path: Path, env: Mapping[str, str]) -> list[LeadSource]:
     rows = given.get("source", [])
     if set(given) - {"source"} or not isinstance(rows, list) or not rows:
         raise ConfigError(f"{path.name}: write [[source]], one for each collection", hint=_HINT)
-    found = [_source(row, f"{path.name}: source {n}", env) for n, row in enumerate(rows, 1)]
+    found = [_source(row, f"{path.name}: source {n}", env, tokens) for n, row in enumerate(rows, 1)]
     if len({s.name for s in found}) != len(found):
         raise ConfigError(
             f"{path.name}: two sources have one name", hint="names are kept with what they shared"
@@ -62,7 +65,7 @@ def one_source(path: Path, name: str | None, env: Mapping[str, str]) -> LeadSour
     return chosen[0]
 
 
-def _source(row: Any, where: str, env: Mapping[str, str]) -> LeadSource:
+def _source(row: Any, where: str, env: Mapping[str, str], tokens: bool) -> LeadSource:
     if not isinstance(row, dict) or set(row) - _KEYS:
         raise ConfigError(f"{where}: known are {', '.join(sorted(_KEYS))}", hint=_HINT)
     texts = {}
@@ -79,7 +82,7 @@ def _source(row: Any, where: str, env: Mapping[str, str]) -> LeadSource:
             hint="0.5 when you do not know it yet",
         )
     token = env.get(texts["token_env"], "")
-    if not token:
+    if tokens and not token:
         raise ConfigError(f"{where}: the environment has no {texts['token_env']}", hint="put the token there")
     member, feedback = row.get("member", ""), row.get("feedback", texts["collection"])
     ca = row.get("ca", "")

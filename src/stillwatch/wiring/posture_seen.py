@@ -20,7 +20,7 @@ from stillwatch.errors import StillwatchError, where_it_failed
 from stillwatch.practice.posture import Evidence, Seen, Value
 from stillwatch.settings import DEFAULT_FILE, Settings, setting_rows
 from stillwatch.wiring.gate_folder import LOG, POLICIES, all_lines, read_switches
-from stillwatch.wiring.lead_matching import BESIDE
+from stillwatch.wiring.lead_view import BESIDE
 from stillwatch.wiring.policy_files import read_policy
 from stillwatch.wiring.posture_policy import asked
 from stillwatch.wiring.progress import Progress
@@ -265,6 +265,7 @@ def _log(got: Collected, settings: Settings) -> None:
         leaves = int(found["leaves"])
         values: dict[str, Value] = {
             "log.leaves": leaves, "log.whole": True, "log.root": found["root"],
+            "log.signed_leaves": found["signed_leaves"], "log.unfinished": ", ".join(found["unfinished"]),
             "log.witnesses_of_all": _witnesses(folder / evidence_log.WITNESSED, settings, leaves),
         }  # fmt: skip
     except VerificationError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,10 @@ from stillwatch.store.watch_state import DATABASE, FEATURES, WatchState
 from stillwatch.store.writer_lock import NAME, WriterLock, read_holder
 from stillwatch.watch import Levels, Schedule, Spent, Standing
 from stillwatch.wiring.intake import key_of, micro
+from stillwatch.wiring.lead_matching import clear_beside, match_leads
+from stillwatch.wiring.lead_sources import sources_from
+from stillwatch.wiring.lead_view import BESIDE, is_ours
+from stillwatch.wiring.leads import needs
 from stillwatch.wiring.progress import Progress, writable
 from stillwatch.wiring.scanning import load_reference
 from stillwatch.wiring.watch_look import Context, Looked, Plan, look
@@ -51,6 +56,9 @@ class WatchOptions:
     overwrite: bool = False
     take_over: bool = False
     settle_s: float = SETTLE_S
+    leads: Path | None = None
+    """File of what others shared; looked for beside each look, and when it has changed."""
+    sources: Path = Path("sources.toml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +71,8 @@ class Visit:
     """Exchanges that were older than what is kept, and are gone."""
     looked: Looked | None
     next_look: datetime
+    leads: Mapping[str, Any] | None = None
+    """What leads from others met, when they were looked for."""
 
 
 class Watch:
@@ -82,6 +92,9 @@ class Watch:
         on_cluster = settings.run.engine == "spark"
         if on_cluster:
             on_spark(options.inputs)
+        if options.leads is not None:
+            needs("rfc8785")
+            sources_from(options.sources, env, tokens=False)
         key = key_of(settings, env)
         load_reference(options.context.baseline, key.key_id)
         with writable(options.state):
@@ -97,8 +110,12 @@ class Watch:
             self._lock.release()
             raise
         try:
-            with writable(options.out):
-                check_target(options.out, overwrite=options.overwrite or bool(self._state.looks(last=1)))
+            again = options.overwrite or bool(self._state.looks(last=1))
+            if not (
+                again and is_ours(options.out / BESIDE)
+            ):  # then the look takes it away, and checks the rest
+                with writable(options.out):
+                    check_target(options.out, overwrite=again)
             self._say_hello()
             self._logs = (SparkLogs if on_cluster else Logs)(
                 options.inputs, self._state, settings, key, format=options.format, mapping=options.mapping,
@@ -130,7 +147,8 @@ class Watch:
         retired = self._state.retire(str(_day(self._oldest_us(now))))
         self._state.compact(COMPACT_FILES)
         looked = finished if finished is not None and not read.rows else self._look_if_due(now) or finished
-        return Visit(now, read, retired, looked, self._schedule.next_slot(now))
+        met = self._leads(looked is not None)
+        return Visit(now, read, retired, looked, self._schedule.next_slot(now), met)
 
     def _say_hello(self) -> None:
         previous = self._lock.previous
@@ -226,6 +244,7 @@ class Watch:
                 for name in ("alpha_controller", "alpha_shape", "alpha_review")
             },
         }  # fmt: skip
+        clear_beside(self._options.out)
         looked = look(
             self._state.paths(), Plan(number, day, begun, levels, standing), settings=self._settings, env=self._env,
             context=self._options.context, out=self._options.out, refused=self._state.refused(), about=about,
@@ -242,6 +261,30 @@ class Watch:
             [(s.name, s.since, s.claimed, sorted(s.accounts)) for s in looked.standing],
         )  # fmt: skip
         return looked
+
+    def _leads(self, looked: bool) -> dict[str, Any] | None:
+        """Look for leads in what is kept, beside the last look: after one, and when there are others than before.
+
+        They take no look, spend nothing of the day's rates and reach nothing that judges. What goes wrong is told.
+        """
+        o = self._options
+        paths = self._state.paths()
+        if o.leads is None or not paths or not (o.out / "summary.json").exists():
+            return None
+        stamp = json.dumps([_stamp(str(o.leads)), _stamp(str(o.sources))])
+        if not looked and stamp == self._state.about().get("leads") and (o.out / BESIDE).exists():
+            return None
+        try:
+            told = match_leads(
+                [str(p) for p in paths], o.out, o.leads, o.sources, settings=self._settings, format=None, mapping=None,
+                progress=self._progress, env=self._env,
+            )  # fmt: skip
+        except Exception as error:  # whatever is wrong with what strangers sent, the watch goes on
+            why = str(error) if isinstance(error, StillwatchError) else where_it_failed(error)
+            self._progress.note(f"leads were not looked for: {why}; it is tried again at the next visit")
+            return None
+        self._state.remember({"leads": stamp})
+        return told
 
 
 def watch(

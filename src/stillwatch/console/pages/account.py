@@ -37,10 +37,12 @@ def account(request: Request, site: AtSite, seen: Reader, account_id: str) -> Re
     said = gate_says(site.gate, account_id)
     if row is None and not held and not said["decisions"] and not any(acted.values()):
         raise NotFound(f"account {account_id[:60]} here", hint="the page of accounts can be searched")
+    beside, _ = site.leads.of(site.run.folder)
     memberships = [(m, site.run.campaigns.get(m["campaign_id"])) for m in held]
     return page(
         request, "account.html.j2", account_id=account_id, row=row, memberships=memberships,
-        would_change=_would_change(memberships), gate=site.gate, **said, **acted,
+        would_change=_would_change(memberships), gate=site.gate, beside=beside, now=site.now(),
+        leads=[m for m in beside.of_account(account_id) if not m.ended(site.now())] if beside else [], **said, **acted,
     )  # fmt: skip
 
 

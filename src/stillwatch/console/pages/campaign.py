@@ -47,9 +47,11 @@ def campaign(request: Request, site: AtSite, seen: Reader, c: OfAddress, asked: 
     linked = run.tables.tiers_of(c.campaign_id, sorted({a for a, _, _ in c.edges}))
     with site.desk.look(seen.person) as work:
         case = cases_by_campaign(work, [c.campaign_id]).get(c.campaign_id)
+    beside, unread = site.leads.of(run.folder)
     taken = exposure(c, s.list_price_usd_per_mtok, s.avoided_usd_per_exchange)
     return page(
-        request, "campaign.html.j2", c=c, case=case, tiers=tiers, waterfall=waterfall(c),
+        request, "campaign.html.j2", c=c, case=case, beside=beside, unread=unread, now=site.now(),
+        leads=beside.of_campaign(c.campaign_id) if beside else [], tiers=tiers, waterfall=waterfall(c),
         controller=controller_sentence(c), shape_said=shape_sentence(c),
         todo=next_steps(c, tiers, case, may_plan=seen.may(Permission.PLAN_MAKE)),
         graph=account_graph(c, linked), clock=exchanges(c, run.facts.releases),
