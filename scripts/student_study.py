@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scripts.students import innocent, page, power
+from scripts.students import attacks, innocent, page, power
 from scripts.students.world import ANSWERS, HELD_OUT, KEYS, READ, SCHEME, World
 
 DATA = Path("docs/data/student_study.json")
@@ -43,6 +43,7 @@ PARTS: dict[str, Part] = {
     "nulls": Part(lambda seed: innocent.nulls(World(seed)), HELD_OUT[:1]),
     "along": over(innocent.along),
     "reading": over(power.by_reading),
+    "attacks": Part(attacks.by_attack, attacks.SEEDS),
     "innocent_more": Part(lambda seed: innocent.audits(seed, fresh=True), innocent.MORE),
 }
 
@@ -51,15 +52,17 @@ def main() -> None:
     """Make what is missing, then the page's section."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--again", action="append", default=[], choices=list(PARTS))
-    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--only", action="append", default=[], choices=list(PARTS))
+    parser.add_argument("--data", type=Path, default=DATA, help="elsewhere, the page is left as it is")
     options = parser.parse_args()
     found = json.loads(options.data.read_text("utf-8")) if options.data.exists() else {"cpu_s": {}}
     found["about"] = {
         "scheme": SCHEME, "issued_keys": KEYS, "answers": ANSWERS, "texts_read": READ, "seeds": list(HELD_OUT),
         "innocent_worlds": list(innocent.WORLDS), "issued_keys_innocent": innocent.ISSUED,
-        "innocent_more_worlds": list(innocent.MORE),
+        "innocent_more_worlds": list(innocent.MORE), "attack_seeds": list(attacks.SEEDS),
     }  # fmt: skip
-    for name, part in PARTS.items():
+    wanted = options.only or list(PARTS)
+    for name, part in ((name, part) for name, part in PARTS.items() if name in wanted):
         if name in options.again:
             found[name], found["cpu_s"][name] = [], 0
         done = {row["seed"] for row in found.setdefault(name, [])}
@@ -73,7 +76,8 @@ def main() -> None:
                 f"{name}, world {seed}: {len(found[name])} rows, {found['cpu_s'][name]} s of CPU", flush=True
             )
             options.data.write_text(written(found), encoding="utf-8")
-    page.main()
+    if options.data == DATA:
+        page.main()
 
 
 def written(found: dict[str, Any]) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from scipy.stats import beta
+
 from scripts.students.draw import curves_svg
 from stillwatch.prove.audit.resample import share_interval
 
@@ -20,10 +22,9 @@ repeats itself, students of it alone are poor models (see their loss), and marks
 model. The order of tests and treatments is what may carry over, and that the innocent stay innocent.
 
 **Not measured.** Nothing here is a large model: no SmolLM2, no LoRA, one tokeniser, one key a student, students of some
-hundred thousand weights. Paraphrase by a model and neutralisation at inference are not among the treatments, and other
-auditors (`knowlyr-modelaudit`, `textseal`, `llm-fingerprinter`) were not run beside it. Sizes of effects will differ
-at scale; the order of the tests may. A thousand audits without a false one cannot show a rate below some three in a
-thousand: the level of 10^-6 rests on the exactness of the tails, which the table of random keys checks.
+hundred thousand weights. No language model paraphrases: rewriting stands in for it, and has no meaning to keep. Sizes of
+effects will differ at scale; the order of the tests may. No number of audits that can be run here shows a rate near
+10^-6: that level rests on the exactness of the tails, which the table of random keys checks.
 """
 
 Row = dict[str, Any]
@@ -56,6 +57,7 @@ def render(found: Row) -> str:
         *nulls(found["nulls"]),
         *along(found["along"]),
         *by_treatment(found["treatment"]),
+        *by_attack(found.get("attacks", []), about),
         *by_reading(found["reading"]),
         *by_replies(found["replies"]),
         f"Command: `make study-prove`; {minutes} minutes of one core.",
@@ -109,7 +111,8 @@ def more(first: list[Row], rows: list[Row], about: Row) -> list[str]:
     if not rows:
         return []
     keyed, both = sum(r["keyed"] for r in rows), [*first, *rows]
-    bound = share_interval(sum(r["keyed"] for r in both), len(both))
+    hits = sum(r["keyed"] for r in both)
+    bound, at_most = share_interval(hits, len(both)), float(beta.ppf(0.95, hits + 1, len(both) - hits))
     worlds = sorted({r["seed"] for r in rows})
     lines = [
         (f"`{test}`", *(rate([r["p"][test] < level for r in rows]) for level in (0.001, 0.01, 0.05)))
@@ -120,8 +123,8 @@ def more(first: list[Row], rows: list[Row], about: Row) -> list[str]:
     return [
         f"**{len(rows):,} more, of worlds {worlds[0]} to {worlds[-1]}{missing}**, each of which ranks served replies and "
         f"siblings of its own: {keyed} said *trained on our outputs*. Both populations together: "
-        f"{sum(r['keyed'] for r in both)} of {len(both):,} (95 % interval {bound.low:.3%} to {bound.high:.3%}, "
-        "Clopper-Pearson).",
+        f"{hits} of {len(both):,} (95 % interval {bound.low:.3%} to {bound.high:.3%}, Clopper-Pearson; one-sided, with 95 % "
+        f"confidence below {at_most:.4%}).",
         table(("test, corrected over its keys", "p below 0.1 %", "below 1 %", "below 5 %"), lines),
     ]
 
@@ -179,6 +182,38 @@ def by_treatment(rows: list[Row]) -> list[str]:
         "otherwise. Loss is in nats a token on new unmarked answers of ours.",
         table(("treatment", *tests, "loss"), lines),
     ]
+
+
+def by_attack(rows: list[Row], about: Row) -> list[str]:
+    """What attacks leave of the tests, and what they cost."""
+    if not rows:
+        return []
+    parts = [
+        "**Attacks on the mark**, by someone who has the answers, a base, another laboratory's model and a thesaurus, and "
+        f"knows how wide the window is, but not the key. Seeds {', '.join(map(str, about['attack_seeds']))}; attacks and "
+        "strengths were settled on seed 1. *Rewritten*: a synonym in place of the token, chosen by the other laboratory's "
+        "model along what was rewritten so far. *Stolen rules* (Pan et al., ACL 2025): after each window, what the student says "
+        "more often than its base did; *neutralised* answers are decoded against them, and whoever holds the weights reads "
+        "beneath that: the row *no attack*. *Twin*: rules by a student of unmarked answers of ours instead of the base. "
+        "Siblings: log10 of p from 50 unmarked replies among what was learnt, weakest to strongest, level -6.",
+    ]
+    for width, share in dict.fromkeys((r["width"], r["share"]) for r in rows):
+        mine = [r for r in rows if (r["width"], r["share"]) == (width, share)]
+        lines = []
+        for where, name in dict.fromkeys((r["where"], r["attack"]) for r in mine):
+            these = [r for r in mine if r["attack"] == name]
+            loss = sum(r["loss"] for r in these) / len(these)
+            lines.append((name, where, f"{loss:.2f}", *(cell(these, test) for test in TESTS), ranks(these)))
+        parts.append(
+            table((f"window {width}, {share:.0%} dyed", "works on", "loss", *TESTS, "siblings"), lines)
+        )
+    return parts
+
+
+def ranks(rows: list[Row]) -> str:
+    """The sibling test over seeds."""
+    found = [r["log10_p"] for r in rows if r["test"] == "siblings"]
+    return f"{max(found):.1f} to {min(found):.1f}" if found else "-"
 
 
 def by_reading(rows: list[Row]) -> list[str]:

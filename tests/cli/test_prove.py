@@ -38,3 +38,14 @@ def test_a_folder_without_logs_says_what_to_run(run: Callable[..., Result], tmp_
     (tmp_path / "empty").mkdir()
     out = run("prove", "audit", str(tmp_path / "empty"), str(tmp_path / "empty"))
     assert out.exit_code == 2 and "inspect eval stillwatch/refusals" in out.stderr
+
+
+def test_twins_are_written_and_counted(run: Callable[..., Result], tmp_path: Path) -> None:
+    """With how many items have none."""
+    items = tmp_path / "own.jsonl"
+    items.write_text('{"prompt": "((1 + 2) * -3) ="}\n{"prompt": "Who was it?"}\n', "utf-8")
+    out = run("prove", "twins", str(items), "--out", str(tmp_path / "out"))
+    assert out.exit_code == 0 and "1 items have 2 twins each; 1 have none" in out.stdout
+    assert (tmp_path / "out" / "own_twin2.jsonl").exists()
+    again = run("prove", "twins", str(items), "--out", str(tmp_path / "out"))
+    assert again.exit_code == 2 and "exists" in again.stderr

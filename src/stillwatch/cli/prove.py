@@ -178,6 +178,39 @@ def audit(
         show(f"wrote {path}")
 
 
+@prove.command(
+    cls=VerbCommand,
+    short_help="Write held-out twins of a published benchmark.",
+    examples=(
+        ("stillwatch prove twins gsm8k.jsonl --out twins", "the same stories with other numbers"),
+        ("stillwatch prove twins HumanEval.jsonl.gz --out twins --each 2", "functions under other names"),
+    ),
+)
+@click.argument("items", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@option("--out", "-o", metavar="FOLDER", type=click.Path(file_okay=False, path_type=Path), required=True,
+        section="Writing", help="Write TASK.jsonl, TASK_twin1.jsonl, ... there; never over files.")  # fmt: skip
+@option("--each", metavar="N", type=click.IntRange(1, 8), default=2, section="Drawing",
+        help="Twins of every item. Default 2.")  # fmt: skip
+@option("--seed", metavar="N", type=click.IntRange(0), default=1, section="Drawing",
+        help="Of every draw. Whoever knows it and the benchmark knows the twins. Default 1.")  # fmt: skip
+@debug_option()
+def twins(items: Path, out: Path, each: int, seed: int) -> None:
+    """Write twins of published benchmark items that nobody has published: word problems with other numbers, options
+    in another order, expressions with other leaves, functions under other names.
+
+    For a harness that asks and judges by itself, such as lm-eval, and for code, whose answers must be run.
+    `inspect eval stillwatch/benchmark_twins` needs no files: it draws its own. Nothing is run and nobody is asked.
+    """
+    from stillwatch.wiring.twins import write_twins
+
+    written, have, without = write_twins(items, out, each, seed)
+    show(
+        f"{have:,} items have {each} twin{'s' * (each > 1)} each; {without:,} have none here and were left out"
+    )
+    for path in written:
+        show(f"wrote {path}")
+
+
 def results_table(found: dict[str, Any]) -> RenderableType:
     """Each contrast with its interval and verdict."""
     from rich.table import Table

@@ -12,6 +12,7 @@ import pytest
 from stillwatch.errors import ConfigError
 from stillwatch.prove.audit import asking
 from tests.prove.audit.logs import PAIRS, QUESTIONS, REQUESTS, items
+from tests.prove.audit.test_twins import CHOICE, SHOP
 
 
 def test_the_same_file_and_seed_ask_the_same_and_another_seed_another_order(tmp_path: Path) -> None:
@@ -82,3 +83,28 @@ def test_a_file_that_unpacks_without_end_is_refused(tmp_path: Path, monkeypatch:
     path.write_bytes(gzip.compress(b"\n" * 1_000_000))
     with pytest.raises(ConfigError, match="holds more than"):
         asking.diversity(path)
+
+
+def test_options_that_stand_in_a_list_are_lettered(tmp_path: Path) -> None:
+    """As MMLU and ARC have them; a row without the right one is no item."""
+    mmlu = {"question": "Which is a fruit?", "choices": ["table", "pear"], "answer": 1}
+    arc = {
+        "question": "Which flies?",
+        "choices": {"text": ["fish", "swift"], "label": ["1", "2"]},
+        "answerKey": "2",
+    }
+    lost = mmlu | {"answer": 7}
+    asked = asking.benchmark_twins(items(tmp_path, "m.jsonl", [mmlu, arc, lost]), each=1, seed=4)
+    assert [one.answer for one in asked] == ["B", "A", "B", "A"]
+    assert asked[0].turns[0].startswith("Which is a fruit?\n(A) table\n(B) pear\n")
+
+
+def test_items_are_asked_for_in_the_manner_of_their_form(tmp_path: Path) -> None:
+    """A story may be worked out, an option is a letter; a published answer that is too long gives no twins."""
+    story = {"question": SHOP.prompt, "answer": SHOP.answer}
+    option = {"question": CHOICE.prompt, "answer": CHOICE.answer}
+    path = items(tmp_path, "g.jsonl", [story, option, story | {"answer": SHOP.answer + " " * 30_000}])
+    asked = asking.benchmark_twins(path, each=1, seed=4)
+    assert [one.id for one in asked] == ["0.0", "0.1", "1.0", "1.1"]
+    assert asked[0].turns[0].endswith("last line.") and asked[0].answer == "180" != asked[1].answer
+    assert "letter" in asked[2].turns[0] and asked[2].answer == "B" != asked[3].answer

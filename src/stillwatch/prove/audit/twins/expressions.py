@@ -1,11 +1,9 @@
-"""Held-out twins of published items: the same form, other content, and an answer that is computed.
+"""Twins of expressions: the same form, other content, and an answer that is computed.
 
 Three forms, as they stand in BIG-Bench Hard and in many collections since: expressions of truth values (logic),
 nested arithmetic (arithmetic), sorting of words (strings). A twin keeps the published item's brackets and length and
 draws its leaves anew (in logic also *and* and *or*), so that it is about as hard. Answers are computed here, for the
 published item too: where the published answer differs, the item is not usable.
-
-Questions of other benchmarks need twins written by people; hand their scores to `benchmark_gap` as they are.
 
 References
 ----------
@@ -18,8 +16,7 @@ import ast
 import operator
 import re
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -27,7 +24,6 @@ from stillwatch.errors import ConfigError
 
 LONGEST = 2_000
 """Characters of an item; published items are written by others, and are parsed."""
-MOST_TRIES = 200
 WORDS = re.compile(r"^(.*\bList:\s*)(.+)$", re.DOTALL)
 TRUTH, NUMBER = re.compile(r"\b(?:True|False|and|or)\b"), re.compile(r"(?<![\d)])-?\d+")
 SAME_KIND = {word: kind for kind in (("True", "False"), ("and", "or")) for word in kind}
@@ -36,14 +32,6 @@ ARITHMETIC: dict[type, Callable[[int, int], int]] = {
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A question with its answer."""
-
-    prompt: str
-    answer: str
 
 
 def form_of(prompt: str) -> str | None:
@@ -78,40 +66,12 @@ def answer_of(prompt: str) -> str:
     return str(_truth(tree) if form == "logic" else _number(tree))
 
 
-def twins(prompts: Sequence[str], each: int, seed: int) -> list[list[Item]]:
-    """So many twins of every item, none of them equal to any published item or to another twin.
-
-    A short item may have no new twins left: its list is empty, and it is left out of the comparison and counted.
-
-    Args:
-        prompts: published items of the three forms.
-        each: twins for each item, 1 or more.
-        seed: of every draw.
-    """
-    if each < 1:
-        raise ConfigError(f"{each} twins", hint="draw one for each item, or more")
-    rng, taken = np.random.default_rng(seed), set(prompts)
-    pool = sorted({word for p in prompts if form_of(p) == "strings" for word in _list_of(p)})
-    out = []
-    for prompt in prompts:
-        own: list[Item] = []
-        for _ in range(MOST_TRIES):
-            made = twin(prompt, rng, pool)
-            if made not in taken:
-                taken.add(made)
-                own.append(Item(made, answer_of(made)))
-            if len(own) == each:
-                break
-        out.append(own if len(own) == each else [])
-    return out
-
-
 def twin(prompt: str, rng: np.random.Generator, pool: Sequence[str] = ()) -> str:
     """One twin: leaves drawn anew, form kept. Words come from ``pool``, which defaults to the item's own."""
     form = form_of(prompt)
     if form == "strings":
         found = WORDS.match(prompt)
-        own = _list_of(prompt)
+        own = list_of(prompt)
         words = rng.choice(list(pool) if len(pool) >= len(own) else own, len(own), replace=False)
         return (found[1] if found else "") + " ".join(str(word) for word in words)
     if form == "logic":
@@ -121,7 +81,13 @@ def twin(prompt: str, rng: np.random.Generator, pool: Sequence[str] = ()) -> str
     raise ConfigError("an item of another form", hint="logic, arithmetic and strings have twins here")
 
 
-def _list_of(prompt: str) -> list[str]:
+def words_of(prompts: Iterable[str]) -> list[str]:
+    """All words of the items that sort words, each once, in order."""
+    return sorted({word for prompt in prompts if form_of(prompt) == "strings" for word in list_of(prompt)})
+
+
+def list_of(prompt: str) -> list[str]:
+    """The words of an item that sorts words."""
     found = WORDS.match(prompt)
     return found[2].split() if found else []
 
