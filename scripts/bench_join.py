@@ -15,6 +15,7 @@ from pathlib import Path
 
 from stillwatch.share.join import group, oprf
 from stillwatch.share.join.contribution import ClusterTags, Contribution
+from stillwatch.share.join.evidence import PARTS
 from stillwatch.share.join.holder import KeyHolder, Refused
 from stillwatch.share.join.ledger import FileLedger
 from stillwatch.share.join.rule import join
@@ -41,13 +42,13 @@ def main() -> None:
         contributions = []
         for member, start in (("a", 0), ("b", count // 2)):
             values = [
-                Value(("ja4", "ipv4_24")[at % 2], str(at).encode()) for at in range(start, start + count)
+                Value(("content", "address")[at % 2], str(at).encode()) for at in range(start, start + count)
             ]
-            contributions.append(Contribution(member, EPOCH, (_tags(holders, member, values, spent),)))
+            contributions.append(Contribution(member, EPOCH, _clusters(holders, member, values, spent)))
         began = time.process_time()
         found = join(EPOCH, contributions).matches
         spent["join"] += time.process_time() - began
-    print(f"{count} x {count} values, CPU seconds of all parties; {len(found)} pair found")
+    print(f"{count} x {count} values, CPU seconds of all parties; {len(found)} pairs found")
     for name, seconds in spent.items():
         print(f"  {name:7} {seconds:8.2f} s")
     total = sum(spent.values())
@@ -56,8 +57,11 @@ def main() -> None:
     )
 
 
-def _tags(holders: list[KeyHolder], member: str, values: list[Value], spent: dict[str, float]) -> ClusterTags:
-    by_kind: dict[str, set[bytes]] = {"ja4": set(), "ipv4_24": set()}
+def _clusters(
+    holders: list[KeyHolder], member: str, values: list[Value], spent: dict[str, float]
+) -> tuple[ClusterTags, ...]:
+    """As many clusters as the values fill."""
+    by_kind: dict[str, list[bytes]] = {"content": [], "address": []}
     for at in range(0, len(values), oprf.LARGEST_BATCH):
         batch = values[at : at + oprf.LARGEST_BATCH]
         marks = [time.process_time()]
@@ -72,8 +76,15 @@ def _tags(holders: list[KeyHolder], member: str, values: list[Value], spent: dic
         for name, one, other in zip(("ask", "answer", "open"), marks, marks[1:], strict=False):
             spent[name] += other - one
         for value, tag in zip(batch, tags, strict=True):
-            by_kind[value.kind].add(tag)
-    return ClusterTags(member, "10-49", {kind: frozenset(tags) for kind, tags in by_kind.items()})
+            by_kind[value.kind].append(tag)
+    return tuple(
+        ClusterTags(
+            f"{member}{at}",
+            "10-49",
+            {kind: frozenset(tags[at : at + PARTS]) for kind, tags in by_kind.items()},
+        )
+        for at in range(0, (len(values) + 1) // 2, PARTS)
+    )
 
 
 if __name__ == "__main__":

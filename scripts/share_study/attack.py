@@ -1,7 +1,9 @@
 """A member that attacks the join with its whole budget, against real key holders and the real joiner.
 
-The victim is a cluster of made values: address blocks out of a range, system prompts nobody can guess, devices. The
-attacker knows what is said of it in each row, spends its budget, hands in what it likes, and reads what it is told.
+The victim is a cluster of made values: 128 address blocks out of a range and 200 system prompts nobody can guess, each
+shown by as many of its accounts as any other. The attacker knows what is said of it in each row, spends its budget,
+hands in what it likes, and reads what it is told. It plays as well as the rule lets it: of what it knows it puts one
+part less than a pair needs into each cluster, so that one part of a right guess tips it.
 """
 
 from __future__ import annotations
@@ -13,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from stillwatch.share.join import group
-from stillwatch.share.join.contribution import ClusterTags, Contribution
+from stillwatch.share.join.contribution import ClusterTags, Contribution, cluster_tags
+from stillwatch.share.join.evidence import PARTS, every_part, part, parts
 from stillwatch.share.join.holder import KeyHolder, Refused
 from stillwatch.share.join.ledger import FileLedger
-from stillwatch.share.join.rule import Round, join
+from stillwatch.share.join.rule import Round, Rule, join
 from stillwatch.share.join.tags import Value, ask, open_answers
 
 EPOCH = "2026-W48"
@@ -36,13 +39,17 @@ class _Week:
         ]
         numbers = self.draw.sample(range(space), 128 + honey)
         self.blocks, unused = numbers[:128], numbers[128:]
-        self.known = [Value("content", f"prompt {seed} {n}".encode()) for n in range(200)]
-        values = [*map(block, self.blocks), *self.known]
-        tags = self.tags("victim", values)
-        self.victim = Contribution("victim", EPOCH, (ClusterTags("v", "50-199", {
-            "address": frozenset(tags[:128]), "content": frozenset(tags[128:]),
-        }),))  # fmt: skip
-        self.honey = frozenset(self.tags("holders", [block(n) for n in unused])) if unused else frozenset()
+        self.known = list(
+            parts("content", dict.fromkeys((b"%d prompt %d" % (seed, n) for n in range(200)), 1 / 200))
+        )
+        self.shown = parts("address", dict.fromkeys(map(block, self.blocks), 1 / 128))
+        tags = {
+            kind: self.tags("victim", values)
+            for kind, values in (("address", self.shown), ("content", self.known))
+        }
+        self.victim = Contribution("victim", EPOCH, (cluster_tags(60, tags),))
+        planted = [each for n in unused for each in every_part("address", block(n))]
+        self.honey = frozenset(self.tags("holders", planted)) if planted else frozenset()
 
     def tags(self, member: str, values: Sequence[Value]) -> tuple[bytes, ...]:
         """Tags, or none at all where a key holder refuses."""
@@ -59,14 +66,23 @@ class _Week:
         return join(EPOCH, [self.victim, mine], honey=self.honey)
 
 
-def block(number: int) -> Value:
+def block(number: int) -> bytes:
     """An address block by its number."""
-    return Value("address", b"net:%d" % number)
+    return b"net:%d" % number
 
 
-def attacks(seeds: Sequence[int], *, budget: int = 2000, space: int = 20_000) -> list[Row]:
-    """Every attack under every seed; what was spent, what was learned for certain, and whether it was noticed."""
-    plans = [(name, honey) for name in _ATTACKS for honey in (0, 64)]
+def guess(number: int) -> Value:
+    """The part of a block that a cluster has first: one unit of the budget for each block that is tried."""
+    return part("address", block(number), 0)
+
+
+def attacks(seeds: Sequence[int], *, budget: int = 2000, space: int = 20_000, planted: int = 64) -> list[Row]:
+    """Every attack under every seed; what was spent, what was learned for certain, and whether it was noticed.
+
+    Args:
+        planted: blocks among those of the range that no traffic has and that the key holders know.
+    """
+    plans = [(name, honey) for name in _ATTACKS for honey in (0, planted)]
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
         for name, honey in plans:
@@ -77,39 +93,56 @@ def attacks(seeds: Sequence[int], *, budget: int = 2000, space: int = 20_000) ->
 
 
 def _dictionary(week: _Week) -> Row:
-    """Knows the range of the addresses and none of the prompts: the whole budget goes into one cluster of guesses."""
+    """Knows the range of the addresses and none of the prompts: the whole budget goes into guesses."""
     guesses = week.draw.sample(range(week.space), week.budget)
-    tags = week.tags("attacker", [block(n) for n in guesses])
-    told = week.told([ClusterTags("a", "10-49", {"address": frozenset(tags)})])
-    return _row(week, guesses, 0, told)
+    tags = week.tags("attacker", list(map(guess, guesses)))
+    made = [
+        ClusterTags(str(at), "10-49", {"address": frozenset(tags[at : at + PARTS])})
+        for at in range(0, len(tags), PARTS)
+    ]
+    return _row(week, guesses, 0, week.told(made))
 
 
 def _probing(week: _Week) -> Row:
-    """Knows 200 prompts and half of the blocks: the rest of the budget is guesses, dealt over 64 clusters."""
-    spent = len(week.known) + 64
+    """Knows all prompts and half of the blocks: the rest of the budget is guesses, dealt over clusters it can fill."""
     unknown = [n for n in range(week.space) if n not in set(week.blocks[:64])]
-    return _probed(week, week.draw.sample(unknown, week.budget - spent))
+    probes = len(_known(week)) // NEEDED
+    left = week.budget - probes * (2 * NEEDED + 1)
+    return _probed(week, week.draw.sample(unknown, min(left, probes * (PARTS - NEEDED))))
 
 
 def _targeted(week: _Week) -> Row:
-    """Knows as much, and suspects twenty blocks of which half are the victim's: one guess in each of 20 clusters."""
+    """Knows as much, and suspects twenty blocks, half of them right: one guess in each cluster it can fill."""
     wrong = week.draw.sample([n for n in range(week.space) if n not in set(week.blocks)], 10)
-    return _probed(week, [*week.blocks[64:74], *wrong])
+    suspected = [*week.blocks[64:74], *wrong]
+    week.draw.shuffle(suspected)
+    return _probed(week, suspected[: len(_known(week)) // NEEDED])
+
+
+NEEDED = Rule().fewest_of_a_kind - 1
+"""Parts of a kind that tell nothing yet."""
+
+
+def _known(week: _Week) -> list[Value]:
+    """Parts of the half of the blocks that the attacker knows."""
+    half = {block(n) for n in week.blocks[:64]}
+    return [each for each in week.shown if each.value.rpartition(b"#")[0] in half]
 
 
 def _probed(week: _Week, guesses: list[int]) -> Row:
-    held = week.tags("attacker", [block(n) for n in week.blocks[:64]])
-    content = week.tags("attacker", week.known)
-    tried = week.tags("attacker", [block(n) for n in guesses])
-    probes = min(64, len(guesses))
+    probes = min(len(_known(week)) // NEEDED, len(week.known) // (NEEDED + 1), len(guesses))
+    held = week.tags("attacker", _known(week)[: probes * NEEDED])
+    content = week.tags("attacker", week.known[: probes * (NEEDED + 1)])
+    tried = week.tags("attacker", list(map(guess, guesses)))
     made = [
         ClusterTags(str(at), "10-49", {
-            "address": frozenset([held[at], *tried[at::probes]]), "content": frozenset(content[at * 3 : at * 3 + 3]),
+            "address": frozenset([*held[at * NEEDED : (at + 1) * NEEDED], *tried[at::probes]]),
+            "content": frozenset(content[at * (NEEDED + 1) : (at + 1) * (NEEDED + 1)]),
         })
         for at in range(probes)
     ]  # fmt: skip
     told = week.told(made)
-    single = [m for m in told.for_member("attacker") if len(guesses) <= 64]
+    single = [m for m in told.for_member("attacker") if len(guesses) <= probes]
     return _row(week, guesses, len(single), told)
 
 
@@ -118,7 +151,7 @@ _ATTACKS = {"dictionary": _dictionary, "probing": _probing, "targeted": _targete
 
 def _row(week: _Week, guesses: list[int], certain: int, told: Round) -> Row:
     left = week.budget - week.holders[0].ledger.spent("attacker", EPOCH)
-    beyond = week.tags("attacker", [block(n) for n in range(left + 1)])
+    beyond = week.tags("attacker", [guess(n) for n in range(left + 1)])
     return {
         "budget": week.budget, "space": week.space, "values": len(week.blocks), "guesses": len(guesses),
         "right_guesses": len(set(guesses) & set(week.blocks)), "pairs_told": len(told.for_member("attacker")),

@@ -95,17 +95,15 @@ def _lab(
         zip(result.accounts["account_id"].to_pylist(), result.accounts["disposition_hint"].to_pylist(), strict=True)
     )  # fmt: skip
     also = deal.decoys(truth, places, n, groups, seed)
-    real, decoys = (
-        clusters_of(folder / "run", logs, table, settings=settings, progress=Unheard(), also=given)
-        for given in ({}, also)
-    )
+    every = clusters_of(folder / "run", logs, table, settings=settings, progress=Unheard(), also=also)
+    real = [c for c in every if c.subject not in also]
     groups_of: dict[str, set[str]] = {}
     for m in result.members:
         groups_of.setdefault(m.campaign_id, set()).add(m.account_id)
     return Lab(
         folder, hints, {c.subject: c.accounts for c in real}, groups_of,
         {c.campaign_id: 1.0 if c.p_value is None else c.p_value for c in result.campaigns}, real,
-        [c for c in decoys if c.subject in also],
+        [c for c in every if c.subject in also],
     )  # fmt: skip
 
 

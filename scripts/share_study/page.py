@@ -13,10 +13,12 @@ BEGIN, END = "<!-- begin: scripts.share_study -->", "<!-- end: scripts.share_stu
 WAYS = (("alone", "alone"), ("lenient", "alone, with accounts under watch"), ("hashed", "plain hashed addresses"),
         ("join", "the join"))  # fmt: skip
 READ = """*dictionary*: knows the range of the addresses and none of the prompts. *probing*: knows all prompts and
-half of the blocks, and deals what is left of its budget over 64 clusters, so that a pair narrows a block down to a few
-dozen. *targeted*: knows as much, and puts each of twenty suspicions, half of them right, into a cluster of its own:
-what it is told is certain. So a member that already knows much of a victim can confirm single suspicions, four known
-values spent on each, and honey tags seldom see so few. Noticed is a contribution that was set aside and named."""
+half of the blocks, puts into each cluster one known part less than a pair needs, and deals what is left of its budget
+over the ten clusters that it can fill so; a pair narrows a block down to some 160. *targeted*: knows as much and
+suspects twenty blocks, half of them right; it can put one suspicion into each of its ten clusters: what it is told is
+certain. So a member that already knows much of a victim can confirm single suspicions, a twentieth of the
+victim's evidence in two kinds spent on each, and honey tags seldom see so few. Noticed is a contribution that was set
+aside and named."""
 Row = dict[str, Any]
 
 
@@ -71,7 +73,8 @@ def _false(cells: Sequence[Row]) -> list[str]:
         f"False joins: {wrong} of {pairs:,} pairs of unrelated clusters of two laboratories (95 % Clopper-Pearson "
         f"{_small(low)} to {_small(high)}, pairs taken one by one, though one pair can recur in several cells of a "
         "seed); the aim is none in 10,000. Unrelated are two whose majorities are of different networks or "
-        "organisations; among them are groups put together from honest organisations and from random accounts. Pairs "
+        "organisations, also when some accounts of the one belong to the other; among them are groups put together "
+        "from honest organisations and from random accounts. Pairs "
         f"of clusters of one network: {met} of {parts} joined."
     ]  # fmt: skip
 

@@ -35,11 +35,12 @@ def test_attacks_learn_what_the_rule_lets_them_and_the_budget_ends_them() -> Non
     pytest.importorskip("rbcl", reason="needs the extra `join`")
     from scripts.share_study.attack import attacks
 
-    rows = {(r["attack"], r["honey"]): r for r in attacks([5], budget=500, space=4000)}
+    rows = {(r["attack"], r["honey"]): r for r in attacks([5], budget=500, space=1000, planted=16)}
     assert all(r["refused_beyond"] for r in rows.values())
     assert rows["dictionary", 0]["right_guesses"] > 0 and rows["dictionary", 0]["pairs_told"] == 0
-    assert rows["targeted", 0]["learned"] == 10
-    assert rows["dictionary", 64]["set_aside"] and rows["probing", 64]["set_aside"]
+    targeted = rows["targeted", 0]
+    assert 0 < targeted["learned"] == targeted["right_guesses"] < targeted["guesses"] <= 20
+    assert rows["dictionary", 16]["set_aside"]
     assert not any(r["set_aside"] for (_, honey), r in rows.items() if not honey)
 
 

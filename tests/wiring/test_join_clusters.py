@@ -16,9 +16,10 @@ from stillwatch.lab import generate, load_scenario
 from stillwatch.report.files import load_result
 from stillwatch.settings import Settings
 from stillwatch.share.join.clusters import asked, leads_of, prepare
+from stillwatch.share.join.evidence import parts
 from stillwatch.share.join.rule import join
 from stillwatch.wiring.features import ingest
-from stillwatch.wiring.join_clusters import JOIN_KEY, clusters_of
+from stillwatch.wiring.join_clusters import JOIN_KEY, clusters_of, unused, value_of
 from stillwatch.wiring.progress import Unheard
 from stillwatch.wiring.scanning import scan
 from tests.share.join.making import EPOCH, tags_of, two_holders
@@ -75,6 +76,52 @@ def test_two_halves_of_a_network_meet_through_two_key_holders(halves, tmp_path):
         assert lead.subject in campaigns and lead.member != member
 
 
+def bare(value) -> bytes:
+    """A value without the number of its part."""
+    return value.value.rpartition(b"#")[0]
+
+
+def seen_of(value: bytes, seen: dict[int, set[str]]) -> set[str]:
+    """Who shows a value."""
+    return seen[int.from_bytes(value.partition(b":")[2], "big", signed=True)]
+
+
+def test_a_value_has_as_many_parts_as_its_share_of_the_evidence(halves):
+    """Of each account's unit, spread over all prompts it shows, as ten lines of plain Python count it."""
+    place = halves["south"]
+    [cluster] = made(place)
+    inside = set(cluster.accounts)
+    log = pq.read_table(place / "log.parquet").combine_chunks()
+    table = pq.read_table(place / "accounts.parquet").combine_chunks()
+    mine: dict[str, set[int]] = {}
+    for rows, column in ((log, "client_ip"), (table, "signup_ip")):
+        nets = digest_networks(pa.array(rows[column].to_pylist(), pa.string()), JOIN_KEY).tolist()
+        for account, net in zip(rows["account_id"].to_pylist(), nets, strict=True):
+            if net and account in inside:
+                mine.setdefault(account, set()).add(net)
+    shares: dict[bytes, float] = {}
+    for nets in mine.values():
+        for net in nets:
+            value = value_of("net", net)
+            shares[value] = shares.get(value, 0.0) + 1 / len(nets) / len(cluster.accounts)
+    own = {bare(v) for v in cluster.values if v.kind == "address"}
+    expected = parts("address", {value: share for value, share in shares.items() if value in own})
+    assert {v for v in cluster.values if v.kind == "address"} == set(expected)
+
+
+def test_what_is_planted_is_written_as_members_write_it(halves):
+    """A block planted by its address has the parts that a cluster behind it would hand in."""
+    place = halves["north"]
+    address = pq.read_table(place / "log.parquet")["client_ip"][0].as_py()
+    net = int(digest_networks(pa.array([address]), JOIN_KEY)[0])
+    assert {bare(v) for v in unused("address", address)} == {value_of("net", net)}
+    assert unused("address", "192.0.2.0/24") == unused("address", "192.0.2.77")
+    assert len(set(unused("device", "x") + unused("identity", "Example.org"))) == 20
+    assert unused("identity", "Example.org") == unused("identity", "example.org")
+    with pytest.raises(ConfigError, match="'content'"):
+        unused("content", "a prompt")
+
+
 def test_addresses_are_those_that_hardly_anybody_outside_the_cluster_shows(halves):
     """The same set as ten lines of plain Python make from the log and the account table."""
     place = halves["north"]
@@ -89,23 +136,24 @@ def test_addresses_are_those_that_hardly_anybody_outside_the_cluster_shows(halve
             if net:
                 seen.setdefault(net, set()).add(account)
         expected |= {net for net, who in seen.items() if len(who & inside) * 2 >= len(who) and who & inside}
-    got = {v.value for v in cluster.values if v.kind == "address"}
-    assert got == {b"net:" + int(net).to_bytes(8, "big", signed=True) for net in expected}
-    assert len(got) > 3
+    got = {bare(v) for v in cluster.values if v.kind == "address"}
+    every = {b"net:" + int(net).to_bytes(8, "big", signed=True) for net in expected}
+    assert got <= every and len(got) > 3
+    assert every - got <= {value for value in every if len(seen_of(value, seen) & inside) <= 1}
 
 
 def test_what_many_others_show_is_left_out(halves):
     """Asking for less of a cluster's own takes more in: without the limit, shared offices and exits come along."""
     strict, lax = made(halves["north"])[0], made(halves["north"], own_share=0.0)[0]
     assert set(strict.values) != set(lax.values)
-    addresses = [{v.value for v in each.values if v.kind == "address"} for each in (strict, lax)]
+    addresses = [{bare(v) for v in each.values if v.kind == "address"} for each in (strict, lax)]
     assert addresses[0] <= addresses[1]
 
 
 def test_no_value_holds_text_of_the_log(halves):
-    """What goes into the blinded question is a name of a column and eight bytes."""
+    """What goes into the blinded question is a name of a column, eight bytes and the number of a part."""
     for cluster in made(halves["south"]):
-        assert cluster.values and all(len(v.value.partition(b":")[2]) == 8 for v in cluster.values)
+        assert cluster.values and all(len(bare(v).partition(b":")[2]) == 8 for v in cluster.values)
 
 
 def test_a_cluster_of_nine_stays(halves, tmp_path):

@@ -191,7 +191,7 @@ def _inbox(told: Mapping[str, Any]) -> None:
     for row in told["pairs"]:
         again = "; re-opened: something that it rests on was withdrawn" if row["reopened"] else ""
         show(f"pair {safe(row['pair'])} of {safe(row['epoch'])}: cluster {safe(row['cluster'])} and another "
-             f"member's {safe(row['other'])}, {safe(row['common'])} traits in common{again}")  # fmt: skip
+             f"member's {safe(row['other'])}, {safe(row['common'])} of the evidence in common{again}")  # fmt: skip
     for row in told["cases"]:
         show(f"case {safe(row['case'])} on {safe(row['about'])}"
              f"{'; its basis was withdrawn' if row['basis_withdrawn'] else ''}")  # fmt: skip

@@ -58,7 +58,8 @@ def ca_option() -> Callable[[Any], Any]:
 @option("--show-hours", section="Choosing", type=click.FloatRange(0, 160, min_open=True), default=24.0,
         show_default=True, metavar="HOURS", help="From the cut-off to the end.")  # fmt: skip
 @option("--honey", section="Choosing", metavar="FILE", type=_FILE,
-        help="Values that no traffic has, one a line: kind, blank, value. Who hands one in is set aside.")  # fmt: skip
+        help="Values that no traffic has, one a line: address, device or identity, blank, value. "
+             "Who hands one in is set aside.")  # fmt: skip
 @option("--key", "key_file", section="Choosing", metavar="FILE", type=_FILE,
         help="A key that both key holders know as member `hub`; needed for --honey.")  # fmt: skip
 @ca_option()
@@ -157,7 +158,7 @@ def result(file: str, as_json: bool) -> None:
     for pair in told["pairs"]:
         own = pair["campaign"] or f"cluster {pair['cluster']}"
         show(f"{safe(own)} (cluster {safe(pair['cluster'])}) is also another member's {safe(pair['other'])}: "
-             f"{safe(pair['common'])} traits in common; pair {safe(pair['pair'])}")  # fmt: skip
+             f"{safe(pair['common'])} of the evidence in common; pair {safe(pair['pair'])}")  # fmt: skip
     if told["closed"] and not told["pairs"]:
         show("no pair: nothing is told below the threshold")
 

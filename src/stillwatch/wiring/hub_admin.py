@@ -97,12 +97,13 @@ def begin_round(
     Args:
         commit_hours: from now to the cut-off, which lies in this week: then the key holders destroy their shares. Else
             as long as the week lasts, and at most `MOST_HOURS`.
-        honey: lines of kind, a blank, and a value that no traffic has. key: of the hub, which both key holders know.
+        honey: lines of kind (address, device or identity), a blank, and a value that no traffic has.
+        key: of the hub, which both key holders know.
     """
     from stillwatch.share.join.holder import epoch_of
-    from stillwatch.share.join.tags import Value
     from stillwatch.wiring.hub_join import publics_of, tags_for
     from stillwatch.wiring.hub_member import Asking
+    from stillwatch.wiring.join_clusters import unused
 
     hub_folder(folder)
     now = datetime.now(UTC)
@@ -127,11 +128,10 @@ def begin_round(
         ]
         if any(len(line) != 2 for line in lines):
             raise ConfigError(
-                f"{honey.name}: each line is a kind, a blank and a value", hint="ipv4_24 192.0.2.0/24"
+                f"{honey.name}: each line is a kind, a blank and a value", hint="address 192.0.2.0/24"
             )
-        tags = tags_for(
-            asking, epoch, publics, [Value(kind, value.strip().encode()) for kind, value in lines]
-        )
+        planted = [each for kind, value in lines for each in unused(kind, value.strip())]
+        tags = tags_for(asking, epoch, publics, planted)
     left = (_week_ends(now) - now).total_seconds() / 3600
     if commit_hours is not None and commit_hours > left:
         raise ConfigError(

@@ -29,8 +29,8 @@ from stillwatch.wiring.progress import Progress, writable, write_whole
 LABS = ("north", "south", "west")
 HOLDERS = ("one", "two")
 BUDGET = 5_000
-HONEY = ("ipv4_24 240.0.0.0/24", "ipv4_24 240.0.1.0/24", "system 0")
-"""Blocks that are never routed, and a digest that is none."""
+HONEY = ("address 240.0.0.0/24", "address 240.0.1.0/24", "device 0")
+"""Blocks that are never routed, and a device that nobody has."""
 COMMIT_S, SHOW_S = 15.0, 600.0
 """From the opening of the round to its cut-off (longer where the scans took longer), and from there to its end."""
 _END_S = 20

@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from typing import IO, Any
 
@@ -164,9 +165,20 @@ class Laboratory:
         return "\n".join(lines) + "\n"
 
     def _blocks(self, campaign: str) -> list[str]:
-        sized, values = hub_join.clusters_of(self.run, [self.logs], self.settings, None, None, Unheard())
-        at = [name for name, _ in sized].index(campaign)
-        return [v.value.decode() for v in values[at] if v.kind == "ipv4_24"][:BLOCKS]
+        """Address blocks that the campaign's accounts show more than all others do, those of most accounts first."""
+        from stillwatch.report import load_result
+        from stillwatch.wiring.intake import open_reader
+        from stillwatch.wiring.sources import Span, split_sources
+
+        inside = {m.account_id for m in load_result(self.run).members if m.campaign_id == campaign}
+        shown: dict[str, set[str]] = {}
+        logs = split_sources([self.logs], Span(None, None))[1]
+        for batch in open_reader(logs, self.settings, None, None).batches():
+            for row in batch.select(["account_id", "client_ip"]).to_pylist():
+                block = ip_network((row["client_ip"], 24), strict=False)
+                shown.setdefault(str(block), set()).add(row["account_id"])
+        counted = [(len(by & inside), block) for block, by in shown.items() if len(by & inside) * 2 > len(by)]
+        return [block for _, block in sorted(counted, key=lambda c: (-c[0], c[1]))[:BLOCKS]]
 
 
 def main(arguments: list[str]) -> None:

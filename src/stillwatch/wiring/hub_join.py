@@ -1,19 +1,14 @@
-"""A member's part in a round of joining: which values its clusters show, their tags, and what was joined with them.
+"""A member's part in a round of joining: tags of what its clusters show, and what was joined with them.
 
-Clusters are the campaigns of a run without a grant, of ten accounts and more, associated ones included. A value
-belongs to a cluster when more of the accounts that show it are inside than outside: what all customers show joins
-nobody. Values never leave; tags are asked of both key holders at once, and the file of the round, with tags and nonce,
-is the owner's alone to read.
+Which clusters, and which values, is `wiring.join_clusters`'s to say. Values never leave; tags are asked of both key
+holders at once, and the file of the round, with tags and nonce, is the owner's alone to read.
 """
 
 from __future__ import annotations
 
-import hashlib
-import ipaddress
 import json
 import re
-import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,15 +19,9 @@ from stillwatch.wiring.hub_member import Asking, ask_hub, keyholders, membership
 from stillwatch.wiring.progress import Progress, replace_private, writable
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from stillwatch.share.join.tags import Value
 
-_COLUMNS = ("account_id", "client_ip", "system_prompt", "user_agent", "tls_fingerprint", "device_id")
 _EPOCH = re.compile(r"[0-9]{4}-W[0-9]{2}")
-MOST_VALUES = 4_000
-"""Values of one cluster that are asked for; those shown by most of its accounts first."""
-Shown = dict[tuple[str, bytes], set[str]]
 
 
 def commit_round(
@@ -49,19 +38,26 @@ def commit_round(
     place = round_file(file, epoch)
     if place.exists():
         return _committed(file, _kept(file, epoch))
-    clusters, asked = clusters_of(run, inputs, settings, format, mapping, progress)
+    from stillwatch.share.hub.rules_rounds import sent
+    from stillwatch.share.join.clusters import asked, prepare
+    from stillwatch.wiring.join_clusters import clusters_of
+
+    clusters = clusters_of(run, inputs, settings=settings, progress=progress, format=format, mapping=mapping)
     if not clusters:
         raise ConfigError(
-            "the run has no cluster to join", hint="campaigns of ten accounts and more are joined"
+            "the run has no cluster to join",
+            hint="groups of ten accounts and more are joined, without a grant",
         )
-    progress.step(f"asking two key holders for {sum(map(len, asked))} tags")
-    contribution, names = _contribution(
-        asking, epoch, list(map(str, held.get("publics", []))), clusters, asked
-    )
-    from stillwatch.share.hub.rules_rounds import sent
-
-    nonce = secrets.token_bytes(32)
-    told = {"epoch": epoch, "nonce": nonce.hex(), "clusters": sent(contribution), "campaigns": names}
+    values = asked(clusters)
+    progress.step(f"asking two key holders for {len(values)} tags")
+    tags = _tags(asking, epoch, list(map(str, held.get("publics", []))), values)
+    made = prepare(str(asking.rows["member"]), epoch, clusters, dict(zip(values, tags, strict=True)))
+    told = {
+        "epoch": epoch,
+        "nonce": made.nonce.hex(),
+        "clusters": sent(made.contribution),
+        "campaigns": dict(made.book),
+    }
     with writable(place):
         replace_private(place, json.dumps(told).encode())
     return _committed(file, told)
@@ -124,102 +120,6 @@ def _committed(file: Path, kept: Mapping[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def clusters_of(
-    run: Path, inputs: Sequence[str], settings: Settings, format: str | None, mapping: Path | None,
-    progress: Progress,
-) -> tuple[list[tuple[str, int]], list[list[Value]]]:  # fmt: skip
-    """Campaigns with their numbers of accounts, and the values of each."""
-    from stillwatch.records import Kind, Tier
-    from stillwatch.report import load_result
-    from stillwatch.share.join.contribution import FEWEST_ACCOUNTS
-    from stillwatch.wiring.intake import open_reader
-    from stillwatch.wiring.sources import Span, split_sources
-
-    result = load_result(run)
-    members: dict[str, set[str]] = {
-        c.campaign_id: set() for c in result.campaigns if c.kind is Kind.CAMPAIGN and not c.granted
-    }
-    for one in result.members:
-        if one.campaign_id in members and one.tier is not Tier.WATCH:
-            members[one.campaign_id].add(one.account_id)
-    kept = {name: accounts for name, accounts in members.items() if len(accounts) >= FEWEST_ACCOUNTS}
-    if not kept:
-        return [], []
-    progress.step("reading which values the clusters show")
-    shown: Shown = {}
-    _, logs, _ = split_sources(inputs, Span(None, None))
-    if not logs:
-        raise ConfigError(
-            "these are feature files, which hold digests of this laboratory alone",
-            hint="name the logs themselves",
-        )
-    for batch in open_reader(logs, settings, format, mapping).batches():
-        _take(batch, shown)
-    return (
-        [(name, len(accounts)) for name, accounts in kept.items()],
-        [values_of(accounts, shown) for accounts in kept.values()],
-    )
-
-
-def values_of(accounts: set[str], shown: Mapping[tuple[str, bytes], set[str]]) -> list[Value]:
-    """The values that belong to a cluster: shown by it more than by all others."""
-    from stillwatch.share.join.tags import Value
-
-    inside = {key: len(by & accounts) for key, by in shown.items()}
-    own = [key for key, by in shown.items() if inside[key] * 2 > len(by)]
-    own.sort(key=lambda key: (-inside[key], key))
-    return [Value(kind, value) for kind, value in own[:MOST_VALUES]]
-
-
-def _take(batch: pa.RecordBatch, shown: Shown) -> None:
-    rows = batch.select([c for c in _COLUMNS if c in batch.schema.names]).to_pylist()
-    for row in rows:
-        for key in _values(row):
-            shown.setdefault(key, set()).add(str(row["account_id"]))
-
-
-def _values(row: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
-    """What an exchange shows, as every member writes it."""
-    try:
-        address = ipaddress.ip_address(row.get("client_ip") or "")
-    except ValueError:
-        pass
-    else:
-        length = 24 if address.version == 4 else 48
-        block = ipaddress.ip_network((address, length), strict=False)
-        yield f"ipv{address.version}_{length}", str(block).encode()
-    client = "\n".join(str(row.get(name) or "") for name in ("user_agent", "tls_fingerprint")).strip()
-    for kind, text in (
-        ("client", client),
-        ("device", row.get("device_id")),
-        ("system", row.get("system_prompt")),
-    ):
-        if text:
-            yield kind, hashlib.sha256(" ".join(str(text).split()).encode("utf-8", "replace")).digest()
-
-
-def _contribution(
-    asking: Asking, epoch: str, publics: list[str], clusters: list[tuple[str, int]], asked: list[list[Value]]
-) -> tuple[Any, dict[str, str]]:
-    """Contribution and own names of its clusters."""
-    from stillwatch.share.join.contribution import Contribution, cluster_tags, without_shared
-
-    flat = [value for values in asked for value in values]
-    made = iter(_tags(asking, epoch, publics, flat))
-    tagged: list[dict[str, list[bytes]]] = []
-    for values in asked:
-        tags: dict[str, list[bytes]] = {}
-        for value in values:
-            tags.setdefault(value.kind, []).append(next(made))
-        tagged.append(tags)
-    ready = [
-        (name, cluster_tags(size, tags))
-        for (name, size), tags in zip(clusters, without_shared(tagged), strict=True)
-    ]
-    whole = Contribution(str(asking.rows["member"]), epoch, tuple(cluster for _, cluster in ready))
-    return whole, {cluster.name: name for name, cluster in ready}
-
-
 def _tags(asking: Asking, epoch: str, publics: list[str], values: list[Value]) -> list[bytes]:
     from stillwatch.share.join.oprf import LARGEST_BATCH
     from stillwatch.share.join.tags import ask, open_answers
@@ -251,13 +151,4 @@ def tags_for(asking: Asking, epoch: str, publics: list[str], values: list[Value]
     return _tags(asking, epoch, publics, values)
 
 
-__all__ = [
-    "clusters_of",
-    "commit_round",
-    "publics_of",
-    "round_file",
-    "round_result",
-    "show_round",
-    "tags_for",
-    "values_of",
-]
+__all__ = ["commit_round", "publics_of", "round_file", "round_result", "show_round", "tags_for"]

@@ -6,8 +6,9 @@ themselves: they go into the blinded question and nowhere else. Values are what 
 of a prompt, not the prompt), so two members write the same thing the same way.
 
 A value is taken when at least half of the accounts that show it are in the cluster: an office, a carrier or a popular
-client that many others show joins nobody, and is not asked for. Kinds are families of traits, since a rule that wants
-two kinds wants two that do not depend on each other.
+prompt that many others show joins nobody, and is not asked for. It still has its share of the evidence of those that
+show it (see ``share.join.evidence``). Kinds are families of traits, since a rule that wants two kinds wants two that do
+not depend on each other.
 
 >>> clusters = clusters_of(run, ["logs"], ["accounts.parquet"], settings=settings, progress=progress)  # doctest: +SKIP
 """
@@ -23,7 +24,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from stillwatch.detect.digest import Key
+from stillwatch.detect.digest import Key, digest_text
+from stillwatch.detect.network import digest_networks
 from stillwatch.detect.traffic import Traffic
 from stillwatch.errors import ConfigError
 from stillwatch.records import ScanResult, Tier
@@ -31,6 +33,7 @@ from stillwatch.report.files import load_result
 from stillwatch.settings import Settings
 from stillwatch.share.join.clusters import Cluster
 from stillwatch.share.join.contribution import FEWEST_ACCOUNTS
+from stillwatch.share.join.evidence import every_part, parts
 from stillwatch.share.join.tags import Value
 from stillwatch.wiring.intake import Intake, load_traffic
 from stillwatch.wiring.profile import Clock
@@ -38,20 +41,19 @@ from stillwatch.wiring.progress import Progress, staging
 from stillwatch.wiring.refusals import Refusals
 from stillwatch.wiring.sources import Span, split_sources
 
+Rows = Mapping[str, np.ndarray]
 JOIN_KEY = Key.derive(b"stillwatch-join-values-1: published")
 """Of every member, and public. Another number where the same trait would be digested otherwise."""
-KINDS: dict[str, tuple[tuple[str, ...], int]] = {
+COLUMNS: dict[str, tuple[tuple[str, ...], int]] = {
     "address": (("net",), 1),
     "device": (("device",), 2),
     "content": (("sys", "tools", "head", "longest"), 2),
+    "identity": (("email_domain",), 2),
 }
-"""Kind, the columns of features that are of it, and the fewest accounts of a cluster that show a value. Software is
-none of them: every user of one build shows it. Of a prompt two columns are taken: more would count one common sentence
-many times."""
-MOST_OF_A_KIND = 1000
-"""Values of one kind of one cluster, those of most accounts first."""
+"""Kind, the columns that are of it, and the fewest accounts of a cluster that show a value. Software is none of them:
+every user of one build shows it. Of a prompt two columns are taken: more would count one common sentence many times."""
 OWN_SHARE = 0.5
-"""Of the accounts that show a value, the share that must be in the cluster."""
+"""Of the accounts that show a value, the share that must be in the cluster: a scan may miss half of a network."""
 _HINTS = ("act", "review", "watch", "none")
 
 
@@ -141,7 +143,7 @@ def _standing(result: ScanResult) -> dict[str, str]:
 
 
 def _values(traffic: Traffic, members: dict[str, list[str]], own_share: float) -> dict[str, list[Value]]:
-    names = list(members)
+    """The parts of evidence of each cluster."""
     code = {account: c for c, account in enumerate(traffic.names.account.names)}
     group = np.full(len(code), -1, np.int64)
     for n, accounts in enumerate(members.values()):
@@ -150,64 +152,77 @@ def _values(traffic: Traffic, members: dict[str, list[str]], own_share: float) -
     clustered = traffic.engine.local(
         pa.table({"acct": inside.astype(np.int32), "cluster": group[inside].astype(np.int32)})
     )
-    chosen: dict[tuple[int, str], dict[bytes, int]] = {}
-    for kind, (columns, fewest) in KINDS.items():
-        for column in columns:
-            _take(chosen, kind, column, _shown(traffic, clustered, column, fewest, own_share))
+    sizes = [len(accounts) for accounts in members.values()]
+    found: list[list[Value]] = [[] for _ in members]
+    for kind, (columns, fewest) in COLUMNS.items():
+        shown = {column: _shown(traffic, clustered, column) for column in columns}
+        for n, shares in enumerate(_shares(shown, sizes, len(code), fewest, own_share)):
+            found[n] += parts(kind, shares)
+    return dict(zip(members, found, strict=True))
+
+
+def _shown(traffic: Traffic, clustered: Any, column: str) -> Rows:
+    """Which account of which cluster shows which value of a column, and how many accounts of all show it."""
     frame = traffic.accounts
-    _take(chosen, "address", "net", _kept(group, frame.signup_net, 1, own_share))
-    domains = np.where(frame.free_mail, 0, frame.email_domain)
-    _take(chosen, "identity", "email_domain", _kept(group, domains, 2, own_share))
-    out: dict[str, list[Value]] = {}
-    for (n, kind), counted in sorted(chosen.items()):
-        best = sorted(counted, key=lambda value: (-counted[value], value))[:MOST_OF_A_KIND]
-        out.setdefault(names[n], []).extend(Value(kind, value) for value in best)
-    return out
-
-
-def _take(
-    chosen: dict[tuple[int, str], dict[bytes, int]], kind: str, column: str, rows: list[tuple[int, int, int]]
-) -> None:
-    """Enter rows of (cluster, digest, accounts)."""
-    for n, digest, accounts in rows:
-        value = column.encode() + b":" + int(digest).to_bytes(8, "big", signed=True)
-        counted = chosen.setdefault((int(n), kind), {})
-        counted[value] = max(counted.get(value, 0), int(accounts))
-
-
-def _shown(
-    traffic: Traffic, clustered: Any, column: str, fewest: int, own_share: float
-) -> list[tuple[int, int, int]]:
-    """Values of a column of exchanges that belong to one cluster: its own, and not many others'."""
+    kept = {"net": frame.signup_net, "email_domain": np.where(frame.free_mail, 0, frame.email_domain)}
     t = traffic.table()
-    pairs: Any = t.filter(t[column] != 0).select("acct", value=t[column].cast("int64")).distinct()
-    theirs = pairs.inner_join(clustered, "acct")
-    theirs = theirs.group_by("cluster", "value").agg(accounts=theirs.count())
-    theirs = theirs.filter(theirs.accounts >= fewest)
+    pairs: Any = None
+    if column in t.columns:
+        here = t.filter(t[column] != 0)
+        pairs = here.select(acct=here["acct"].cast("int32"), value=here[column].cast("int64")).distinct()
+    if column in kept:
+        at = np.flatnonzero(kept[column])
+        told = traffic.engine.local(pa.table({"acct": at.astype(np.int32), "value": kept[column][at]}))
+        pairs = told if pairs is None else pairs.union(told, distinct=True)
     everybody = pairs.group_by("value").agg(total=pairs.count())
-    both = theirs.inner_join(everybody, "value")
-    got = traffic.fetch(
-        both.filter(both.accounts >= both.total * own_share)
-        .select("cluster", "value", "accounts")
-        .order_by("cluster", "value")
+    both = pairs.inner_join(clustered, "acct").inner_join(everybody, "value")
+    return traffic.fetch(
+        both.select("acct", "cluster", "value", "total").order_by("cluster", "value", "acct")
     )
-    return list(zip(got["cluster"].tolist(), got["value"].tolist(), got["accounts"].tolist(), strict=True))
 
 
-def _kept(group: np.ndarray, values: np.ndarray, fewest: int, own_share: float) -> list[tuple[int, int, int]]:
-    """The same for a column of accounts."""
-    total: dict[int, int] = {}
-    mine: dict[tuple[int, int], int] = {}
-    for n, value in zip(group.tolist(), values.tolist(), strict=True):
-        if value:
-            total[value] = total.get(value, 0) + 1
-            if n >= 0:
-                mine[n, value] = mine.get((n, value), 0) + 1
-    return [
-        (n, value, accounts)
-        for (n, value), accounts in sorted(mine.items())
-        if accounts >= fewest and accounts >= total[value] * own_share
-    ]
+def _shares(
+    shown: Mapping[str, Rows], sizes: Sequence[int], accounts: int, fewest: int, own_share: float
+) -> list[dict[bytes, float]]:
+    """Of each cluster, what share of its evidence of a kind each value has that is its own."""
+    values_of = np.zeros(accounts, np.int64)
+    for rows in shown.values():
+        np.add.at(values_of, rows["acct"], 1)
+    found: list[dict[bytes, float]] = [{} for _ in sizes]
+    for column, rows in shown.items():
+        if not len(rows["acct"]):
+            continue
+        new = (np.diff(rows["cluster"], prepend=-1) != 0) | (np.diff(rows["value"], prepend=0) != 0)
+        new[0] = True
+        start = np.flatnonzero(new)
+        within = np.diff(np.append(start, len(new)))
+        weight = np.add.reduceat(1.0 / values_of[rows["acct"]], start)
+        for at in np.flatnonzero((within >= fewest) & (within >= rows["total"][start] * own_share)):
+            n, value = int(rows["cluster"][start[at]]), int(rows["value"][start[at]])
+            found[n][value_of(column, value)] = float(weight[at]) / sizes[n]
+    return found
 
 
-__all__ = ["JOIN_KEY", "clusters_of"]
+def value_of(column: str, digest: int) -> bytes:
+    """A value as all members write it: the name of its column and eight bytes."""
+    return column.encode() + b":" + digest.to_bytes(8, "big", signed=True)
+
+
+def unused(kind: str, text: str) -> tuple[Value, ...]:
+    """All parts of an address, a device or a mail domain that no traffic has, written as members write it.
+
+    Raises:
+        ConfigError: another kind: nobody tries out whole prompts.
+    """
+    if kind == "address":
+        address = text.partition("/")[0]
+        return every_part(kind, value_of("net", int(digest_networks(pa.array([address]), JOIN_KEY)[0])))
+    column = {"device": "device", "identity": "email_domain"}.get(kind)
+    if column is None:
+        raise ConfigError(f"no value of kind {kind!r} can be planted", hint="address, device or identity")
+    return every_part(
+        kind, value_of(column, digest_text(JOIN_KEY, column, text.lower() if kind == "identity" else text))
+    )
+
+
+__all__ = ["JOIN_KEY", "clusters_of", "unused", "value_of"]

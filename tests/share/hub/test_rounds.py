@@ -27,9 +27,9 @@ def tag(number: int) -> bytes:
 
 
 def made(member: str, name: str, numbers: range | list[int]) -> Contribution:
-    """One cluster, whose tags are of two kinds."""
+    """One cluster, whose tags are of two kinds, half of each."""
     odd = frozenset(tag(n) for n in numbers if n % 2)
-    tags = {"ipv4_24": odd, "system": frozenset(map(tag, numbers)) - odd}
+    tags = {"address": odd, "content": frozenset(map(tag, numbers)) - odd}
     return Contribution(member, EPOCH, (ClusterTags(name, "10-49", tags),))
 
 
@@ -72,11 +72,11 @@ def round_of(here: Hub, name: str) -> dict:
 
 def test_a_pair_is_told_to_its_two_members_and_names_neither(here: Hub) -> None:
     """The third member sees no pair; the two see names of clusters and a bucket; the tags are gone."""
-    both = range(20)
-    played(here, made("north", "aa", both), made("south", "bb", both), made("west", "cc", range(100, 120)))
+    both = range(80)
+    played(here, made("north", "aa", both), made("south", "bb", both), made("west", "cc", range(100, 180)))
     for name, own, other in (("north", "aa", "bb"), ("south", "bb", "aa")):
         [pair] = round_of(here, name)["pairs"]
-        assert (pair["cluster"], pair["other"], pair["common"]) == (own, other, "20-49")
+        assert (pair["cluster"], pair["other"], pair["common"]) == (own, other, "10-24%")
         assert set(pair) == {"pair", "epoch", "cluster", "other", "common", "reopened"}
     assert round_of(here, "west")["pairs"] == round_of(here, "east")["pairs"] == []
     held = here.desk.state.rounds[EPOCH]
@@ -86,15 +86,15 @@ def test_a_pair_is_told_to_its_two_members_and_names_neither(here: Hub) -> None:
 
 
 def test_below_the_threshold_nothing_is_told(here: Hub) -> None:
-    """Four tags in common are nothing, five of two kinds are a pair, whatever else is there."""
-    played(here, made("north", "aa", range(10)), made("south", "bb", [*range(6, 10), *range(50, 60)]))
+    """Nineteen parts in common of each of two kinds are nothing, whatever else is there."""
+    played(here, made("north", "aa", range(80)), made("south", "bb", [*range(42, 80), *range(150, 190)]))
     assert round_of(here, "north")["pairs"] == []
 
 
 def test_time_decides_what_may_be_sent(here: Hub) -> None:
     """Nothing is shown before the cut-off and nothing committed after it; what was not committed is refused."""
     opened(here)
-    mine = made("north", "aa", range(20))
+    mine = made("north", "aa", range(80))
     commits(here, mine)
 
     def status(call, *args) -> int:
@@ -103,11 +103,11 @@ def test_time_decides_what_may_be_sent(here: Hub) -> None:
         return why.value.status
 
     assert status(shows, here, mine) == 409
-    assert status(commits, here, made("north", "aa", range(21))) == 409
+    assert status(commits, here, made("north", "aa", range(81))) == 409
     here.clock.at += HOUR
-    assert status(commits, here, made("south", "bb", range(20))) == 409
-    assert status(shows, here, made("north", "aa", range(21))) == 422
-    assert status(shows, here, made("south", "bb", range(20))) == 409
+    assert status(commits, here, made("south", "bb", range(80))) == 409
+    assert status(shows, here, made("north", "aa", range(81))) == 422
+    assert status(shows, here, made("south", "bb", range(80))) == 409
     shows(here, mine)
     here.clock.at += HOUR
     assert status(shows, here, mine) == 409
@@ -115,7 +115,7 @@ def test_time_decides_what_may_be_sent(here: Hub) -> None:
 
 def test_a_honey_tag_sets_a_contribution_aside(here: Hub) -> None:
     """Whoever tried values out takes no part and is told why; its victim is told nothing."""
-    played(here, made("north", "aa", range(20)), made("south", "bb", range(21)), honey=(tag(20),))
+    played(here, made("north", "aa", range(80)), made("south", "bb", range(81)), honey=(tag(80),))
     assert round_of(here, "south")["set_aside"] == "honey_tag"
     assert round_of(here, "north")["pairs"] == [] and round_of(here, "north")["set_aside"] == ""
 
@@ -123,8 +123,8 @@ def test_a_honey_tag_sets_a_contribution_aside(here: Hub) -> None:
 def test_a_round_waits_for_whoever_committed_until_its_time_is_over(here: Hub) -> None:
     """A member that does not show is named as such to itself, and the others are joined without it."""
     opened(here)
-    both = [made("north", "aa", range(20)), made("south", "bb", range(20))]
-    for each in (*both, made("west", "cc", range(20))):
+    both = [made("north", "aa", range(80)), made("south", "bb", range(80))]
+    for each in (*both, made("west", "cc", range(80))):
         commits(here, each)
     here.clock.at += HOUR
     for each in both:
@@ -140,7 +140,7 @@ def test_a_round_waits_for_whoever_committed_until_its_time_is_over(here: Hub) -
 def test_joins_corroborate_and_establish_until_one_is_reopened(here: Hub) -> None:
     """A withdrawal of the other side's submission re-opens the pair, and what rested on it falls back."""
     played(
-        here, made("north", "aa", range(20)), made("south", "bb", range(20)), made("west", "cc", range(20))
+        here, made("north", "aa", range(80)), made("south", "bb", range(80)), made("west", "cc", range(80))
     )
     mine = here.submit("north", epoch=EPOCH, cluster="aa")
     assert here.level(mine) == "established"
@@ -153,7 +153,7 @@ def test_joins_corroborate_and_establish_until_one_is_reopened(here: Hub) -> Non
 
 def test_a_cluster_is_named_by_whoever_contributed_it(here: Hub) -> None:
     """Another member's cluster cannot be claimed for a submission."""
-    played(here, made("north", "aa", range(20)), made("south", "bb", range(20)))
+    played(here, made("north", "aa", range(80)), made("south", "bb", range(80)))
     with pytest.raises(NotAllowed) as why:
         here.submit("west", epoch=EPOCH, cluster="aa")
     assert why.value.status == 409
@@ -163,7 +163,7 @@ def test_a_cluster_is_named_by_whoever_contributed_it(here: Hub) -> None:
 def test_a_contribution_of_another_form_takes_no_part(here: Hub, wrong) -> None:
     """Tags that are none, shared tags, names and sizes with text in them."""
     opened(here)
-    mine = made("north", "aa", range(20))
+    mine = made("north", "aa", range(80))
     commits(here, mine)
     here.clock.at += HOUR
     rows = rules_rounds.sent(mine)
@@ -187,9 +187,9 @@ def test_a_contribution_of_another_form_takes_no_part(here: Hub, wrong) -> None:
 def test_a_shared_tag_that_was_committed_is_set_aside(here: Hub) -> None:
     """Two clusters of one member with one tag: committed or not, the member takes no part."""
     twice = Contribution(
-        "north", EPOCH, (*made("north", "aa", range(20)).clusters, *made("north", "ab", range(20)).clusters)
+        "north", EPOCH, (*made("north", "aa", range(80)).clusters, *made("north", "ab", range(80)).clusters)
     )
-    played(here, twice, made("south", "bb", range(20)))
+    played(here, twice, made("south", "bb", range(80)))
     assert round_of(here, "north")["set_aside"] == "shared_tag"
     assert round_of(here, "south")["pairs"] == []
 

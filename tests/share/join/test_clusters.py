@@ -64,8 +64,8 @@ def test_a_value_without_a_tag_and_a_small_cluster_are_refused():
 def test_leads_are_in_own_words_and_foreign_names_are_passed_over():
     """A pair names two clusters; the member's book knows one of them."""
     pairs = [
-        Match(("north", "south"), ("aa", "bb"), "5-9"), Match(("south", "north"), ("cc", "dd"), "50+"),
-        Match(("north", "south"), ("zz", "bb"), "5-9"),
+        Match(("north", "south"), ("aa", "bb"), "5-9%"), Match(("south", "north"), ("cc", "dd"), "25%+"),
+        Match(("north", "south"), ("zz", "bb"), "5-9%"),
     ]  # fmt: skip
     found = leads_of(pairs, "north", {"aa": "G-1", "dd": "G-2"})
     assert [(lead.subject, lead.member, lead.theirs) for lead in found] == [

@@ -2,7 +2,8 @@
 
 A contribution is committed to before the cut-off and shown after it: nobody can hand in what fits what others handed
 in. Clusters of one member share no tag, so that a value that both sides are known to have can stand behind one cluster
-only (see ``rule``). Tags are filled up with random ones, so that the number of a cluster's traits is known as a bucket.
+only (see ``rule``). Every kind is filled up with random tags to one number, the same for all clusters: how much of its
+evidence a cluster hands in, and of which kinds, is seen by nobody.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from stillwatch.errors import ConfigError, VerificationError
+from stillwatch.share.join.evidence import KINDS, PARTS
 
 TAG_SIZE = 64
 FEWEST_ACCOUNTS = 10
@@ -31,7 +33,7 @@ class ClusterTags:
     accounts: str
     """How many accounts, as a bucket: ``10-49`` to ``10000+``."""
     tags: Mapping[str, frozenset[bytes]] = field(repr=False)
-    """Tags by kind, filled up with random ones."""
+    """400 tags of every kind, random ones among them."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +58,16 @@ def cluster_tags(accounts: int, tags: Mapping[str, Sequence[bytes]]) -> ClusterT
     """A cluster made ready to leave: bucketed, filled up, under a new random name.
 
     Raises:
-        ConfigError: the cluster is too small to be joined, or a tag is none.
+        ConfigError: the cluster is too small to be joined, a kind is none, or a tag is none or one too many.
     """
     if accounts < FEWEST_ACCOUNTS:
         raise ConfigError(
             f"a cluster of {accounts} accounts is not joined: {FEWEST_ACCOUNTS} are needed",
             hint="small clusters say too much about single customers",
         )
-    filled = {kind: _filled(found) for kind, found in tags.items() if found}
+    if unknown := sorted(set(tags) - set(KINDS)):
+        raise ConfigError(f"there is no kind {unknown[0]!r}", hint=f"kinds are {', '.join(KINDS)}")
+    filled = {kind: _filled(tags.get(kind, ())) for kind in KINDS}
     return ClusterTags(secrets.token_hex(8), accounts_bucket(accounts), filled)
 
 
@@ -116,8 +120,11 @@ def _filled(found: Sequence[bytes]) -> frozenset[bytes]:
     tags = set(found)
     if any(len(tag) != TAG_SIZE for tag in tags):
         raise ConfigError(f"a tag has {TAG_SIZE} bytes", hint="make tags with stillwatch.share.join.tags")
-    size = max(4, 1 << (len(tags) - 1).bit_length())
-    while len(tags) < size:
+    if len(tags) > PARTS:
+        raise ConfigError(
+            f"{len(tags)} tags of one kind; a cluster has {PARTS}", hint="make parts with share.join.evidence"
+        )
+    while len(tags) < PARTS:
         tags.add(secrets.token_bytes(TAG_SIZE))
     return frozenset(tags)
 

@@ -1,11 +1,14 @@
 """The rule by which clusters of two members are told that they belong together, and what is told.
 
-Told is a pair of names, to its two members, and how much they have in common as a bucket: never which tags. Below the
-threshold nothing is told, not even that there was something. A tag that many clusters have (a shared exit of a VPN, a
-university) joins nobody. A contribution with a honey tag is set aside whole: only who tries values out has one.
+Counted are common parts of evidence (see ``evidence``). A pair is told when what the two have in common is a twentieth
+of either's evidence, in content and in one kind more. Told is a pair of names, to its two members, and how much they
+have in common as a bucket: never which tags. Below the threshold nothing is told, not even that there was something. A
+tag that many clusters have (a shared exit of a VPN, a university) joins nobody. A contribution with a honey tag is set
+aside whole: only who tries values out has one.
 
-Every pair that is told to a member costs it at least ``fewest_common`` tags that the other really has, since its own
-clusters share none. That, the budget and one round a week bound what trying out can teach; ``docs/join.md`` has it.
+A cluster has 400 parts of a kind and clusters of one member share none, so twenty pairs at most can be told of one
+cluster to one member, and each costs it a twentieth of what the other really shows, in two kinds. That, the budget and
+one round a week bound what trying out can teach; ``docs/join.md`` has it.
 
 Looks alike: two honest clusters behind one small provider. Several kinds must agree, and a pair is a lead, no verdict.
 """
@@ -19,6 +22,7 @@ from dataclasses import dataclass
 
 from stillwatch.errors import ConfigError
 from stillwatch.share.join.contribution import TAG_SIZE, Contribution
+from stillwatch.share.join.evidence import KINDS, MOST_PARTS_OF_A_VALUE, PARTS
 
 _NAME = re.compile(r"[0-9a-z]{1,32}\Z")
 """Names are shown to the other member: no text can travel in them."""
@@ -28,22 +32,26 @@ _NAME = re.compile(r"[0-9a-z]{1,32}\Z")
 class Rule:
     """Thresholds of a week, published before it."""
 
-    fewest_common: int = 5
-    """Common tags from which on a pair is told."""
+    fewest_of_a_kind: int = PARTS // 20
+    """Common parts from which on a kind counts: a twentieth of what either cluster shows of it."""
     fewest_kinds: int = 2
-    """Kinds that must be among them."""
-    fewest_of_a_kind: int = 2
-    """Common tags from which on a kind counts: one alone is what an office or a cloud's exit gives."""
+    """Kinds that must count."""
+    needed: str = "content"
+    """The kind that must be among them: an office, a provider or a domain that is shared says nothing of the use."""
     most_clusters_of_a_tag: int = 12
     """A tag that more clusters have, over all members, joins nobody."""
     most_clusters_of_a_member: int = 1000
-    most_tags_of_a_cluster: int = 65_536
 
     def __post_init__(self) -> None:
-        if self.fewest_common < 3 or self.fewest_kinds < 2 or self.most_clusters_of_a_tag < 2:
+        if self.fewest_of_a_kind <= MOST_PARTS_OF_A_VALUE or self.fewest_kinds < 2:
             raise ConfigError(
-                "a rule below 3 common tags of 2 kinds would tell of single values",
+                f"a rule below {MOST_PARTS_OF_A_VALUE + 1} common parts of 2 kinds would tell of single values",
                 hint="keep the thresholds higher",
+            )
+        if self.most_clusters_of_a_tag < 2 or self.needed not in KINDS:
+            raise ConfigError(
+                "a rule needs one of the kinds, and tags that two clusters may have",
+                hint=f"kinds are {', '.join(KINDS)}",
             )
 
 
@@ -54,7 +62,7 @@ class Match:
     members: tuple[str, str]
     clusters: tuple[str, str]
     common: str
-    """Common tags, as a bucket: ``5-9``, ``10-19``, ``20-49``, ``50+``; the first begins at the threshold."""
+    """Share of the evidence that is common, of content or the other kind, whichever is less: ``5-9%`` to ``25%+``."""
 
 
 @dataclass(frozen=True)
@@ -117,9 +125,11 @@ def fault(contribution: Contribution, epoch: str, rule: Rule, honey: Set[bytes])
     if len(names) != len(contribution.clusters) or not all(_NAME.match(name) for name in names):
         return "malformed"
     for cluster in contribution.clusters:
-        if sum(map(len, cluster.tags.values())) > rule.most_tags_of_a_cluster:
-            return "too_large"
+        if not cluster.tags.keys() <= set(KINDS):
+            return "malformed"
         for tags in cluster.tags.values():
+            if len(tags) > PARTS:
+                return "too_large"
             if any(len(tag) != TAG_SIZE for tag in tags):
                 return "malformed"
             if not seen.isdisjoint(tags):
@@ -145,24 +155,28 @@ def _matches(playing: list[Contribution], rule: Rule) -> Iterable[Match]:
                 for other in ordered[at + 1 :]:
                     common[one, other][kind] += 1
     for (one, other), kinds in sorted(common.items()):
-        if one[0] != other[0] and _enough(kinds, rule):
-            yield Match((one[0], other[0]), (one[1], other[1]), common_bucket(sum(kinds.values()), rule))
+        agreed = _agreed(kinds, rule)
+        if one[0] != other[0] and agreed >= rule.fewest_of_a_kind:
+            yield Match((one[0], other[0]), (one[1], other[1]), common_bucket(agreed, rule))
 
 
-def _enough(kinds: Mapping[str, int], rule: Rule) -> bool:
-    spoken = sum(count >= rule.fewest_of_a_kind for count in kinds.values())
-    return spoken >= rule.fewest_kinds and sum(kinds.values()) >= rule.fewest_common
+def _agreed(kinds: Mapping[str, int], rule: Rule) -> int:
+    """Common parts of the weakest of as many kinds as are asked for, the needed one among them."""
+    others = sorted((count for kind, count in kinds.items() if kind != rule.needed), reverse=True)
+    strongest = others[: rule.fewest_kinds - 1]
+    return min(kinds.get(rule.needed, 0), *strongest) if len(strongest) == rule.fewest_kinds - 1 else 0
 
 
 def common_bucket(count: int, rule: Rule) -> str:
-    """A number of common tags, as coarse as it is told.
+    """A number of common parts, as a share as coarse as it is told; the first bucket begins at the threshold.
 
-    >>> common_bucket(5, Rule()), common_bucket(12, Rule()), common_bucket(700, Rule())
-    ('5-9', '10-19', '50+')
+    >>> common_bucket(20, Rule()), common_bucket(99, Rule()), common_bucket(390, Rule())
+    ('5-9%', '10-24%', '25%+')
     """
-    floors = [rule.fewest_common, *(each for each in (10, 20, 50) if each > rule.fewest_common)]
-    at = max(at for at, floor in enumerate(floors) if floor <= count)
-    return f"{floors[at]}-{floors[at + 1] - 1}" if at + 1 < len(floors) else f"{floors[at]}+"
+    least = rule.fewest_of_a_kind * 100 // PARTS
+    floors = [least, *(each for each in (10, 25) if each > least)]
+    at = max(at for at, floor in enumerate(floors) if floor * PARTS <= count * 100)
+    return f"{floors[at]}-{floors[at + 1] - 1}%" if at + 1 < len(floors) else f"{floors[at]}%+"
 
 
 __all__ = ["Match", "Round", "Rule", "SetAside", "common_bucket", "fault", "join"]
