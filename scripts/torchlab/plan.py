@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 SEEDS = (301, 302, 303)
-"""Worlds that are reported on; none was looked at while the laboratory was made. Half of 301 was seen before the weights
-of the soft test were changed, which was decided on worlds 7 and 11."""
+"""Worlds that are reported on; none was looked at while the laboratory was made. Half of 301 was seen before
+the weights of the soft test were changed, which was decided on worlds 7 and 11."""
 SHARES = (0.05, 1.0, 0.25, 0.5)
 
 
