@@ -69,6 +69,14 @@ def test_wrong_files_are_answered_clearly(offers):
     assert "no offer" in told and "203.0" not in told
     told = run("answer", offers / "south.txt", offers / "north.offer", "--out", offers / "y", status=2)
     assert "south.txt: is no offer that was made here" in told and "MINE is the file" in told
+    told = run("answer", offers / "north.offer", offers / "north.offer", "--out", offers / "y", status=2)
+    assert "north.offer: is your own offer" in told
+    run("answer", offers / "south.offer", offers / "north.offer", "--out", offers / "s")
+    told = run("read", offers / "north.offer", offers / "s", offers / "south.offer", status=2)
+    assert "its answer comes last" in told
+    (offers / "long.txt").write_text(f"address 203.0.113.0/24\nsystem {'x' * 2000}\n")
+    told = run("offer", offers / "long.txt", "--out", offers / "x", status=2)
+    assert "long.txt:2" in told and "digest" in told and "xxx" not in told
     (offers / "none.txt").write_text("\n \n")
     told = run("offer", offers / "none.txt", "--out", offers / "x", status=2)
     assert "the list is empty" in told and "split" not in told

@@ -9,7 +9,7 @@ from typing import Any
 
 from stillwatch.errors import ConfigError, SourceError, VerificationError
 from stillwatch.share.join import group, psi
-from stillwatch.share.join.tags import Value
+from stillwatch.share.join.tags import LONGEST_VALUE, Value
 from stillwatch.wiring.progress import replace_private, writable, write_private
 
 _LARGEST = (psi.MOST + 64) * (group.SIZE + 1)
@@ -42,7 +42,7 @@ def psi_answer(mine: Path, theirs: Path, out: Path, *, most: int) -> dict[str, A
             f"{mine.name} has answered an offer already",
             hint="make a new offer for a new session: a secret is for one peer",
         )  # fmt: skip
-    offered = _offered(theirs)
+    offered = _offered(made, theirs)
     wire = psi.answer(made, offered, most)
     with writable(out):
         if out.exists():
@@ -56,7 +56,7 @@ def psi_answer(mine: Path, theirs: Path, out: Path, *, most: int) -> dict[str, A
 def psi_read(mine: Path, theirs: Path, their_answer: Path) -> dict[str, Any]:
     """Which own values the peer has as well."""
     made, _ = _kept(mine)
-    found = psi.common(made, _offered(theirs), _bytes(their_answer))
+    found = psi.common(made, _offered(made, theirs), _bytes(their_answer))
     return {
         "values": len(made.values),
         "common": [{"kind": v.kind, "value": v.value.decode()} for v in found],
@@ -79,7 +79,13 @@ def _values(path: Path) -> list[Value]:
             raise SourceError(
                 f"{path}:{number}", "has a kind and no value", hint="write KIND VALUE: address 203.0.113.0/24"
             )
-        found.append(Value(words[0], words[1].strip().encode()))
+        value = words[1].strip().encode()
+        if len(value) > LONGEST_VALUE:
+            raise SourceError(
+                f"{path}:{number}", f"has a value of {len(value):,} bytes, and at most {LONGEST_VALUE:,} are compared",
+                hint="put its digest there instead, at both parties",
+            )  # fmt: skip
+        found.append(Value(words[0], value))
     return found
 
 
@@ -104,12 +110,21 @@ def _kept(mine: Path) -> tuple[psi.Offer, dict[str, Any]]:
         ) from error  # fmt: skip
 
 
-def _offered(theirs: Path) -> psi.Offered:
+def _offered(mine: psi.Offer, theirs: Path) -> psi.Offered:
     """The peer's offer."""
+    wire = _bytes(theirs)
+    if wire == mine.wire:
+        raise SourceError(
+            str(theirs), "is your own offer",
+            hint="name the peer's; if the peer sent you this one, do not go on with this peer",
+        )  # fmt: skip
     try:
-        return psi.read_offer(_bytes(theirs))
+        return psi.read_offer(wire)
     except VerificationError as error:
-        raise SourceError(str(theirs), error.message, hint=error.hint) from error
+        raise SourceError(
+            str(theirs), error.message,
+            hint=f"the peer's offer stands here, its answer comes last; if this is its offer: {error.hint}",
+        ) from error  # fmt: skip
 
 
 def _bytes(path: Path, most: int = _LARGEST) -> bytes:

@@ -186,7 +186,10 @@ def _wire(offered: Offered) -> bytes:
 
 def _session(name: str) -> bytes:
     if not 8 <= len(name) <= 128:
-        raise ConfigError("a session's name has 8 to 128 characters", hint="draw one, and use it once")
+        raise ConfigError(
+            "a session's name has 8 to 128 characters",
+            hint="agree on a longer one, or name none: one is drawn",
+        )
     return hashlib.sha256(PROTOCOL + name.encode()).digest()
 
 
