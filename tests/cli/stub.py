@@ -97,7 +97,6 @@ VERBS = (
     "ingest",
     "explain",
     "leads_beside",
-    "clear_beside",
     "fit_baseline",
     "show_baseline",
     "generate",

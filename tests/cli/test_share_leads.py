@@ -131,7 +131,7 @@ def test_feature_files_are_looked_at_by_their_digests(run: Any, hub: Place) -> N
     assert (log.exit_code, kept.exit_code) == (0, 0), kept.stderr
     without = {name: told for name, told in met("log/leads.json").items() if name != between["id"]}
     assert met("features/leads.json") == without and len(without) == 4
-    why = "feature files cannot show an address block of this size"
+    why = "an address block that cannot be looked for in feature files"
     assert json.loads(Path("features/leads.json").read_text())["not_used"][why] == 1
 
 
@@ -142,7 +142,12 @@ def test_a_scan_replaces_what_lay_beside_the_one_before(run: Any, hub: Place) ->
     for _ in range(2):
         told = run("scan", "log.jsonl", "--out", "report", "--leads", "leads.sqlite", "--overwrite")
         assert (told.exit_code, Path("report/leads.html").exists()) == (0, True), told.stderr
+    before = Path("report/leads.json").read_bytes()
+    Path("bad.jsonl").write_text("no log\n")
+    assert run("scan", "bad.jsonl", "--out", "report", "--overwrite").exit_code == 2
+    assert (Path("report/leads.json").read_bytes(), Path("report/leads.html").exists()) == (before, True)
     assert run("scan", "log.jsonl", "--out", "report", "--overwrite").exit_code == 0
+    assert not list(Path().glob(".report.*"))
     assert not Path("report/leads.json").exists() and not Path("report/leads.html").exists()
     Path("report/leads.json").write_text("[]")
     told = run("scan", "log.jsonl", "--out", "report", "--overwrite")
@@ -236,6 +241,8 @@ def test_explain_shows_leads_beside_the_finding(run: Any, hub: Place) -> None:
         "asn 64500, shared by hub (right in 60% of cases, as you state), held since" in told.stdout
         and ": 1 of its accounts here, 1 of 1 accounts in all;" in told.stdout
     )
+    account = run("explain", "report", members[0]).stdout.partition("What others shared about a network")[2]
+    assert "it is no verdict" in account and "asn 64500, shared by hub" in account and "bits" not in account
     text = Path("report/leads.json").read_text().replace('"hub"', '"\\u001b[2Jhub"')
     Path("report/leads.json").write_text(text)
     assert "\x1b" not in run("explain", "report", "C-1").stdout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -107,3 +108,37 @@ def test_a_fact_sheet_needs_a_person(run: Path) -> None:
     """The program names nobody."""
     status, output = told(run, "", form="entity-list")
     assert status == 2 and "no person has attributed" in output
+
+
+def test_what_a_person_has_cleared_is_not_reported_from_the_folder_of_its_run(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store of cases is asked; the other groups of the run are reported still."""
+    pytest.importorskip("sqlalchemy", reason="pip install 'stillwatch[respond]'")
+    from stillwatch.wiring.run_view import open_run
+
+    monkeypatch.chdir(tmp_path)
+    ask = (
+        "respond init --admin adam",
+        "respond person ana --role analyst --as adam",
+        f"case import {run} --as ana",
+    )
+    for words in ask:
+        done = CliRunner().invoke(main, words.split())
+        assert done.exit_code == 0, done.output
+    groups = open_run(run).campaigns.values()
+    cleared, other, *_ = [g.campaign_id for g in groups if not g.granted]
+    assert told(run, "", "--campaign", cleared)[0] == 0
+    with sqlite3.connect("stillwatch.db") as db:
+        changed = db.execute(
+            "UPDATE cases SET state = 'closed', verdict = 'false_positive' WHERE campaign_id = ?", (cleared,)
+        )
+        assert changed.rowcount == 1
+    status, output = told(run, "", "--campaign", cleared)
+    assert (status, f"{cleared} is not reported: a person closed its case as false_positive" in output) == (
+        2,
+        True,
+    )
+    left = json.loads(told(run, "")[1])["not_reported"]
+    assert set(left) == {cleared, *(g.campaign_id for g in groups if g.granted)}
+    assert told(run, "", "--campaign", other)[0] == 0

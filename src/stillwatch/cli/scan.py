@@ -228,31 +228,30 @@ def scan(
         raise ConfigError("leads are shown beside a run", hint="name its folder: --out FOLDER")
     if leads is not None and "-" in inputs:
         raise ConfigError("--leads reads the logs a second time", hint="name files, not standard input")
-    if out is not None and overwrite:
-        wiring.clear_beside(Path(out))
     costs: dict[str, Any] = {}
     beside: dict[str, Any] = {}
     with progress(quiet=quiet) as told:
-        result = wiring.scan(
-            inputs,
-            settings=settings,
-            out=Path(out) if out else None,
-            accounts=accounts,
-            grants=grants,
-            releases=releases,
-            client_releases=client_releases,
-            baseline=baseline,
-            format=format,
-            mapping=mapping_path(mapping),
-            overwrite=overwrite,
-            check_null=check_null or 0,
-            since=utc(since),
-            until=utc(until),
-            progress=told,
-            env=os.environ,
-            stdin=standard_input(inputs),
-            profiled=costs.update,
-        )
+        with wiring.leads_aside(Path(out or ""), bool(out and overwrite)):
+            result = wiring.scan(
+                inputs,
+                settings=settings,
+                out=Path(out) if out else None,
+                accounts=accounts,
+                grants=grants,
+                releases=releases,
+                client_releases=client_releases,
+                baseline=baseline,
+                format=format,
+                mapping=mapping_path(mapping),
+                overwrite=overwrite,
+                check_null=check_null or 0,
+                since=utc(since),
+                until=utc(until),
+                progress=told,
+                env=os.environ,
+                stdin=standard_input(inputs),
+                profiled=costs.update,
+            )
         if leads is not None and out is not None:
             beside = wiring.match_leads(
                 inputs,

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from stillwatch.cli.commands import VerbCommand, debug_option, json_option, option, settings_option
+from stillwatch.cli.edge import read_settings
 from stillwatch.cli.evidence import case_number, case_of
 from stillwatch.cli.terminal import print_json, safe, show
 
@@ -32,7 +33,7 @@ _FILE = click.Path(exists=True, dir_okay=False)
 @option("--facts", required=True, metavar="FILE", type=_FILE, section="What, and for whom",
         help="Who reports to whom, and what people state, each with its source (TOML).")  # fmt: skip
 @option("--campaign", "campaigns", multiple=True, metavar="ID", section="What, and for whom",
-        help="Group of a run; all its campaigns unless named.")  # fmt: skip
+        help="Group of a run; unless named, all campaigns that no grant covers and nobody has cleared.")  # fmt: skip
 @option("--case", "case_path", metavar="FILE", type=_FILE, section="What, and for whom",
         help="What people know: verdict, notices, attribution (TOML; as for `evidence build`).")  # fmt: skip
 @option("--prices", metavar="FILE", type=_FILE, section="What, and for whom",
@@ -68,6 +69,7 @@ def report(
         made = wiring.government_report(
             Path(run) if run else None, Path(out), form=form, told=Path(facts), stored=stored, campaigns=campaigns,
             case=Path(case_path) if case_path else None, prices=Path(prices) if prices else None,
+            settings=read_settings(settings_path),
         )  # fmt: skip
     if as_json:
         print_json(made)
@@ -75,6 +77,8 @@ def report(
     show(f"{safe(made['report'])}: {made['lines']} lines, {made['confidential']} of them owner-confidential")
     if made["left_out"]:
         show(f"{made['left_out']} confidential lines are left out")
+    for name, why in made["not_reported"].items():
+        show(f"not reported: {safe(name)}: {safe(why)}")
     for title in made["unknown"]:
         show(f"not known: {title}")
     if made["note"]:

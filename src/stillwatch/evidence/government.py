@@ -43,7 +43,7 @@ FORMS = {
     "entity-list": "Fact sheet for the Entity List: specific and articulable facts",
     "letter": "Letter to the committee",
 }
-_CLEARED = ("benign_positive", "false_positive")
+CLEARED = ("benign_positive", "false_positive")
 """Verdicts by which a person found the accounts innocent."""
 _BIT_FLOOR = 3.0
 """Decades of evidence from which on a channel is named."""
@@ -159,7 +159,7 @@ def problems(document: Mapping[str, Any]) -> list[Problem]:
 
 def _may(case: CaseFile) -> None:
     """Nobody innocent is reported: not whom a person has cleared, nor what a grant allows."""
-    if case.verdict in _CLEARED:
+    if case.verdict in CLEARED:
         raise ConfigError(
             f"{case.case_id} was closed as {case.verdict}: its accounts are honest",
             hint="there is nothing to report on it",
@@ -363,5 +363,5 @@ def _rare(share: float) -> str:
 
 
 __all__: Sequence[str] = [
-    "FORMS", "SECTIONS", "WHO", "Line", "Source", "Told", "problems", "report",
+    "CLEARED", "FORMS", "SECTIONS", "WHO", "Line", "Source", "Told", "problems", "report",
 ]  # fmt: skip

@@ -57,7 +57,7 @@ if TYPE_CHECKING:
         list_scenarios,
         list_suites,
     )
-    from stillwatch.wiring.lead_matching import acknowledge_withdrawals, clear_beside, match_leads
+    from stillwatch.wiring.lead_matching import acknowledge_withdrawals, leads_aside, match_leads
     from stillwatch.wiring.lead_view import leads_beside
     from stillwatch.wiring.leads import answer_lead, list_leads, pull_leads, push_share, withdraw_share
     from stillwatch.wiring.lists import list_formats, list_groups, list_traits
@@ -130,7 +130,7 @@ _JOBS = {
         "generate", "lab_detect_time", "lab_fit", "lab_open", "lab_run", "lab_score", "lab_search", "list_scenarios",
         "list_suites",
     ),
-    "lead_matching": ("acknowledge_withdrawals", "clear_beside", "match_leads"),
+    "lead_matching": ("acknowledge_withdrawals", "leads_aside", "match_leads"),
     "leads": ("answer_lead", "list_leads", "pull_leads", "push_share", "withdraw_share"),
     "lead_view": ("leads_beside",),
     "lists": ("list_formats", "list_groups", "list_traits"),
@@ -180,7 +180,6 @@ __all__ = [
     "check_policy",
     "check_share",
     "check_store",
-    "clear_beside",
     "commit_round",
     "demo_hub",
     "draft_share",
@@ -207,6 +206,7 @@ __all__ = [
     "lab_run",
     "lab_score",
     "lab_search",
+    "leads_aside",
     "leads_beside",
     "list_controls",
     "list_dyes",

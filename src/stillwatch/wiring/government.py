@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,8 +15,11 @@ from stillwatch.evidence import government as forms
 from stillwatch.evidence.attribution import checked
 from stillwatch.evidence.bag import digest
 from stillwatch.evidence.exposure import checked_prices
+from stillwatch.records import Campaign, Kind
 from stillwatch.records.evidence import CaseFile
+from stillwatch.report.files import load_result
 from stillwatch.report.swap import new_folder, put_in_place
+from stillwatch.settings import Settings
 from stillwatch.share import sensitive
 from stillwatch.wiring.evidence_case import HINTS, case_from_run, read_toml, seen_evasions
 from stillwatch.wiring.progress import writable
@@ -34,19 +38,26 @@ _HINT = "the page on sharing shows such a file"
 def government_report(
     run: Path | None, out: Path, *, form: str, told: Path, stored: StoredCase | None = None,
     campaigns: Sequence[str] = (), accounts: Sequence[str] = (), case: Path | None = None, prices: Path | None = None,
-    now: datetime | None = None,
+    settings: Settings | None = None, env: Mapping[str, str] = os.environ, now: datetime | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Write a report as JSON, Markdown, HTML and, where the typesetter is there, PDF.
+
+    Args:
+        settings: say where people keep cases: what they have cleared of a run is not reported from its folder either.
 
     Raises:
         ConfigError: the form lacks what it needs, or a file has a slip.
         StillwatchError: a text holds what must not leave; nothing is written.
     """
+    innocent: dict[str, str] = {}
     if stored is not None:
         from stillwatch.wiring.evidence_store import case_from_store
 
         file = case_from_store(stored, run=run, accounts=accounts, case=case, profile="government")
     elif run is not None:
+        groups = load_result(run).campaigns
+        innocent = _innocent(run, groups, settings, env)
+        campaigns = _reported(groups, campaigns, innocent)
         file = case_from_run(run, campaigns=campaigns, accounts=accounts, case=case)
     else:
         raise ConfigError("there is nothing to report on", hint="name the folder of a run, or a case")
@@ -82,8 +93,61 @@ def government_report(
     return {
         "report": str(out), "form": form, "lines": len(lines), "left_out": document["left_out"], "note": note,
         "confidential": sum(line["confidential"] for line in lines), "attributed": file.attribution is not None,
+        "not_reported": innocent,
         "unknown": [s["title"] for s in document["sections"] if s["unknown"]],
     }  # fmt: skip
+
+
+def _innocent(
+    run: Path, groups: Sequence[Campaign], settings: Settings | None, env: Mapping[str, str]
+) -> dict[str, str]:
+    """Groups of a run that a grant covers, or whose case a person has closed as innocent, and which it is."""
+    found = {c.campaign_id: "it has a grant" for c in groups if c.granted}
+    return found | (_cleared(run, settings, env) if settings is not None else {})
+
+
+def _cleared(run: Path, settings: Settings, env: Mapping[str, str]) -> dict[str, str]:
+    kind, _, name = settings.respond.store.partition(":///")
+    if kind == "sqlite" and not Path(name).exists():
+        return {}
+    from sqlalchemy import select
+
+    from stillwatch.respond import tables as t
+    from stillwatch.store.sql import reading
+    from stillwatch.wiring.desk import Desk
+    from stillwatch.wiring.runs import run_id_of
+
+    s, c = t.case_sightings.c, t.cases.c
+    asked = (
+        select(s.campaign_id, c.verdict).join(t.cases, c.number == s.case_number)
+        .where(s.run_id == run_id_of(run), c.verdict.in_(forms.CLEARED))
+    )  # fmt: skip
+    with (
+        Desk.open(settings.respond.store, password_env=settings.respond.store_password_env, env=env) as desk,
+        reading(desk.ready().engine) as conn,
+    ):
+        return {row.campaign_id: f"a person closed its case as {row.verdict}" for row in conn.execute(asked)}
+
+
+def _reported(
+    groups: Sequence[Campaign], named: Sequence[str], innocent: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Groups to report: those that are named, or all campaigns of the run but innocent ones.
+
+    Raises:
+        ConfigError: an innocent one was named, or no other is left.
+    """
+    for name in named:
+        if name in innocent:
+            raise ConfigError(f"{name} is not reported: {innocent[name]}", hint="name the other groups")
+    campaigns = [c.campaign_id for c in groups if c.kind is Kind.CAMPAIGN]
+    left = tuple(each for each in campaigns if each not in innocent)
+    if not named and campaigns and not left:
+        raise ConfigError(
+            "every campaign of the run has a grant, or was closed as innocent",
+            hint="there is nothing to report on it",
+        )
+    return tuple(named) or left
 
 
 def _sources(file: CaseFile, case: Path | None) -> dict[str, forms.Source]:
@@ -158,6 +222,10 @@ def _lint(document: Mapping[str, Any], file: CaseFile, given: Mapping[str, Any])
                 for key in ("what", "query")
                 if (not s["sha256"] if key == "what" else line["by"] != "stillwatch")
             ]
+            if any(sensitive.names(s["what"], names) for s in line["sources"]):  # a file has a name as well
+                raise StillwatchError(
+                    f"{line['id']}: source: private: the file's name", hint="give it another"
+                )
     for where, text in texts:
         own = where.startswith("consequences.c") or re.fullmatch(r"methods\.c\d+(\.channel\d+)?", where)
         broken = [r for r in sensitive.broken(text) if r.name not in _ALLOWED and not own]

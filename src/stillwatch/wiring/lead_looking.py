@@ -15,13 +15,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from stillwatch.detect.digest import Key, digest_text
+from stillwatch.detect.digest import Key, digest_strings, digest_text
 from stillwatch.detect.network import network_of
 from stillwatch.records.leads import Lead, LeadMatch, Reliability
 
 COLUMNS = {"asn": "client_asn", "ja4": "tls_fingerprint", "user_agent": "user_agent"}
 FEATURES = ("acct", "ip", "net", "ua", "tls", "asn", "ts")
 """Columns of a feature file that are read."""
+MOST_ADDRESSES = 2**20
+"""Addresses that are looked for one by one: nobody who shares blocks makes a search as long as they like."""
 _DIGESTS = {"ja4": "tls", "user_agent": "ua"}
 _WHOLE_NETWORK = {4: 24, 6: 48}
 """Prefix of the networks that features know, by version of the protocol."""
@@ -63,9 +65,11 @@ class Look:
     def under(self, key: Key) -> None:
         """Prepare for feature files whose digests were made under this key."""
         self._digests, self.unseeable = {}, 0
+        left = MOST_ADDRESSES
         for n, lead in enumerate(self.leads):
-            column, values = _digests_of(lead, key)
+            column, values = _digests_of(lead, key, left)
             self.unseeable += not values
+            left -= len(values) if column == "ip" else 0
             for value in values:
                 self._digests.setdefault(column, {}).setdefault(value, []).append(n)
 
@@ -111,10 +115,10 @@ def _plain(lead: Lead) -> Any:
     return int(lead.value.upper().removeprefix("AS")) if lead.kind == "asn" else lead.value
 
 
-def _digests_of(lead: Lead, key: Key) -> tuple[str, list[int]]:
+def _digests_of(lead: Lead, key: Key, most: int) -> tuple[str, list[int]]:
     """Column of a feature file, and what stands there when it shows the lead; nothing when no column can."""
     if lead.kind == "asn":
-        return "asn", [_plain(lead)]
+        return "asn", [number] if (number := _plain(lead)) > 0 else []  # what is missing has a number too
     if lead.kind in _DIGESTS:
         column = _DIGESTS[lead.kind]
         return column, [digest_text(key, column, lead.value)]
@@ -124,7 +128,9 @@ def _digests_of(lead: Lead, key: Key) -> tuple[str, list[int]]:
         return "net", [digest_text(key, "net", network_of(str(net.network_address)))]
     if net.prefixlen < whole or (net.version == 6 and net.prefixlen < 128):
         return "net", []
-    return "ip", [digest_text(key, "ip", str(address)) for address in net]
+    if net.num_addresses > most:
+        return "ip", []
+    return "ip", digest_strings(pa.array(map(str, net), pa.string()), key, "ip").tolist()
 
 
 __all__ = ["FEATURES", "Look"]

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -65,7 +66,7 @@ def match_leads(
                 look.at(span.inside(batch, "started_at"))
         _in_features(look, kept, span, settings, env)
         if look.unseeable:
-            not_used["feature files cannot show an address block of this size"] = look.unseeable
+            not_used["an address block that cannot be looked for in feature files"] = look.unseeable
         matches = look.matches(reliable)
         told = _beside(matches, result) | {
             "leads": len(look.leads), "accounts_looked_at": len(look.accounts), "not_used": not_used,
@@ -99,12 +100,30 @@ def _in_features(
                 look.at_features(span.inside(batch, "ts"))
 
 
-def clear_beside(run: Path) -> None:
-    """Take away what an earlier search wrote beside a run that is about to be replaced; nothing of anybody else's."""
-    if (run / "summary.json").is_file() and is_ours(run / BESIDE):
-        with writable(run):
-            (run / PAGE).unlink(missing_ok=True)
-            (run / BESIDE).unlink()
+@contextmanager
+def leads_aside(run: Path, replacing: bool = True) -> Iterator[None]:
+    """Set aside what an earlier search left beside a run while the run is replaced; it comes back when that fails.
+
+    A run folder that holds anything but a run is not overwritten, so that what we lay beside it has to step aside.
+    """
+    if not (replacing and (run / "summary.json").is_file() and is_ours(run / BESIDE)):
+        yield
+        return
+    held = {
+        run / name: run.parent / f".{run.name}.{name}" for name in (PAGE, BESIDE) if (run / name).is_file()
+    }
+    with writable(run):
+        for path, place in held.items():
+            os.replace(path, place)
+    try:
+        yield
+    except BaseException:
+        for path, place in held.items():
+            with suppress(OSError):
+                os.replace(place, path)
+        raise
+    for place in held.values():
+        place.unlink(missing_ok=True)
 
 
 def _beside(matches: Sequence[LeadMatch], result: Any) -> dict[str, Any]:
@@ -179,4 +198,4 @@ def _again(row: Mapping[str, Any], by: str, settings: Settings, env: Mapping[str
     return touched
 
 
-__all__ = ["acknowledge_withdrawals", "clear_beside", "match_leads"]
+__all__ = ["acknowledge_withdrawals", "leads_aside", "match_leads"]

@@ -178,22 +178,25 @@ def leads_beside(run: Path, subject: str) -> str:
     found = beside(run)
     if found is None:
         return ""
-    rows = found.of_campaign(subject)
-    group = bool(rows)
-    rows = rows or found.of_account(subject)
-    if not rows:
-        return ""
-    lines = [
-        "Leads from others (beside the findings, not in them; they changed nothing, and are no verdict):"
-    ]
+    if rows := found.of_campaign(subject):
+        lines = [
+            "Leads from others (beside the findings, not in them; they changed nothing, and are no verdict):"
+        ]
+    elif rows := [m for m in found.of_account(subject) if not m.ended(datetime.now(UTC))]:
+        lines = [
+            "What others shared about a network or a program that this account used, not about the account. Honest "
+            "customers share both with many: it is no verdict, changed nothing, and nothing follows from it:"
+        ]
     for m in rows:
+        group = subject in m.campaigns
         here = f"{m.campaigns[subject]} of its accounts here, " if group else ""
+        worth = f"; worth {m.bits} bits to whoever believes it" if group else ""
         lines.append(
             f"  {safe(m.kind)} {safe(m.value)}, shared by {safe(m.source)} (right in {m.reliability:.0%} of cases, as "
             f"you state), held since {m.since:%Y-%m-%d} until {m.until:%Y-%m-%d}: {here}{m.met} of {found.accounts} "
-            f"accounts in all; worth {m.bits} bits to whoever believes it: {safe(m.object_id)}"
+            f"accounts in all{worth}: {safe(m.object_id)}"
         )
-    return "\n".join(lines)
+    return "\n".join(lines) if rows else ""
 
 
 __all__ = [

@@ -23,7 +23,7 @@ from stillwatch.store.watch_state import DATABASE, FEATURES, WatchState
 from stillwatch.store.writer_lock import NAME, WriterLock, read_holder
 from stillwatch.watch import Levels, Schedule, Spent, Standing
 from stillwatch.wiring.intake import key_of, micro
-from stillwatch.wiring.lead_matching import clear_beside, match_leads
+from stillwatch.wiring.lead_matching import leads_aside, match_leads
 from stillwatch.wiring.lead_sources import sources_from
 from stillwatch.wiring.lead_view import BESIDE, is_ours
 from stillwatch.wiring.leads import needs
@@ -244,12 +244,12 @@ class Watch:
                 for name in ("alpha_controller", "alpha_shape", "alpha_review")
             },
         }  # fmt: skip
-        clear_beside(self._options.out)
-        looked = look(
-            self._state.paths(), Plan(number, day, begun, levels, standing), settings=self._settings, env=self._env,
-            context=self._options.context, out=self._options.out, refused=self._state.refused(), about=about,
-            progress=self._progress,
-        )  # fmt: skip
+        with leads_aside(self._options.out):
+            looked = look(
+                self._state.paths(), Plan(number, day, begun, levels, standing), settings=self._settings,
+                env=self._env, context=self._options.context, out=self._options.out, refused=self._state.refused(),
+                about=about, progress=self._progress,
+            )  # fmt: skip
         told = looked.result.summary["counts"]
         facts = {
             "rests_on": rests_on, "rows": counts["rows"], "campaigns": told.get("campaigns", 0),
