@@ -112,6 +112,10 @@ def commit(
         show(
             f"{made['epoch']}: committed to {made['clusters']} clusters, {made['tags']} tags with those that fill up"
         )
+        if made["left"]:
+            show(
+                f"{made['left']} clusters of lower standing stay at home: a contribution has no room for them"
+            )
         show(f"kept in {safe(made['file'])}; after the cut-off: stillwatch hub round show")
 
 
