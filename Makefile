@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 JOBS ?= 2
 SEED ?= 7
 # Environments of their own; see below.
-OWN := case envoy inspect litellm oscal peers sigma unmimic
+OWN := case envoy inspect litellm medallion oscal peers sigma unmimic
 
 export PYTHONDONTWRITEBYTECODE = 1
 
@@ -98,8 +98,9 @@ bench-log: $(STAMP)  ## what appending to the log and holding ten million leaves
 bench-watch: $(STAMP)  ## cost of a watch beside a scan, and the time to detect, into docs/data/bench_watch.json
 	$(BIN)/python -m scripts.bench_watch
 
-bench-taxii: $(STAMP)  ## a TAXII collection of a million objects: sending, paging, pages (SQLite; about five minutes)
+bench-taxii: $(STAMP) medallion  ## a TAXII collection of a million objects, then beside medallion (SQLite; up to half an hour)
 	$(BIN)/python -m scripts.bench_taxii
+	$(BIN)/python -m scripts.bench_taxii --beside .cache/medallion/bin/python
 
 bench-respond: $(STAMP)  ## how quickly a store, and the console, of a million accounts answer (about ten minutes)
 	$(BIN)/python -m scripts.bench_respond --out docs/data/respond.json

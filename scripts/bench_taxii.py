@@ -6,6 +6,7 @@ version, the manifest. In the process, without a network.
 
     python -m scripts.bench_taxii                                   SQLite in a temporary folder
     python -m scripts.bench_taxii --store postgresql://u@h/empty    an empty PostgreSQL database
+    python -m scripts.bench_taxii --beside .cache/medallion/bin/python   beside medallion, at 2,000 and 100,000 objects
 """
 
 from __future__ import annotations
@@ -119,7 +120,17 @@ def main() -> None:
     parser.add_argument("--objects", type=int, default=1_000_000, help="objects in the collection")
     parser.add_argument("--sent", type=int, default=100_000, help="of them sent through the server")
     parser.add_argument("--seed", type=int, default=20261129)
+    parser.add_argument("--beside", metavar="PYTHON", help="interpreter that has medallion")
+    parser.add_argument("--counts", default="2000,100000", help="objects of each measurement beside it")
+    parser.add_argument(
+        "--patience", type=float, default=300.0, metavar="S", help="seconds a step may take beside it"
+    )
     given = parser.parse_args()
+    if given.beside:
+        from scripts.bench_taxii_beside import beside
+
+        beside(given.beside, [int(each) for each in given.counts.split(",")], given.patience, given.seed)
+        return
     draw = random.Random(given.seed)  # noqa: S311  synthetic
     with tempfile.TemporaryDirectory(prefix="stillwatch-") as folder:
         engine = open_database(given.store or f"sqlite:///{Path(folder) / 'taxii.db'}")

@@ -24,6 +24,7 @@ ALONE: dict[str, tuple[str, ...]] = {
     "case": ("case-utils>=0.18",),
     "peers": ("datasketch>=1.6\npyarrow>=17\nrensa>=0.3\nsplink>=4",),
     "sigma": ("pysigma>=2\npysigma-backend-sqlite>=2",),
+    "medallion": ("medallion==3.0.0",),
     "oscal": ("compliance-trestle>=5.2",),
     "refusals": ("pyrit==1.1.0", "--no-deps"),
 }

@@ -111,10 +111,15 @@ def commit(
             Path(file), Path(run_dir), inputs, settings=read_settings(settings_path, key_file), format=format,
             mapping=mapping_path(mapping), progress=told,
         )  # fmt: skip
+    left = (
+        [f"{made['left']} clusters of lower standing stay at home: a contribution has no room for them"]
+        if made["left"]
+        else []
+    )
     tell(
         made, as_json,
         f"{made['epoch']}: committed to {made['clusters']} clusters, {made['tags']} tags with those that fill up",
-        f"kept in {safe(made['file'])}; after the cut-off: stillwatch hub round show",
+        *left, f"kept in {safe(made['file'])}; after the cut-off: stillwatch hub round show",
     )  # fmt: skip
 
 

@@ -19,9 +19,13 @@ from stillwatch.wiring.hub_member import Asking, ask_hub, keyholders, membership
 from stillwatch.wiring.progress import Progress, replace_private, writable
 
 if TYPE_CHECKING:
+    from stillwatch.share.join.clusters import Cluster
     from stillwatch.share.join.tags import Value
 
 _EPOCH = re.compile(r"[0-9]{4}-W[0-9]{2}")
+MOST_CLUSTERS = 64
+"""Clusters of a contribution: more would be longer than a hub reads."""
+_STANDING = ("act", "review", "watch", "none")
 
 
 def commit_round(
@@ -42,7 +46,8 @@ def commit_round(
     from stillwatch.share.join.clusters import asked, prepare
     from stillwatch.wiring.join_clusters import clusters_of
 
-    clusters = clusters_of(run, inputs, settings=settings, progress=progress, format=format, mapping=mapping)
+    found = clusters_of(run, inputs, settings=settings, progress=progress, format=format, mapping=mapping)
+    clusters = foremost(found)
     if not clusters:
         raise ConfigError(
             "the run has no cluster to join",
@@ -57,10 +62,17 @@ def commit_round(
         "nonce": made.nonce.hex(),
         "clusters": sent(made.contribution),
         "campaigns": dict(made.book),
+        "left": len(found) - len(clusters),
     }
     with writable(place):
         replace_private(place, json.dumps(told).encode())
     return _committed(file, told)
+
+
+def foremost(clusters: Sequence[Cluster]) -> list[Cluster]:
+    """As many clusters as a contribution may have: those of the highest standing, of these the largest."""
+    ranked = sorted(clusters, key=lambda c: (_STANDING.index(c.standing), -len(c.accounts), c.subject))
+    return ranked[:MOST_CLUSTERS]
 
 
 def show_round(file: Path) -> dict[str, Any]:
@@ -116,7 +128,7 @@ def _committed(file: Path, kept: Mapping[str, Any]) -> dict[str, Any]:
     tags = sum(len(found) for row in kept["clusters"] for found in row["tags"].values())
     return {
         "epoch": epoch, "clusters": len(kept["clusters"]), "tags": tags, "file": str(round_file(file, epoch)),
-        "campaigns": kept["campaigns"], "already": done["already"],
+        "campaigns": kept["campaigns"], "left": kept.get("left", 0), "already": done["already"],
     }  # fmt: skip
 
 
@@ -151,4 +163,4 @@ def tags_for(asking: Asking, epoch: str, publics: list[str], values: list[Value]
     return _tags(asking, epoch, publics, values)
 
 
-__all__ = ["commit_round", "publics_of", "round_file", "round_result", "show_round", "tags_for"]
+__all__ = ["commit_round", "foremost", "publics_of", "round_file", "round_result", "show_round", "tags_for"]

@@ -1,14 +1,37 @@
-"""A member's part in a round: an answer that was lost."""
+"""A member's part in a round: which clusters take part, and an answer that was lost."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from stillwatch.share.hub import rules_rounds
+from stillwatch.share.hub.door import Door
+from stillwatch.share.join.clusters import Cluster
+from stillwatch.share.join.contribution import Contribution, cluster_tags
 from stillwatch.wiring import hub_join
+
+
+def test_a_contribution_has_the_clusters_of_highest_standing_and_fits_into_a_request() -> None:
+    """Act before review before watch, large before small; what is left out is the rest."""
+    made = [
+        Cluster(f"{standing}-{size}", tuple(map(str, range(size))), standing, 1.0, ())
+        for standing in ("none", "watch", "act", "review") for size in range(10, 30)
+    ]  # fmt: skip
+    kept = hub_join.foremost(made)
+    assert len(kept) == hub_join.MOST_CLUSTERS and {c.subject for c in made} - {c.subject for c in kept} == {
+        f"none-{size}" for size in range(10, 26)
+    }
+    assert [c.subject for c in kept[:2]] == ["act-29", "act-28"]
+    tags = {"content": [bytes(63) + bytes([n]) for n in range(9)]}
+    clusters = tuple(cluster_tags(12, tags) for _ in range(hub_join.MOST_CLUSTERS))
+    sent = rules_rounds.sent(Contribution("north", "2026-W49", clusters))
+    longest: Any = next(each.default for each in fields(Door) if each.name == "body_bytes")
+    assert len(json.dumps({"epoch": "2026-W49", "nonce": "00" * 32, "clusters": sent})) < longest
 
 
 def test_a_lost_answer_costs_no_budget_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
