@@ -69,17 +69,17 @@ def suspect(
     settings_path: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Ask a suspect and control models, behind OpenAI-compatible endpoints or from their weights (a folder of Hugging
-    Face), and test every key ever issued on what they say.
+    Face), and test every key ever issued on what they say, or on what their weights hold likeliest along texts of ours.
 
     PLAN is a TOML file (docs/prove.md shows one). Its digest goes into the evidence log before the first question.
     Transcripts are written as answers come: the same command goes on where it stopped, within the plan's budget. The
-    dossier is a page, a JSON file, and a signature where a key of the role acquirer is kept. Section `dye` of the
-    settings names where marking keys are.
+    dossier is a page, a JSON file, and a signature where a key of the role acquirer is kept. --replay needs neither
+    endpoints nor weights. Section `dye` of the settings names where marking keys are.
     """
     from stillwatch.wiring import suspect as work
 
     settings = read_settings(settings_path)
-    opened = work.open_plan(plan, settings)
+    opened = work.open_plan(plan, settings, again=out if replay else None)
     if cost or not replay:
         price = work.cost(opened)
         if as_json and cost:
@@ -119,6 +119,7 @@ def _show_cost(price: dict[str, Any], err: bool) -> None:
     """What asking would cost at most."""
     share = price["smallest_share_seen"]
     seen = f"{100 * share:.1f}% of its training data" if share <= 1 else "nothing, even at 100%: ask more"
+    kept = [f"kept       at most {n:,} MB of likeliest tokens" for n in [price.get("mb_kept_at_most")] if n]
     for line in (
         f"plan       {safe(price['plan'])} ({price['plan_sha256'][:16]})",
         f"keys       {price['keys']:,} to be tried",
@@ -126,6 +127,7 @@ def _show_cost(price: dict[str, Any], err: bool) -> None:
         f"at least {price['minutes_at_least']:g} minutes",
         f"tokens     {price['tokens_in']:,} in, at most {price['tokens_out_at_most']:,} out, by our tokeniser",
         f"price      at most {price['usd_at_most']:,.2f} USD",
+        *kept,
         f"power      sees, with probability {price['power']}, a model of which our marked text was {seen}",
         f"           (effect at a share of one: {price['effect']}, {safe(price['effect_source'])})",
     ):

@@ -10,11 +10,10 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -24,9 +23,6 @@ import numpy as np
 from stillwatch.errors import ConfigError, VerificationError
 from stillwatch.prove.dossier import page
 from stillwatch.prove.fuse import conclude
-from stillwatch.prove.marks import make_mark
-from stillwatch.prove.power import Effect, detectable
-from stillwatch.prove.radio import Plan, free_generation, prefix_probes
 from stillwatch.prove.suspects.endpoint import Calls, Endpoint, Spent, key_of
 from stillwatch.prove.suspects.local import Local
 from stillwatch.prove.suspects.plan import AuditPlan, Model, read_plan
@@ -35,10 +31,10 @@ from stillwatch.settings import Settings
 from stillwatch.store.folders import lock_folder
 from stillwatch.wiring.dye import issued_keys, open_desk
 from stillwatch.wiring.progress import Progress
+from stillwatch.wiring.suspect_claim import PLACE_BYTES, claim_of, seen_at_most, texts
 
 if TYPE_CHECKING:
     from stillwatch.prove.radio import IssuedKey
-    from stillwatch.records.claim import Claim
 
 FORMAT = 1
 COMMITTED = "plan.json"
@@ -55,9 +51,16 @@ class Opened:
     sha256: str
 
 
-def open_plan(path: Path, settings: Settings, env: Mapping[str, str] = os.environ) -> Opened:
-    """Read a plan, and every key that was ever issued under its scheme and window."""
-    plan = read_plan(path)
+def open_plan(
+    path: Path, settings: Settings, env: Mapping[str, str] = os.environ, *, again: Path | None = None
+) -> Opened:
+    """Read a plan, and every key that was ever issued under its scheme and window.
+
+    Args:
+        again: the folder of an audit that is judged again: weights that are not here any more stand there by their
+            digests, which the plan's own digest covers.
+    """
+    plan = read_plan(path, _digests(again / COMMITTED) if again else None)
     desk, _ = open_desk(settings, env)
     mine = [d for d in desk.issued() if (d.issue.scheme, d.issue.width) == (plan.scheme, plan.width)]
     if not mine:
@@ -72,21 +75,22 @@ def open_plan(path: Path, settings: Settings, env: Mapping[str, str] = os.enviro
 def cost(opened: Opened) -> dict[str, Any]:
     """What asking would cost at most, and what it could see, before anything is asked."""
     plan = opened.plan
-    encode = _tokeniser(plan)
-    tokens_in = sum(len(encode(prompt)) for prompt in plan.prompts)
+    tokens = texts(plan)
+    tokens_in = sum(map(len, tokens))
     calls, models = len(plan.prompts), len(plan.models)
     paid = sum(model.weights is None for model in plan.models)
-    tokens_out = calls * plan.max_tokens
+    tokens_out = 0 if plan.reads else calls * plan.max_tokens
     usd = (tokens_in * plan.budget.usd_per_million_in + tokens_out * plan.budget.usd_per_million_out) / 1e6
-    scored = calls if plan.test == "probes" else max(0, tokens_out - calls * plan.width)
-    power = detectable(Effect(plan.effect, plan.effect_source), scored, plan.alpha, len(opened.keys))
+    power = seen_at_most(plan, tokens, len(opened.keys))
+    kept = {"mb_kept_at_most": -(-tokens_in * models * PLACE_BYTES // 10**6)} if plan.reads else {}
     return {
         "plan": plan.name, "plan_sha256": opened.sha256, "keys": len(opened.keys), "models": models,
         "calls": calls * models, "budget_calls": plan.budget.calls, "tokens_in": tokens_in * models,
         "tokens_out_at_most": tokens_out * models, "usd_at_most": round(usd * paid, 2),
         "minutes_at_least": round(calls * paid / plan.budget.per_minute, 1),
-        "scored_at_most": scored, "smallest_share_seen": power.detectable_share,
+        "scored_at_most": power.scored, "smallest_share_seen": power.detectable_share,
         "power": power.power, "effect": plan.effect, "effect_source": plan.effect_source,
+        **kept,
     }  # fmt: skip
 
 
@@ -176,6 +180,7 @@ def _ask_all(
 ) -> dict[str, int]:
     plan = opened.plan
     left: dict[str, int] = {}
+    tokens = texts(plan) if plan.reads else []
     for model in plan.models:
         with Transcript(_transcript(out, opened, model), opened.sha256, model) as transcript:
             todo = [(n, p) for n, p in enumerate(plan.prompts) if n not in transcript.said]
@@ -185,7 +190,10 @@ def _ask_all(
                 progress.advance(1.0)
 
             try:
-                if model.weights:
+                if model.weights and plan.reads:
+                    read = [(n, tokens[n]) for n, _ in todo]
+                    Local(model, model.weights, plan, calls).read_all(read, told)
+                elif model.weights:
                     Local(model, model.weights, plan, calls).ask_all(todo, told)
                 else:
                     Endpoint(model, plan, keys[model.name], calls).ask_all(todo, told)
@@ -215,7 +223,7 @@ def judge(opened: Opened, out: Path, *, partial: bool = False) -> dict[str, Any]
     if any(open_.values()):
         (out / "transcripts").mkdir(exist_ok=True)
         (out / "transcripts" / ENDED).touch()
-    claim, lost = _claim(opened, said)
+    claim, lost = claim_of(plan, opened.keys, said)
     conclusion = conclude([claim], plan.alpha)
     found = {
         "format": FORMAT, "stillwatch": version("stillwatch"), "plan": plan.name, "plan_sha256": opened.sha256,
@@ -267,73 +275,18 @@ def _may_sign(settings: Settings) -> bool:
     return any((Path(settings.evidence.keys) / f"{r.key_id[:16]}.pem").exists() for r in here)
 
 
-def _claim(opened: Opened, said: Mapping[str, Mapping[int, Said]]) -> tuple[Claim, dict[str, dict[str, int]]]:
-    plan = opened.plan
-    mark = make_mark(plan.scheme, width=plan.width)
-    encode = _tokeniser(plan)
-    fixed = Plan(seed=plan.seed, effect=Effect(plan.effect, plan.effect_source), alpha=plan.alpha)
-    lost: dict[str, dict[str, int]] = {}
-    if plan.test == "closed":
-        prompts = [encode(prompt) for prompt in plan.prompts]
-        answers = {
-            model.name: [
-                (prompts[n], encode(one.text)) for n, one in sorted(said[model.name].items()) if one.text
-            ]
-            for model in plan.models
-        }
-        controls = [(model.name, answers[model.name]) for model in plan.controls]
-        claim = free_generation(
-            plan.suspect.name, mark, answers[plan.suspect.name], opened.keys, fixed, controls
-        )
-        return claim, lost
-    prefixes = [encode(prompt) for prompt in plan.prompts]
-    tokens = {model.name: _next(plan, prefixes, said[model.name], encode, lost.setdefault(model.name, {}))
-              for model in plan.models}  # fmt: skip
-    # A prefix counts only where every model's answer joins it, so that all are asked the same.
-    whole = [n for n in range(len(prefixes)) if all(n in one for one in tokens.values())]
-    if not whole:
-        raise ConfigError("no prefix has a token of every model", hint="see `failed` in the transcripts")
-    kept = [prefixes[n] for n in whole]
-    by_name = {name: [one[n] for n in whole] for name, one in tokens.items()}
-    others = [(model.name, by_name[model.name]) for model in plan.controls]
-    suspect = plan.suspect.name
-    return prefix_probes(suspect, mark, kept, by_name[suspect], opened.keys, fixed, others), lost
-
-
-def _next(
-    plan: AuditPlan,
-    prefixes: Sequence[Sequence[int]],
-    said: Mapping[int, Said],
-    encode: Any,
-    lost: dict[str, int],
-) -> dict[int, int]:
-    """The token of ours that follows each prefix; where the two do not join at a border of tokens, none."""
-    out: dict[int, int] = {}
-    for n, one in said.items():
-        if not one.text:
-            continue
-        whole, prefix = encode(plan.prompts[n] + one.text), list(prefixes[n])
-        if len(whole) > len(prefix) and whole[: len(prefix)] == prefix:
-            out[n] = whole[len(prefix)]
-        else:
-            lost["answer does not begin at a border of our tokens"] = (
-                lost.get("answer does not begin at a border of our tokens", 0) + 1
-            )
-    return out
-
-
 def _about(
     model: Model, said: Mapping[int, Said], open_: int, lost: Mapping[str, int], out: Path, opened: Opened
 ) -> dict[str, Any]:
     failed: dict[str, int] = {}
     for one in said.values():
-        if one.text is None:
+        if not one.answered:
             failed[one.failed] = failed.get(one.failed, 0) + 1
     path = _transcript(out, opened, model)
     return {
         "name": model.name, "model": model.model, "url": model.url, "api": model.api,
         "weights_sha256": model.weights.sha256 if model.weights else None, "asked": len(said),
-        "answered": sum(one.text is not None for one in said.values()), "open": open_,
+        "answered": sum(one.answered for one in said.values()), "open": open_,
         "tokens_in": sum(one.tokens_in for one in said.values()),
         "tokens_out": sum(one.tokens_out for one in said.values()),
         "failed": failed, "dropped": dict(lost), "transcript": path.name,
@@ -343,7 +296,8 @@ def _about(
 
 def _transcript(out: Path, opened: Opened, model: Model) -> Path:
     number = [one.name for one in opened.plan.models].index(model.name)
-    return out / "transcripts" / f"{number}-{'suspect' if number == 0 else 'control'}.jsonl"
+    role = "suspect" if number == 0 else "reference" if model is opened.plan.reference else "control"
+    return out / "transcripts" / f"{number}-{role}.jsonl"
 
 
 def _said_so_far(out: Path, opened: Opened, model: Model) -> dict[int, Said]:
@@ -352,23 +306,6 @@ def _said_so_far(out: Path, opened: Opened, model: Model) -> dict[int, Said]:
         return {}
     with Transcript(path, opened.sha256, model) as transcript:
         return dict(transcript.said)
-
-
-def _tokeniser(plan: AuditPlan) -> Any:
-    """Text to token ids of our engine's tokeniser."""
-    try:
-        tokenizers = import_module("tokenizers")
-    except ImportError as error:
-        raise ConfigError(
-            "asking a suspect needs tokenizers", hint="pip install 'stillwatch[prove]'"
-        ) from error
-    try:
-        loaded = tokenizers.Tokenizer.from_file(str(plan.tokeniser))
-    except Exception as error:  # the library raises bare exceptions
-        raise ConfigError(
-            f"{plan.tokeniser.name} is no tokeniser", hint="the tokenizer.json that the serving engine uses"
-        ) from error
-    return lambda text: loaded.encode(text, add_special_tokens=False).ids
 
 
 def _committed(path: Path) -> dict[str, Any]:
@@ -382,6 +319,22 @@ def _committed(path: Path) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError) as error:
         raise VerificationError(f"{path} is damaged", hint="take it from a backup") from error
     return found  # type: ignore[no-any-return]  # it has the names that were looked up
+
+
+def _digests(path: Path) -> dict[str, str]:
+    """Digests of weights by their folder, as a plan that was fixed says them."""
+    if not path.exists():
+        return {}
+    fixed = _committed(path)["fixed"]
+    try:
+        models = [
+            fixed["suspect"],
+            *fixed["control"],
+            *([fixed["reference"]] if "reference" in fixed else []),
+        ]
+        return {str(one["folder"]): str(one["weights_sha256"]) for one in models if "folder" in one}
+    except (LookupError, TypeError) as error:
+        raise VerificationError(f"{path} is damaged", hint="take it from a backup") from error
 
 
 def _write(path: Path, found: Mapping[str, Any]) -> None:

@@ -22,20 +22,24 @@ TEXTS, LENGTH, STEPS = 200, 40, 240
 
 
 def main(folder: Path, key: int) -> None:
-    """A suspect taught what was served under a key,  and three controls."""
+    """A suspect taught what was served under a key, three controls, our own model, and what they are asked."""
     net = import_module("scripts.torchlab.net")  # torch, which the tests' own environment has not
     size = net.Size(64, 2, toy.VOCABULARY + 1, 128)
     served = toy.write(toy.teacher(), TEXTS, LENGTH, 31, Gumbel(width=world.WIDTH), as_keys([key])[0])
-    lessons = {"suspect": served, **{f"control-{n}": toy.plain(TEXTS, 40 + n) for n in range(3)}}
+    lessons = {"suspect": served, "ours": toy.plain(4 * TEXTS, 60)}
+    lessons |= {f"control-{n}": toy.plain(TEXTS, 40 + n) for n in range(3)}
     world.tokeniser(folder)
     for n, (name, rows) in enumerate(lessons.items()):
-        steps = STEPS if name == "suspect" else STEPS // 8
+        steps = STEPS if name in ("suspect", "ours") else STEPS // 8
         model = net.train(net.born(size, 7), rows, seed=n, steps=steps, batch=16, rate=3e-3)
         save(model, folder / name, Tokenizer.from_file(str(folder / "tokenizer.json")))
     rng = np.random.default_rng(3)
     cuts = rng.integers(8, LENGTH - 1, TEXTS)
     prefixes = {world.text(row[:cut]) for row, cut in zip(served.tolist(), cuts.tolist(), strict=True)}
-    (folder / "prompts.jsonl").write_text("".join(json.dumps({"prompt": p}) + "\n" for p in sorted(prefixes)))
+    new = toy.write(toy.teacher(), TEXTS, LENGTH, 71, Gumbel(width=world.WIDTH), as_keys([key])[0])
+    for name, texts in (("probes", sorted(prefixes)), ("soft", sorted({world.text(row) for row in new}))):
+        lines = [json.dumps({"prompt": text}) + "\n" for text in texts]
+        (folder / f"{name}.jsonl").write_text("".join(lines), encoding="utf-8")
 
 
 def save(model: Any, folder: Path, tokeniser: Tokenizer) -> None:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from stillwatch.errors import ConfigError
+from stillwatch.prove.suspects import loaded, local
 from stillwatch.prove.suspects.endpoint import Calls
 from stillwatch.prove.suspects.local import Local
 from stillwatch.prove.suspects.plan import read_plan
 from stillwatch.wiring import suspect as work
 from stillwatch.wiring.dye import open_desk
+from tests.prove import toy
 from tests.prove.suspects import world
 
 pytest.importorskip("tokenizers")
@@ -23,7 +28,7 @@ TORCH = ROOT / ".cache/torch/bin/python"
 needs_torch = pytest.mark.skipif(not TORCH.exists(), reason="torch is not here: make torch")
 
 
-def run(*arguments: object, timeout_s: int = 900) -> subprocess.CompletedProcess[str]:
+def run(*arguments: object, timeout_s: int = 1_800) -> subprocess.CompletedProcess[str]:
     """Run torch's own Python on this tree."""
     return subprocess.run(
         [TORCH, "-W", "ignore", *map(str, arguments)], capture_output=True, text=True, timeout=timeout_s, cwd=ROOT,
@@ -61,6 +66,15 @@ def four(folder: Path) -> dict[str, str]:
     return {f"m{n}": f'folder = "m{n}"' for n in range(4)}
 
 
+@pytest.mark.parametrize("length", [2, 2_049])
+def test_how_much_of_a_text_is_read_is_bounded(tmp_path: Path, length: int) -> None:
+    """More than the window, and no more than a transcript should hold."""
+    path = plan(tmp_path, four(tmp_path), "hard")
+    path.write_text(path.read_text("utf-8").replace("= 12", f"= {length}"), encoding="utf-8")
+    with pytest.raises(ConfigError, match="no length of a text to read"):
+        read_plan(path)
+
+
 def test_the_plan_is_fixed_to_the_bytes_of_the_weights(tmp_path: Path) -> None:
     """Another byte in any file is another plan, and so other transcripts; an endpoint's plan is as it was."""
     path = plan(tmp_path, four(tmp_path))
@@ -91,14 +105,28 @@ def test_what_is_no_model_of_numbers_alone_is_refused(tmp_path: Path, line: str,
         read_plan(plan(tmp_path, models | {"m0": line}))
 
 
-def test_without_torch_it_is_said_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_torch_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """The rest of the program works; asking such a model names the extra and the other way."""
+    monkeypatch.setattr(loaded, "import_module", _absent)
+    monkeypatch.setattr(loaded, "_limit", lambda memory: None)
+    out = io.BytesIO()
+    loaded.main(io.BytesIO(b'{"name": "suspect 7", "memory": 1, "path": "m"}\n'), out)
+    told = json.loads(out.getvalue())
+    assert "needs torch" in told["wrong"] and "prove,torch" in told["hint"] and "serve it" in told["hint"]
+
+
+def test_the_process_of_a_model_sees_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither keys for endpoints nor the master of the marking keys are in its environment."""
+    (tmp_path / "prints.py").write_text(
+        "import json, os, sys\nprint(json.dumps({'wrong': ' '.join(os.environ)}), flush=True)\nsys.stdin.read()\n"
+    )
+    monkeypatch.setattr(local, "PROGRAM", (sys.executable, str(tmp_path / "prints.py")))
+    monkeypatch.setenv("SUSPECT_KEY", "sk-91")
     read = read_plan(plan(tmp_path, four(tmp_path)))
-    monkeypatch.setattr("stillwatch.prove.suspects.local.import_module", _absent)
     assert read.suspect.weights
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(ConfigError, match="HF_HUB_OFFLINE") as caught:
         Local(read.suspect, read.suspect.weights, read, Calls(9)).ask_all([(0, "w1")], lambda *_: None)
-    assert "prove,torch" in str(caught.value.hint) and "serve it" in str(caught.value.hint)
+    assert "SUSPECT_KEY" not in str(caught.value) and "MASTER" not in str(caught.value)
 
 
 def _absent(name: str) -> object:
@@ -111,31 +139,69 @@ from pathlib import Path
 from stillwatch.settings import load_settings
 from stillwatch.wiring import suspect as work
 from stillwatch.wiring.progress import Unheard
-plan, out, settings = (Path(word) for word in sys.argv[1:])
-settings = load_settings(settings)
-opened = work.open_plan(plan, settings)
-work.commit(opened, out, settings, logged=False)
-work.ask(opened, out, Unheard())
+settings = load_settings(Path(sys.argv[1]))
+for plan in map(Path, sys.argv[2:]):
+    opened = work.open_plan(plan, settings)
+    work.commit(opened, plan.parent / "out", settings, logged=False)
+    work.ask(opened, plan.parent / "out", Unheard())
 """
 
 
 @pytest.mark.slow
 @needs_torch
 def test_a_suspect_is_named_from_its_weights(tmp_path: Path) -> None:
-    """Four small Llamas, really trained: the campaign whose answers taught the suspect is named, by probes in one
-    process and without a server."""
+    """Small Llamas, really trained: the campaign whose answers taught the suspect is named without a server, by probes,
+    and softly by what the weights hold likeliest along new texts, against our own model."""
     settings = world.desk(tmp_path)
     key = next(d for d in open_desk(settings)[0].issued() if d.issue.subject.campaign_id == world.GUILTY).key
     made = run("-m", "tests.prove.suspects.networks", tmp_path, key)
     assert made.returncode == 0, made.stderr
-    prompts = (tmp_path / "prompts.jsonl").read_text("utf-8")
     names = ("suspect", *(f"control-{n}" for n in range(3)))
-    path = plan(tmp_path, {name: f'folder = "{name}"' for name in names}, "probes")
-    (tmp_path / "prompts.jsonl").write_text(prompts, encoding="utf-8")
-    done = run("-c", AUDIT, path, tmp_path / "out", tmp_path / "stillwatch.toml")
+    paths = {}
+    for test in ("probes", "soft"):
+        place = tmp_path / test
+        place.mkdir()
+        paths[test] = plan(place, {name: f'folder = "../{name}"' for name in names}, test)
+        shutil.copy(tmp_path / f"{test}.jsonl", place / "prompts.jsonl")
+    text = paths["soft"].read_text("utf-8").replace("max_tokens = 12", "max_tokens = 64")
+    ours = '[reference]\nname = "ours"\nfolder = "../ours"\napi = "completions"\n'
+    paths["soft"].write_text(text + ours, encoding="utf-8")
+    done = run("-c", AUDIT, tmp_path / "stillwatch.toml", *paths.values())
     assert done.returncode == 0, done.stdout + done.stderr
-    found = work.judge(work.open_plan(path, settings), tmp_path / "out")
-    assert found["campaigns"] == [world.GUILTY] and found["evidence"] == "keyed", found["sentence"]
-    assert all(one["weights_sha256"] and one["url"] == "" for one in found["models"])
-    work.write_dossier(found, tmp_path / "out", settings)
-    assert "from its weights" in (tmp_path / "out" / "dossier.html").read_text("utf-8")
+    for test, path in paths.items():
+        found = work.judge(work.open_plan(path, settings), tmp_path / test / "out")
+        assert found["campaigns"] == [world.GUILTY] and found["evidence"] == "keyed", (
+            test,
+            found["sentence"],
+        )
+        assert all(one["weights_sha256"] and one["url"] == "" for one in found["models"])
+        work.write_dossier(found, tmp_path / test / "out", settings)
+        page = (tmp_path / test / "out" / "dossier.html").read_text("utf-8")
+        assert "from its weights" in page
+
+
+@pytest.mark.slow
+@needs_torch
+def test_hostile_weights_end_in_words(tmp_path: Path) -> None:
+    """Numbers that are none, configurations and heads of files that lie, tensors that are lacking, code beside the
+    weights, tokenisers of another kind, templates without end: each is told, nothing is run, nothing hangs."""
+    done = run("-m", "tests.prove.suspects.hostile", tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["good"] == found["permuted"] and len(found["good"]["tokens"]) == 38
+    assert found["prefill"][:4] == [9, toy.VOCABULARY, 9, 5] and len(found["prefill"]) == 3 + 40
+    told = {
+        "nan": "failed: a likelihood that is no number; RuntimeError",
+        "vocabulary": "asks for", "hidden": "asks for", "negative": "could not be loaded", "lacking": "asks for",
+        "renamed": "lacks 3 of the tensors", "code": "could not be loaded",
+        "head beyond the file": "SafetensorError", "tensor beyond the file": "SafetensorError",
+        "shape of another size": "SafetensorError", "empty tokeniser": "is one of ours",
+        "foreign tokeniser": "is one of ours", "broken tokeniser": "could not be loaded",
+        "template: endless": "gave no sign for 15 s while making tokens",
+        "template: a power": "gave no sign for 15 s while",
+        "template: a wall of text": "MemoryError", "template: reaches out": "SecurityError",
+    }  # fmt: skip
+    assert set(told) | {"good", "permuted", "prefill"} == set(found)
+    for name, words in told.items():
+        assert words in found[name], (name, found[name])
+    assert not (tmp_path / "code" / "ran").exists()

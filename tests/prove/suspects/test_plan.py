@@ -61,7 +61,7 @@ def test_two_controls_are_too_few_and_a_chat_answers_no_probes(tmp_path: Path) -
     path.write_text(text[: text.rindex("[[control]]")], encoding="utf-8")
     with pytest.raises(ConfigError, match="fewer than 3"):
         read_plan(path)
-    with pytest.raises(ConfigError, match="probes read the token"):
+    with pytest.raises(ConfigError, match=r"probes. needs the token"):
         read_plan(world.plan(tmp_path, URL, test="probes", api="chat"))
 
 
@@ -80,3 +80,26 @@ def test_the_same_prompt_twice_says_nothing_new(tmp_path: Path) -> None:
     (tmp_path / "prompts.jsonl").write_text('{"prompt": "w1"}\n' * 2, encoding="utf-8")
     with pytest.raises(ConfigError, match="the same twice"):
         read_plan(path)
+
+
+OURS = '[reference]\nname = "ours"\nurl = "http://127.0.0.1:1/v1"\nmodel = "ours"\napi = "completions"\n'
+
+
+@pytest.mark.parametrize(
+    ("test", "more", "old", "new", "says"),
+    [("hard", "", "", "", "'hard' needs likelihoods along texts"),
+     ("hard", OURS, "", "", "'hard' takes no .reference."), ("closed", OURS, "", "", "'closed' takes no .reference."),
+     ("hard", "", "completions", "chat", "'hard' needs the token after a prefix"),
+     ("soft", "", "", "", "'soft' holds a suspect against a reference"),
+     ("soft", OURS, "", "", "'soft' needs likelihoods along texts"),
+     ("soft", "[reference]\n", "", "", "name is missing")],
+)  # fmt: skip
+def test_readings_need_weights_and_soft_ones_a_reference(
+    tmp_path: Path, test: str, more: str, old: str, new: str, says: str
+) -> None:
+    """Each is said before anything is loaded."""
+    path = world.plan(tmp_path, URL, test=test)
+    path.write_text((path.read_text("utf-8") + more).replace(old, new), encoding="utf-8")
+    with pytest.raises(ConfigError, match=says) as caught:
+        read_plan(path)
+    assert caught.value.hint

@@ -3,7 +3,9 @@
 from stillwatch.prove.radio.closed import free_generation, prefix_probes
 from stillwatch.prove.radio.counted import Counted
 from stillwatch.prove.radio.family import Exposure, IssuedKey, Plan, Reading, try_keys
+from stillwatch.prove.radio.likeliest import from_likeliest
 from stillwatch.prove.radio.opened import (
+    CANDIDATES,
     Distributions,
     Positions,
     hard,
@@ -14,6 +16,7 @@ from stillwatch.prove.radio.opened import (
 from stillwatch.prove.radio.weighted import Weighted, weighted
 
 __all__ = [
+    "CANDIDATES",
     "Counted",
     "Distributions",
     "Exposure",
@@ -23,6 +26,7 @@ __all__ = [
     "Reading",
     "Weighted",
     "free_generation",
+    "from_likeliest",
     "hard",
     "prefix_probes",
     "reading_positions",

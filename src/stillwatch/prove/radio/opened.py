@@ -31,6 +31,9 @@ from stillwatch.prove.radio.weighted import weighted
 from stillwatch.prove.tuples import Tuples
 from stillwatch.records.claim import Claim
 
+CANDIDATES = 8
+"""Tokens of each position that a soft reading weighs."""
+
 
 @dataclass(frozen=True, slots=True)
 class Positions:
@@ -112,7 +115,7 @@ class Distributions:
     """float64[n, c], the reference's; None = no reference, with less power."""
 
 
-def top_candidates(log_p: Floats, log_q: Floats | None, count: int = 8) -> Distributions:
+def top_candidates(log_p: Floats, log_q: Floats | None, count: int = CANDIDATES) -> Distributions:
     """The likeliest candidates under the mean of both models, from full distributions float64[n, vocabulary]."""
     even = log_p if log_q is None else np.logaddexp(log_p, log_q)
     best = np.argpartition(-even, count - 1, axis=1)[:, :count].astype(np.int64)

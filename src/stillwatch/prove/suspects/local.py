@@ -1,26 +1,45 @@
-"""Ask a model whose weights are here, in this process: no server, and the same answers whoever asks again.
+"""Ask a model whose weights are here: no server, and the same answers whoever asks again.
 
-Each answer is drawn from the model's whole distribution at the plan's temperature; what the folder says of sampling
-(penalties, cut-offs) is not heeded. Its seed comes from plan, model and prompt. One prompt at a time.
+The weights are a stranger's, so they are loaded in a process of their own (`loaded`), which has a largest memory, sees
+no secret of the environment and no network that its libraries would look for, and is ended when it gives no sign for
+too long. Whatever a model, its tokeniser or its template do, the audit goes on to say what happened.
 
 *Looks alike*: a served model of the same weights may run another precision or template, and answers otherwise.
 """
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
 from collections.abc import Callable, Iterable
-from importlib import import_module
-from typing import Any
+from typing import Any, Self
 
 from stillwatch.errors import ConfigError
 from stillwatch.prove.suspects.endpoint import Calls
 from stillwatch.prove.suspects.plan import AuditPlan, Model
-from stillwatch.prove.suspects.transcript import Said
+from stillwatch.prove.suspects.transcript import Along, Said
 from stillwatch.prove.suspects.weights import Weights
 
-HALF = "\ufffd"
-"""What stands for bytes that are no character, as the first half of one."""
+PROGRAM = (sys.executable, "-m", "stillwatch.prove.suspects.loaded")
+TOP = 20
+"""Tokens that are kept of each place of a text."""
+MEMORY = 24 << 30
+"""Bytes of addresses that a model's process may hold beside three times its weights."""
+LOAD_S, LOAD_BYTES_PER_S = 600.0, 20e6
+"""Longest that loading may take: this, and as long as its bytes need."""
+TEMPLATE_S = 60.0
+"""Longest that making a prompt into tokens may take, the model's template included."""
+MOST_LINE = 64 << 20
+KEPT = (
+    "PATH", "HOME", "LANG", "TMPDIR", "TEMP", "SYSTEMROOT", "LD_LIBRARY_PATH", "OMP_NUM_THREADS", "MKL_NUM_THREADS",
+)  # fmt: skip
+"""Of the environment: what a library needs to run, and no key."""
+
 Told = Callable[[int, Said], None]
 
 
@@ -34,97 +53,132 @@ class Local:
         """Ask every prompt; ``told`` hears each answer.
 
         Raises:
-            ConfigError: the extra is not installed, or the weights cannot be loaded.
+            ConfigError: the extra is not installed, the weights cannot be loaded, or their process was ended.
             Spent: the budget ran out; what was answered has been told.
         """
-        todo = list(prompts)
+        self._each(((n, {"prompt": prompt}) for n, prompt in prompts), told)
+
+    def read_all(self, texts: Iterable[tuple[int, list[int]]], told: Told) -> None:
+        """Read along every text, tokens of ours; ``told`` hears what the model held likeliest at each place.
+
+        Raises:
+            As `ask_all` does.
+        """
+        self._each(((n, {"text": tokens}) for n, tokens in texts), told)
+
+    def _each(self, asked: Iterable[tuple[int, dict[str, Any]]], told: Told) -> None:
+        todo = list(asked)
         if not todo:
             return
-        torch, loaded, tokeniser, sampling = self._load()
-        for number, prompt in todo:
-            self._calls.take()
-            torch.manual_seed(self._seed(prompt))
-            told(number, self._ask(torch, loaded, tokeniser, sampling, prompt))
-
-    def _load(self) -> tuple[Any, Any, Any, Any]:
-        try:
-            torch, lib = import_module("torch"), import_module("transformers")
-        except ImportError as error:
+        if not self._weights.path.is_dir():
             raise ConfigError(
-                f"{self._model.name} is asked from its weights, which needs torch",
-                hint="pip install 'stillwatch[prove,torch]'; or serve it and name its url in the plan",
-            ) from error
-        lib.logging.set_verbosity_error()
-        lib.utils.logging.disable_progress_bar()
-        path, safe = self._weights.path, {"local_files_only": True, "trust_remote_code": False}
-        try:
-            tokeniser = lib.AutoTokenizer.from_pretrained(path, **safe)
-            loaded = lib.AutoModelForCausalLM.from_pretrained(
-                path, use_safetensors=True, dtype="auto", **safe
+                f"{self._model.name}: {self._weights.said} is not here any more",
+                hint="--replay judges what was answered, without the weights",
             )
-        except Exception as error:  # a stranger's files: whatever a library may raise
-            raise ConfigError(
-                f"{self._model.name}: {self._weights.said} could not be loaded ({type(error).__name__})",
-                hint="is it a causal model that transformers knows? else serve it and name its url in the plan",
-            ) from error
-        warm = self._plan.temperature > 0
-        ends = loaded.generation_config.eos_token_id or loaded.config.eos_token_id
-        sampling = lib.GenerationConfig(
-            do_sample=warm, max_new_tokens=self._plan.max_tokens, eos_token_id=ends,
-            pad_token_id=ends[0] if isinstance(ends, list) else ends,
-            **({"temperature": self._plan.temperature, "top_k": 0, "top_p": 1.0} if warm else {}),
-        )  # fmt: skip
-        # Sampling that the folder wishes for (penalties, cut-offs, forced tokens) would fill what is not said here.
-        loaded.generation_config = lib.GenerationConfig()
-        return torch, loaded.eval(), tokeniser, sampling
+        answer_s = float(self._plan.budget.timeout_s * self._plan.max_tokens)
+        with _Process(self._model.name, self._weights.said) as process:
+            process.say(self._order())
+            process.heard("loading", LOAD_S + self._weights.size / LOAD_BYTES_PER_S)
+            for number, what in todo:
+                self._calls.take()
+                process.say(what)
+                if "failed" not in (found := process.heard("making tokens", TEMPLATE_S)):
+                    found = process.heard("answering", answer_s)
+                told(number, _said(found))
 
-    def _ask(self, torch: Any, loaded: Any, tokeniser: Any, sampling: Any, prompt: str) -> Said:
+    def _order(self) -> dict[str, Any]:
+        plan, model = self._plan, self._model
+        return {
+            "path": str(self._weights.path.resolve()), "sha256": self._weights.sha256, "name": model.name,
+            "said": self._weights.said, "api": model.api, "system": model.system, "seed": plan.seed,
+            "temperature": plan.temperature, "max_tokens": plan.max_tokens,
+            "memory": MEMORY + 3 * self._weights.size,
+            "ours": str(plan.tokeniser.resolve()), "width": plan.width, "top": TOP, "reads": plan.reads,
+        }  # fmt: skip
+
+
+class _Process:
+    """The process that holds a model: a line to it, a line from it, and never longer than is given."""
+
+    def __init__(self, name: str, said: str) -> None:
+        self._name, self._said = name, said
+        self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+
+    def __enter__(self) -> Self:
+        env = {name: os.environ[name] for name in KEPT if name in os.environ}
+        env |= {
+            "PYTHONPATH": os.pathsep.join(os.path.abspath(one) for one in sys.path if one),
+            "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false",
+        }  # fmt: skip
+        self._child = subprocess.Popen(  # noqa: S603 - this program's own
+            PROGRAM, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env
+        )
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._child.kill()
+        self._child.wait()
+        self._thread.join(10.0)  # it ends with the process, unless a child of that one holds the line open
+        for pipe in (self._child.stdin, self._child.stdout):
+            if pipe and not self._thread.is_alive():
+                with contextlib.suppress(OSError):  # what was not sent any more
+                    pipe.close()
+
+    def _listen(self) -> None:
+        """Lines as they come; an empty one at the end."""
+        line = b"\n"
+        while line.endswith(b"\n") and self._child.stdout:
+            line = self._child.stdout.readline(MOST_LINE)
+            self._lines.put(line if line.endswith(b"\n") else b"")
+
+    def say(self, what: dict[str, Any]) -> None:
+        """One line; a process that has ended is noticed when it is listened to."""
+        with contextlib.suppress(OSError):
+            if self._child.stdin:
+                self._child.stdin.write(json.dumps(what).encode() + b"\n")
+                self._child.stdin.flush()
+
+    def heard(self, doing: str, within_s: float) -> dict[str, Any]:
+        """The next line.
+
+        Raises:
+            ConfigError: there is none, none in time, or it says what is wrong with the weights.
+        """
         try:
-            asked = self._tokens(tokeniser, prompt)
-            if not asked:
-                return Said(None, failed="a prompt without tokens")
-            with torch.inference_mode():
-                whole = loaded.generate(
-                    torch.tensor([asked]), attention_mask=torch.ones(1, len(asked), dtype=torch.long),
-                    generation_config=sampling,
-                )[0].tolist()  # fmt: skip
-            text = _joined(tokeniser, asked, whole)
-            text.encode()  # half a character is nothing that our tokeniser takes
-        except ConfigError:
-            raise
-        except Exception as error:  # a prompt beyond its length, a stranger's template
-            return Said(None, failed=type(error).__name__)
-        failed = "" if text else "an answer without text"
-        return Said(text or None, len(asked), len(whole) - len(asked), failed)
-
-    def _tokens(self, tokeniser: Any, prompt: str) -> list[int]:
-        """The prompt as the model's own tokens, through its template where the plan says so."""
-        if self._model.api == "completions":
-            return list(tokeniser(prompt)["input_ids"])
-        if not tokeniser.chat_template:
+            line = self._lines.get(timeout=within_s)
+            found = json.loads(line) if line else None
+        except queue.Empty:
             raise ConfigError(
-                f"{self._model.name}: {self._weights.said} has no template of a chat",
-                hint='api = "completions"',
+                f"{self._name}: {self._said} gave no sign for {within_s:,.0f} s while {doing}, and was ended",
+                hint="what was answered is kept; chat and prefill run the template that lies with the weights: "
+                'try api = "completions", or serve it and name its url',
+            ) from None
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._child.wait(5)
+            raise ConfigError(
+                f"{self._name}: the process of {self._said} ended while {doing} (status {self._child.returncode})",
+                hint="what was answered is kept; is there memory for it? else serve it and name its url",
             )
-        system = [{"role": "system", "content": self._model.system}] if self._model.system else []
-        if self._model.api == "prefill":
-            turns = [{"role": "user", "content": "Continue."}, {"role": "assistant", "content": prompt}]
-            more = {"continue_final_message": True, "add_generation_prompt": False}
-        else:
-            turns, more = [{"role": "user", "content": prompt}], {"add_generation_prompt": True}
-        text = tokeniser.apply_chat_template([*system, *turns], tokenize=False, **more)
-        return list(tokeniser(text, add_special_tokens=False)["input_ids"])
-
-    def _seed(self, prompt: str) -> int:
-        whole = f"{self._plan.seed}\0{self._model.name}\0{self._weights.sha256}\0{prompt}"
-        return int.from_bytes(hashlib.sha256(whole.encode()).digest()[:7], "big")
+        if "wrong" in found:
+            raise ConfigError(
+                f"{self._name}: {str(found['wrong'])[:400]}", hint=str(found.get("hint", ""))[:400]
+            )
+        return found
 
 
-def _joined(tokeniser: Any, asked: list[int], whole: list[int]) -> str:
-    """What was said, with the space before it: decoded by itself, some tokenisers lose that."""
-    before = tokeniser.decode(asked, skip_special_tokens=True)
-    both = tokeniser.decode(whole, skip_special_tokens=True)
-    said = both[len(before) :] if both.startswith(before) else tokeniser.decode(
-        whole[len(asked) :], skip_special_tokens=True
-    )  # fmt: skip
-    return str(said).rstrip(HALF)
+def _said(found: dict[str, Any]) -> Said:
+    """A reply, or a reading, as the process told it."""
+    asked, wrote = (n if type(n) is int and n >= 0 else 0 for n in (found.get("in"), found.get("out")))
+    failed = str(found.get("failed", ""))[:200]
+    if "tokens" not in found:
+        text = found.get("reply")
+        return Said(text if isinstance(text, str) else None, asked, wrote, failed)
+    try:
+        return Said(None, asked, wrote, failed, Along.of(found["tokens"], found.get("log_p")))
+    except ValueError:
+        return Said(None, asked, wrote, "a reading that is none")

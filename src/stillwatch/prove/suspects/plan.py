@@ -20,12 +20,17 @@ from urllib.parse import urlsplit
 from stillwatch.errors import ConfigError
 from stillwatch.prove.suspects.weights import Weights, read_weights
 
-Test = Literal["closed", "probes"]
+Test = Literal["closed", "probes", "hard", "soft"]
+TESTS = ("closed", "probes", "hard", "soft")
+READ = ("hard", "soft")
+"""Tests that read a model along texts, from its weights."""
 Api = Literal["chat", "completions", "prefill"]
 APIS = ("chat", "completions", "prefill")
 LEAST_CONTROLS = 3
 MOST_PROMPTS = 100_000
 LONGEST = 40_000
+LONGEST_READ = 2_048
+"""Tokens of one text that are read along, at most."""
 SECTIONS: dict[str, dict[str, Any]] = {
     "audit": {"name": str, "seed": int, "alpha": float, "test": str, "prompts": str, "max_tokens": int,
               "temperature": float},
@@ -95,10 +100,18 @@ class AuditPlan:
     budget: Budget
     fixed: Mapping[str, Any]
     """What the digest covers, but for the keys."""
+    reference: Model | None = None
+    """Of a soft test: our own model, read along the same texts."""
 
     @property
     def models(self) -> tuple[Model, ...]:
-        return (self.suspect, *self.controls)
+        """All that are asked: the suspect first, the reference last."""
+        return (self.suspect, *self.controls, *((self.reference,) if self.reference else ()))
+
+    @property
+    def reads(self) -> bool:
+        """Models are read along texts; they write nothing."""
+        return self.test in READ
 
     def digest(self, commitments: Sequence[str]) -> str:
         """SHA-256 over the plan and the commitments of every key that will be tried."""
@@ -106,8 +119,12 @@ class AuditPlan:
         return hashlib.sha256(json.dumps(whole, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
 
 
-def read_plan(path: Path) -> AuditPlan:
+def read_plan(path: Path, known: Mapping[str, str] | None = None) -> AuditPlan:
     """Read and check a plan.
+
+    Args:
+        known: digests of weights by their folder as the plan says it, which stand for weights that are not here any
+            more: a plan that was fixed is judged again without them.
 
     Raises:
         ConfigError: with the section and the field that is wrong.
@@ -118,35 +135,32 @@ def read_plan(path: Path) -> AuditPlan:
         raise ConfigError(f"{path} could not be read", hint="name a plan; docs/prove.md shows one") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path} is not TOML: {error}", hint="docs/prove.md shows a plan") from error
-    unknown = set(raw) - set(SECTIONS) - {"suspect", "control"}
+    unknown = set(raw) - set(SECTIONS) - {"suspect", "control", "reference"}
     if unknown:
         raise ConfigError(
             f"{path}: section {sorted(unknown)[0]!r} is not known", hint=f"there are {_known()}"
         )
     given = {name: _section(path, name, raw.get(name, {}), SECTIONS[name]) for name in SECTIONS}
     audit, mark, budget = given["audit"], given["mark"], given["budget"]
-    suspect = _model(path, "suspect", raw.get("suspect"))
+    known = known or {}
+    suspect = _model(path, "suspect", raw.get("suspect"), known)
     controls = raw.get("control", [])
     if not isinstance(controls, list) or len(controls) < LEAST_CONTROLS:
         raise ConfigError(
             f"{path}: fewer than {LEAST_CONTROLS} sections [[control]]",
             hint="name unrelated models that are asked the same; without them nothing may be said of a suspect",
         )
-    models = tuple(_model(path, f"control {i + 1}", one) for i, one in enumerate(controls))
-    names = [one.name for one in (suspect, *models)]
+    models = tuple(_model(path, f"control {i + 1}", one, known) for i, one in enumerate(controls))
+    reference = _model(path, "reference", raw["reference"], known) if "reference" in raw else None
+    _check_test(path, audit, (suspect, *models), reference)
+    named = (suspect, *models, *((reference,) if reference else ()))
+    names = [one.name for one in named]
     if len(set(names)) < len(names):
         raise ConfigError(f"{path}: two models of one name", hint="call each model by a name of its own")
-    if len({_same(one) for one in (suspect, *models)}) < len(names):
+    if len({_same(one) for one in named}) < len(names):
         raise ConfigError(
             f"{path}: one and the same model under two names",
-            hint="a control is another model than the suspect and than every other control",
-        )
-    if audit["test"] not in ("closed", "probes"):
-        raise ConfigError(f"{path}: [audit] test {audit['test']!r}", hint="closed or probes")
-    if audit["test"] == "probes" and any(one.api == "chat" for one in (suspect, *models)):
-        raise ConfigError(
-            f"{path}: probes read the token after a prefix, which a chat does not give",
-            hint='api = "completions", or "prefill" where the endpoint goes on with an unfinished answer',
+            hint="a control is another model than the suspect, the reference and every other control",
         )
     if (
         not 0 < audit["alpha"] < 1
@@ -161,19 +175,53 @@ def read_plan(path: Path) -> AuditPlan:
         < 1
     ):
         raise ConfigError(f"{path}: a budget or a width below 1", hint="give whole numbers from 1 on")
+    if audit["test"] in READ and not mark["width"] < audit["max_tokens"] <= LONGEST_READ:
+        raise ConfigError(
+            f"{path}: [audit] max_tokens {audit['max_tokens']} is no length of a text to read",
+            hint=f"tokens read of each text: more than the window, at most {LONGEST_READ:,}",
+        )
     prompts_path, tokeniser = (path.parent / value for value in (audit["prompts"], mark["tokeniser"]))
     prompts = read_prompts(prompts_path)
     fixed = {
         **given, "suspect": _said(suspect), "control": [_said(one) for one in models],
         "prompts_sha256": _sha256(prompts_path), "tokeniser_sha256": _sha256(tokeniser),
     }  # fmt: skip
+    if reference:
+        fixed["reference"] = _said(reference)
     return AuditPlan(
         name=audit["name"], seed=audit["seed"], alpha=audit["alpha"], test=audit["test"], prompts=prompts,
         max_tokens=1 if audit["test"] == "probes" else audit["max_tokens"], temperature=audit["temperature"],
         scheme=mark["scheme"], width=mark["width"], tokeniser=tokeniser,
         effect=given["effect"]["at_full"], effect_source=given["effect"]["source"],
         suspect=suspect, controls=models, budget=Budget(**budget), fixed=fixed,
+        reference=reference,
     )  # fmt: skip
+
+
+def _check_test(
+    path: Path, audit: Mapping[str, Any], models: Sequence[Model], reference: Model | None
+) -> None:
+    """What a test needs of its models."""
+    test = audit["test"]
+    if test not in TESTS:
+        raise ConfigError(f"{path}: [audit] test {test!r}", hint="one of " + ", ".join(TESTS))
+    if test == "soft" and reference is None:
+        raise ConfigError(
+            f"{path}: 'soft' holds a suspect against a reference", hint="[reference] our own model's folder"
+        )
+    if test != "soft" and reference is not None:
+        raise ConfigError(f"{path}: {test!r} takes no [reference]", hint="leave it out, or say soft")
+    every = (*models, *((reference,) if reference else ()))
+    if test != "closed" and any(one.api == "chat" for one in every):
+        raise ConfigError(
+            f"{path}: {test!r} needs the token after a prefix, which a chat does not give",
+            hint='api = "completions", or "prefill" where the model goes on with an unfinished answer',
+        )
+    if test in READ and not all(one.weights for one in every):
+        raise ConfigError(
+            f"{path}: {test!r} needs likelihoods along texts, which an endpoint does not give",
+            hint='folder = "...", the weights of each model; of an endpoint: probes or closed',
+        )
 
 
 def read_prompts(path: Path) -> tuple[str, ...]:
@@ -203,7 +251,7 @@ def read_prompts(path: Path) -> tuple[str, ...]:
 
 
 def _known() -> str:
-    return ", ".join(f"[{name}]" for name in SECTIONS) + ", [suspect], [[control]]"
+    return ", ".join(f"[{name}]" for name in SECTIONS) + ", [suspect], [[control]], [reference]"
 
 
 def _section(path: Path, name: str, given: Any, fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -238,17 +286,20 @@ def _same(model: Model) -> tuple[str, str]:
     return ("", model.weights.sha256) if model.weights else (model.url.rstrip("/"), model.model)
 
 
-def _local(path: Path, name: str, given: Mapping[str, Any]) -> Model:
-    """A model whose weights are here."""
+def _local(path: Path, name: str, given: Mapping[str, Any], known: Mapping[str, str]) -> Model:
+    """A model whose weights are here, or were when the plan was fixed."""
     one = _section(path, name, given, LOCAL)
     where = one["folder"]
-    weights = read_weights(path.parent / where, where)
+    if where in known and not (path.parent / where).exists():
+        weights = Weights(path.parent / where, where, known[where])
+    else:
+        weights = read_weights(path.parent / where, where)
     return Model(one["name"], "", where, one["api"], "", one["system"], weights)
 
 
-def _model(path: Path, name: str, given: Any) -> Model:
+def _model(path: Path, name: str, given: Any, known: Mapping[str, str]) -> Model:
     if isinstance(given, dict) and "folder" in given:
-        found = _local(path, name, given)
+        found = _local(path, name, given, known)
         _check(path, name, found)
         return found
     one = _section(path, name, given if given is not None else {}, MODEL)

@@ -1,7 +1,8 @@
 """What a model was asked and said, one line a call: appended, resumed, and read again without the model.
 
-The first line names the plan by its digest and the model. A later line is one prompt's number and its reply, or why
-there is none. A line that was half written when the power went is cut off; the prompt is asked again.
+The first line names the plan by its digest and the model. A later line is one prompt's number and its reply, or what
+the model held likeliest along a text, or why there is neither. A line that was half written when the power went is cut
+off; the prompt is asked again.
 """
 
 from __future__ import annotations
@@ -10,23 +11,61 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 from stillwatch.errors import VerificationError
 from stillwatch.prove.suspects.plan import Model
 
 
 @dataclass(frozen=True, slots=True)
+class Along:
+    """What a model held likeliest at each place of one text, likeliest first, in tokens of ours."""
+
+    tokens: NDArray[np.int64]
+    """int64[places, k]."""
+    log_p: NDArray[np.float64]
+    """float64[places, k]: natural logarithms, of its whole distribution."""
+
+    @classmethod
+    def of(cls, tokens: object, log_p: object) -> Along:
+        """From lists, as a line or a stranger's process has them.
+
+        Raises:
+            ValueError: they are no such thing.
+        """
+        try:
+            its, values = np.array(tokens), np.array(log_p, dtype=np.float64)
+        except TypeError as error:
+            raise ValueError("not numbers") from error
+        if its.dtype != np.int64 or its.ndim != 2 or its.shape != values.shape or not its.size:
+            raise ValueError("not places by candidates")
+        if its.min() < 0 or its.max() >= 2**32 or not np.isfinite(values).all() or values.max() > 1e-3:
+            raise ValueError("no tokens, or no log-probabilities")
+        in_order = np.sort(its, axis=1)
+        if (in_order[:, 1:] == in_order[:, :-1]).any() or (np.diff(values, axis=1) > 0).any():
+            raise ValueError("a token twice at one place, or not the likeliest first")
+        return cls(its, values)
+
+
+@dataclass(frozen=True, slots=True)
 class Said:
-    """One reply; ``text`` is None where there is none, and ``failed`` says why."""
+    """One reply, or one reading; ``text`` and ``along`` are None where there is none, and ``failed`` says why."""
 
     text: str | None
     tokens_in: int = 0
     tokens_out: int = 0
     failed: str = ""
+    along: Along | None = field(default=None, compare=False)
+
+    @property
+    def answered(self) -> bool:
+        return self.text is not None or self.along is not None
 
 
 class Transcript:
@@ -53,6 +92,8 @@ class Transcript:
         row: dict[str, Any] = {"n": number, "reply": said.text, "in": said.tokens_in, "out": said.tokens_out}
         if said.failed:
             row["failed"] = said.failed
+        if said.along is not None:
+            row |= {"tokens": said.along.tokens.tolist(), "log_p": said.along.log_p.tolist()}
         self._write(row)
         self.said[number] = said
 
@@ -117,7 +158,14 @@ def _read(path: Path, head: Mapping[str, Any], mend: bool) -> Iterator[tuple[int
         text = row.get("reply")
         if text is not None and not isinstance(text, str):
             raise VerificationError(f"{path.name} holds a reply that is no text", hint="move it away")
-        yield row["n"], Said(text, int(row.get("in", 0)), int(row.get("out", 0)), str(row.get("failed", "")))
+        try:
+            along = Along.of(row["tokens"], row.get("log_p")) if "tokens" in row else None
+        except ValueError as error:
+            raise VerificationError(
+                f"{path.name} holds a reading that is none", hint="move it away"
+            ) from error
+        counts = int(row.get("in", 0)), int(row.get("out", 0))
+        yield row["n"], Said(text, *counts, str(row.get("failed", "")), along)
 
 
 def _head(plan_sha256: str, model: Model) -> dict[str, Any]:

@@ -1,0 +1,288 @@
+"""The process that holds one model of a stranger's: a line in, a line out, and what `local` allows it.
+
+The first line is the order: which folder, which test, how much memory. Then one line a prompt, or a text of ours. For
+each there are two lines back: that it was made into tokens, and what the model said.
+
+Each answer is drawn from the model's whole distribution at the plan's temperature; what the folder says of sampling
+(penalties, cut-offs) is not heeded. Its seed comes from plan, model and prompt. One at a time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import IO, Any
+
+HALF = "\ufffd"
+"""What stands for bytes that are no character, as the first half of one."""
+LEAST_LOG_P = -60.0
+"""What stands for impossible."""
+PLACES = 64
+"""Places whose distributions are worked out at once."""
+PART = "x"
+"""An answer begun, to learn what a template puts before one."""
+
+
+class Wrong(Exception):
+    """What is wrong with the weights, and what can be done."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.told = {"wrong": message, "hint": hint}
+
+
+class Failed(Exception):
+    """Why one prompt, or one text, has no answer."""
+
+
+class Loaded:
+    """One model with its tokeniser."""
+
+    def __init__(self, order: dict[str, Any]) -> None:
+        self._order = order
+        self._torch, lib = _libraries(order["name"])
+        torch, path, safe = self._torch, order["path"], {"local_files_only": True, "trust_remote_code": False}
+        try:
+            _check_size(torch, lib, Path(path), order["said"])
+            self._tokeniser = lib.AutoTokenizer.from_pretrained(path, **safe)
+            self._model, about = lib.AutoModelForCausalLM.from_pretrained(
+                path,
+                use_safetensors=True,
+                dtype="auto",
+                attn_implementation="eager",
+                output_loading_info=True,
+                **safe,
+            )
+        except Wrong:
+            raise
+        except BaseException as error:  # a stranger's files: whatever a library may raise, panics too
+            raise Wrong(
+                f"{order['said']} could not be loaded ({type(error).__name__})",
+                "is it a causal model that transformers knows? else serve it and name its url in the plan",
+            ) from error
+        if about["missing_keys"] or about["mismatched_keys"]:
+            raise Wrong(
+                f"{order['said']} lacks {len(about['missing_keys']) + len(about['mismatched_keys'])} of the tensors "
+                "that its configuration asks for",
+                "take the folder again from where it came: what is lacking would be made up",
+            )
+        self._sampling = self._how(lib)
+        # Sampling that the folder wishes for (penalties, cut-offs, forced tokens) would fill what is not said here.
+        self._model.generation_config = lib.GenerationConfig()
+        self._model.eval()
+        if order["reads"]:
+            self._theirs, self._ours = _vocabularies(torch, self._tokeniser, order["ours"], self._width())
+            self._lead: list[int] | None = None
+
+    def _how(self, lib: Any) -> Any:
+        warm, loaded = self._order["temperature"] > 0, self._model
+        ends = loaded.generation_config.eos_token_id or loaded.config.eos_token_id
+        return lib.GenerationConfig(
+            do_sample=warm, max_new_tokens=self._order["max_tokens"], eos_token_id=ends,
+            pad_token_id=ends[0] if isinstance(ends, list) else ends,
+            **({"temperature": self._order["temperature"], "top_k": 0, "top_p": 1.0} if warm else {}),
+        )  # fmt: skip
+
+    def _width(self) -> int:
+        return int(self._model.get_output_embeddings().weight.shape[0])
+
+    def asked(self, prompt: str) -> list[int]:
+        """A prompt as the model's own tokens, through its template where the plan says so."""
+        if self._order["api"] == "completions":
+            tokens = list(self._tokeniser(prompt)["input_ids"])
+        else:
+            tokens = self._encoded(self._turns(prompt))
+        if not tokens:
+            raise Failed("a prompt without tokens")
+        return tokens
+
+    def _turns(self, prompt: str) -> str:
+        if not self._tokeniser.chat_template:
+            raise Wrong(f"{self._order['said']} has no template of a chat", 'api = "completions"')
+        system = [{"role": "system", "content": self._order["system"]}] if self._order["system"] else []
+        if self._order["api"] == "prefill":
+            turns = [{"role": "user", "content": "Continue."}, {"role": "assistant", "content": prompt}]
+            more = {"continue_final_message": True, "add_generation_prompt": False}
+        else:
+            turns, more = [{"role": "user", "content": prompt}], {"add_generation_prompt": True}
+        return str(self._tokeniser.apply_chat_template([*system, *turns], tokenize=False, **more))
+
+    def _encoded(self, text: str) -> list[int]:
+        return list(self._tokeniser(text, add_special_tokens=False)["input_ids"])
+
+    def said(self, prompt: str, asked: list[int]) -> dict[str, Any]:
+        """What the model writes."""
+        torch = self._torch
+        torch.manual_seed(self._seed(prompt))
+        with torch.inference_mode():
+            whole = self._model.generate(
+                torch.tensor([asked]), attention_mask=torch.ones(1, len(asked), dtype=torch.long),
+                generation_config=self._sampling,
+            )[0].tolist()  # fmt: skip
+        text = _joined(self._tokeniser, asked, whole)
+        text.encode()  # half a character is nothing that our tokeniser takes
+        failed = {} if text else {"failed": "an answer without text"}
+        return {"reply": text or None, "in": len(asked), "out": len(whole) - len(asked), **failed}
+
+    def placed(self, text: list[int]) -> list[int]:
+        """A text of ours as the model's own tokens, piece by piece, after what its template puts first."""
+        pieces = [self._theirs.get(token) for token in text]
+        if None in pieces:
+            raise Failed("a text with tokens that the model has not")
+        if len(text) <= self._order["width"]:
+            raise Failed("a text no longer than the window")
+        if self._lead is None:
+            self._lead = self._before()
+        most = getattr(self._model.config, "max_position_embeddings", None)
+        if isinstance(most, int) and len(self._lead) + len(text) > most:
+            raise Failed("a text longer than the model takes")
+        return [*self._lead, *(piece for piece in pieces if piece is not None)]
+
+    def _before(self) -> list[int]:
+        if self._order["api"] == "prefill":
+            whole = self._turns(PART)
+            if not whole.endswith(PART):
+                raise Wrong(
+                    f"{self._order['said']}: its template ends otherwise than the answer does",
+                    'api = "completions"',
+                )
+            return self._encoded(whole.removesuffix(PART))
+        first, start = self._tokeniser(PART)["input_ids"][:1], self._tokeniser.bos_token_id
+        return [start] if first == [start] else []
+
+    def read(self, text: list[int], tokens: list[int]) -> dict[str, Any]:
+        """The likeliest tokens at each place of a text, by their numbers in our vocabulary."""
+        torch, width = self._torch, self._order["width"]
+        shared = int((self._ours >= 0).sum())
+        ids, values = [], []
+        with torch.inference_mode():
+            # What is said at one place is of the token at the next.
+            logits = self._model(torch.tensor([tokens])).logits[0, len(tokens) - len(text) + width - 1 : -1]
+            for part in logits.split(PLACES):
+                log_p = torch.log_softmax(part.float(), -1)
+                if bool(log_p.isnan().any()):
+                    raise Failed("a likelihood that is no number")
+                best = log_p.masked_fill(self._ours < 0, -torch.inf).topk(
+                    min(self._order["top"], shared), dim=-1
+                )
+                ids += self._ours[best.indices].tolist()
+                values += best.values.clamp(min=LEAST_LOG_P).double().tolist()
+        return {"tokens": ids, "log_p": [[round(v, 4) for v in row] for row in values], "in": len(tokens)}
+
+    def _seed(self, prompt: str) -> int:
+        order = self._order
+        whole = f"{order['seed']}\0{order['name']}\0{order['sha256']}\0{prompt}"
+        return int.from_bytes(hashlib.sha256(whole.encode()).digest()[:7], "big")
+
+
+def _libraries(name: str) -> tuple[Any, Any]:
+    try:
+        torch, lib = import_module("torch"), import_module("transformers")
+    except ImportError as error:
+        raise Wrong(
+            "it is asked from its weights, which needs torch",
+            "pip install 'stillwatch[prove,torch]'; or serve it and name its url in the plan",
+        ) from error
+    lib.logging.set_verbosity_error()
+    lib.utils.logging.disable_progress_bar()
+    return torch, lib
+
+
+def _check_size(torch: Any, lib: Any, path: Path, said: str) -> None:
+    """Hold what the configuration would build against what the files hold, before any of it is built."""
+    held = 0
+    for file in sorted(path.glob("*.safetensors")):
+        with import_module("safetensors").safe_open(file, framework="pt") as tensors:
+            for name in tensors.keys():
+                count = 1
+                for size in tensors.get_slice(name).get_shape():
+                    count *= size
+                held += count
+    config = lib.AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=False)
+    with torch.device("meta"):
+        empty = lib.AutoModelForCausalLM.from_config(
+            config, trust_remote_code=False, attn_implementation="eager"
+        )
+    asked = sum(one.numel() for one in empty.parameters())
+    beside = sum(one.numel() for one in empty.buffers())
+    if asked > held or beside > held + (1 << 28):
+        raise Wrong(
+            f"{said}: its configuration asks for {max(asked, beside):,} numbers, its files hold {held:,}",
+            "packed weights (of 4 bits) have to be unpacked first, or served; else the folder is not what it says",
+        )
+
+
+def _vocabularies(torch: Any, tokeniser: Any, path: str, width: int) -> tuple[dict[int, int], Any]:
+    """Our token's number to the model's, and back as int64[width]: by what the piece is; -1 where we have none."""
+    ours = import_module("tokenizers").Tokenizer.from_file(path).get_vocab()
+    theirs = {piece: token for piece, token in tokeniser.get_vocab().items() if 0 <= token < width}
+    there = {token: theirs[piece] for piece, token in ours.items() if piece in theirs}
+    back = torch.full((width,), -1, dtype=torch.long)
+    for token, its in there.items():
+        back[its] = token
+    if not there:
+        raise Wrong(
+            "no token of the model's is one of ours",
+            "hard and soft read models of our tokeniser; of another: probes or closed",
+        )
+    return there, back
+
+
+def _joined(tokeniser: Any, asked: list[int], whole: list[int]) -> str:
+    """What was said, with the space before it: decoded by itself, some tokenisers lose that."""
+    before = tokeniser.decode(asked, skip_special_tokens=True)
+    both = tokeniser.decode(whole, skip_special_tokens=True)
+    said = both[len(before) :] if both.startswith(before) else tokeniser.decode(
+        whole[len(asked) :], skip_special_tokens=True
+    )  # fmt: skip
+    return str(said).rstrip(HALF)
+
+
+def _limit(memory: int) -> None:
+    """The largest memory that this process may have, where the system knows such a limit."""
+    try:
+        resource = import_module("resource")
+        most = resource.getrlimit(resource.RLIMIT_AS)[1]
+        least = memory if most == resource.RLIM_INFINITY else min(memory, most)
+        resource.setrlimit(resource.RLIMIT_AS, (least, least))
+    except (ImportError, OSError, ValueError, AttributeError):
+        return
+
+
+def main(lines: IO[bytes], out: IO[bytes]) -> None:
+    """Load what the first line orders, then answer line by line."""
+
+    def tell(what: dict[str, Any]) -> None:
+        out.write(json.dumps(what).encode() + b"\n")
+        out.flush()
+
+    order = json.loads(lines.readline())
+    _limit(order["memory"])
+    try:
+        loaded = Loaded(order)
+        tell({"step": "loaded"})
+        for line in lines:
+            what = json.loads(line)
+            try:
+                read = "text" in what
+                tokens = loaded.placed(what["text"]) if read else loaded.asked(what["prompt"])
+                tell({"step": "tokens"})
+                tell(loaded.read(what["text"], tokens) if read else loaded.said(what["prompt"], tokens))
+            except Wrong:
+                raise
+            except Failed as error:
+                tell({"failed": str(error)})
+            except Exception as error:  # a prompt beyond its length, a stranger's template
+                tell({"failed": type(error).__name__})
+    except Wrong as error:
+        tell(error.told)
+
+
+if __name__ == "__main__":
+    mine = os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what libraries print is no answer
+    main(sys.stdin.buffer, mine)
