@@ -119,3 +119,29 @@ def test_work_is_linear_in_tokens(seed: int) -> None:
     assert len(hubs.units) <= len(pairs)
     assert len(matrix.owners) <= min(len(pairs), MAX_TOKENS * 60)
     assert matrix.n_present == len({u for u, _ in pairs})
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_hubs_are_those_of_a_plain_count(seed: int) -> None:
+    """Values, sizes and members in the keyed order, of tokens in any order, some of them told twice."""
+    rng = np.random.default_rng(seed)
+    traffic = bare_traffic(50, seed)
+    pairs = [
+        (int(u), int(v) - 9) for u, v in zip(rng.integers(0, 50, 900), rng.zipf(1.4, 900) % 200, strict=True)
+    ]
+    hubs = build_hubs(traffic, {"t": tokens(pairs)}, (trait("t"),), low=4, high=40, sample=12)
+    rank = np.argsort(np.argsort(traffic.unit_order))
+    shown = {v: sorted({u for u, w in pairs if w == v}, key=lambda u: rank[u]) for _, v in sorted(pairs)}
+    wanted, seen = [], set()
+    for value, units in sorted(shown.items()):
+        if 4 <= len(units) <= 40 and tuple(units) not in seen:
+            seen.add(tuple(units))
+            wanted.append((value, len(units), units[:12]))
+    got = zip(
+        hubs.value.tolist(),
+        hubs.size.tolist(),
+        (hubs.members(h).tolist() for h in range(len(hubs))),
+        strict=True,
+    )
+    assert list(got) == wanted and len(wanted) > 3
+    assert hubs.dropped_large == sum(len(units) > 40 for units in shown.values())

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 
 import numba as nb
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from stillwatch.detect.threads import spread
 from stillwatch.detect.traffic import MIN_UNITS, Traffic
@@ -143,9 +145,16 @@ def hubs_and_matrices(
 
 
 def _coded(value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The distinct values, ascending, and which of them each token has (int32)."""
-    values, code = np.unique(value, return_inverse=True)
-    return values, code.ravel().astype(np.int32)
+    """The distinct values, ascending, and which of them each token has (int32).
+
+    Tokens are told apart by hashing, so that only distinct values are sorted: there are several tokens for each.
+    """
+    found = pc.dictionary_encode(pa.array(value))
+    values = found.dictionary.to_numpy()
+    order = np.argsort(values)
+    place = np.empty(len(order), np.int32)
+    place[order] = np.arange(len(order), dtype=np.int32)
+    return values[order], place[found.indices.to_numpy()]
 
 
 def _matrix(
@@ -214,19 +223,16 @@ def _shown(codes, n_codes):  # type: ignore[no-untyped-def]  # numba infers
 class _Order:
     """The keyed order of units, which does not look at data, and what is summed up over them."""
 
-    rank: np.ndarray
-    """int64[units]: place of each unit."""
     unit: np.ndarray
-    """int32[units]: the way back."""
+    """int32[units]: the units, in this order."""
     signature: np.ndarray
+    """uint64[units]: a lot of each unit."""
     heft: np.ndarray
 
     @classmethod
     def of(cls, traffic: Traffic) -> _Order:
         unit = np.argsort(traffic.unit_order, kind="stable")
-        rank = np.empty(len(unit), np.int64)
-        rank[unit] = np.arange(len(unit))
-        return cls(rank, unit.astype(np.int32), mix(traffic.unit_order), traffic.heft)
+        return cls(unit.astype(np.int32), mix(traffic.unit_order), traffic.heft)
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,24 +251,55 @@ class _Rows:
 def _rows_of(
     order: _Order, unit: np.ndarray, values: np.ndarray, code: np.ndarray, low: int, high: int, sample: int
 ) -> _Rows:
-    n = len(order.rank)
-    key = code.astype(np.int64) * n + order.rank[unit]
-    key.sort()
-    key = key[np.concatenate([[True], np.diff(key) != 0])]
-    of, members = np.divmod(key, n)
-    del key
-    members = order.unit[members]
-    start = np.flatnonzero(np.concatenate([[True], np.diff(of) != 0]))
-    size = np.diff(np.append(start, len(of)))
-    with np.errstate(over="ignore"):
-        signature = np.add.reduceat(order.signature[members], start)
-    accounts = np.add.reduceat(order.heft[members], start)
+    if len(unit) and (np.diff(unit) < 0).any():
+        by_unit = np.argsort(unit, kind="stable")
+        unit, code = unit[by_unit], code[by_unit]
+    first = np.concatenate([[0], np.cumsum(np.bincount(unit, minlength=len(order.unit)))])
+    size, accounts, signature = _about(first, code, order.heft, order.signature.view(np.int64), len(values))
     good = np.flatnonzero((accounts >= low) & (size >= MIN_UNITS) & (size <= high))
     length = np.minimum(size[good], sample)
+    end = np.cumsum(length)
+    free = np.full((len(values), 2), -1, np.int64)
+    free[good, 0], free[good, 1] = end - length, end
+    members = _members(first, code, order.unit, free, int(length.sum()))
     return _Rows(
-        values[of[start[good]]], size[good], signature[good], length, members[runs(start[good], length)],
-        int((size > high).sum()),
-    )  # fmt: skip
+        values[good], size[good], signature[good].view(np.uint64), length, members, int((size > high).sum())
+    )
+
+
+@nb.njit(cache=True, nogil=True)
+def _about(first, code, heft, lot, n_codes):  # type: ignore[no-untyped-def]  # numba infers
+    """Of each code how many units show it, how many accounts these hold, and the sum of their lots.
+
+    The codes of unit u are ``code[first[u]:first[u + 1]]``; one that is there twice counts once.
+    """
+    found = np.zeros((n_codes, 4), np.int64)  # one beside the other: a code is looked up in one place
+    for u in range(len(first) - 1):
+        for i in range(first[u], first[u + 1]):
+            of = found[code[i]]
+            if of[3] != u + 1:
+                of[0] += 1
+                of[1] += heft[u]
+                of[2] += lot[u]
+                of[3] = u + 1
+    return found[:, 0].copy(), found[:, 1].copy(), found[:, 2].copy()
+
+
+@nb.njit(cache=True, nogil=True)
+def _members(first, code, in_order, free, total):  # type: ignore[no-untyped-def]  # numba infers
+    """int32: who shows the codes that have room, in a given order of units; ``free`` is spent.
+
+    ``free[c]`` is the room of code c: first place and end. Units beyond it are left out.
+    """
+    members = np.empty(total, np.int32)
+    start = free[:, 0].copy()
+    for u in in_order:
+        for i in range(first[u], first[u + 1]):
+            at, end = free[code[i]]
+            if at < end and (at == start[code[i]] or members[at - 1] != u):
+                members[at] = u
+                free[code[i], 0] = at + 1
+    return members
 
 
 def runs(start: np.ndarray, length: np.ndarray) -> np.ndarray:
