@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from stillwatch.detect.assemble import Attributor
-from stillwatch.detect.profile import keep_best, odds
+from stillwatch.detect.profile import keep_best, odds, own_odds
 
 KAPPA, FLOOR = 3.0, 1e-9
 
@@ -70,3 +70,28 @@ def test_profiles_are_the_plain_sums(seed: int) -> None:
     found = odds(matrix.codes, units, inside, table.codes, table.count, table.shown, table.q)
     keep_best(matrix.codes, units, np.log10(found), best)
     np.testing.assert_allclose(best, expected, rtol=1e-15)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_sets_laid_beside_themselves_are_the_same_one_by_one(seed: int) -> None:
+    """The best odds of each member are those that the general sums give, to the bit, whatever sets are beside it."""
+    rng = np.random.default_rng(seed)
+    matrix, traffic = a_matrix(rng), bool(seed % 3)
+    n, values = len(matrix.codes), len(matrix.having)
+    reference = rng.random(values) * rng.choice([0.0, 1e-3, 1.0], values)
+    attributor = Attributor.__new__(Attributor)
+    attributor.use_traffic, attributor.kappa = traffic, KAPPA
+    sizes = (1, n, n // 2, 0, int(rng.integers(1, n + 1)))
+    sets = [np.sort(rng.choice(n, size, replace=False)).astype(np.int32) for size in sizes]
+    got = own_odds(
+        matrix.codes, np.concatenate([[0], np.cumsum(sizes)]), np.concatenate(sets), reference, FLOOR, traffic,
+        matrix.having, matrix.stratum, matrix.present, KAPPA,
+    )  # fmt: skip
+    wanted = []
+    for members in sets:
+        table = attributor._table(matrix, members, np.zeros(0, np.int32), reference, FLOOR)
+        inside = np.isin(np.arange(n), members)
+        found = odds(matrix.codes, members, inside, table.codes, table.count, table.shown, table.q)
+        wanted.append(np.maximum(found.max(1), 1.0))
+    assert got.tolist() == np.concatenate(wanted).tolist()
+    assert traffic or got.max() > 1.0

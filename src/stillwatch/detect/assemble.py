@@ -12,7 +12,7 @@ A unit's weight is the sum over independent trait groups of the strongest channe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,7 +20,7 @@ import numpy as np
 from stillwatch.detect.baseline import Baseline
 from stillwatch.detect.controller import HubTests, Pairs, share_of
 from stillwatch.detect.hubs import Hubs, TokenMatrix, runs
-from stillwatch.detect.profile import keep_best, met, null_shares, odds, shown_by
+from stillwatch.detect.profile import keep_best, met, null_shares, odds, own_odds, shown_by
 from stillwatch.detect.threads import spread
 from stillwatch.detect.traffic import Traffic
 from stillwatch.detect.trait import CONTROL_GROUPS, SOURCE_GROUPS, UnitEvidence
@@ -43,6 +43,8 @@ MIN_TRUSTED = 0.05
 """Below this share of trusted units in the population the honest share cannot be estimated."""
 MANY = 2_000
 """Units from which scoring is spread over threads."""
+AHEAD = 64
+"""Hubs that are weighed at one time, before it is known whether a group that is made meanwhile absorbs them."""
 MAX_GROUPS = 2000
 PAIR_CAP = 4.0
 
@@ -96,33 +98,46 @@ class Attributor:
             ["control"] if pairs or links else []
         )
 
-    def score(
-        self,
-        members: np.ndarray,
-        *,
-        outsiders: bool,
-        only: frozenset[str] | None = None,
-        need: float = -np.inf,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Weight of members (leave-one-out) and, if asked, of units that share a telling value.
+    def score(self, members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Units and decades[trait groups, units] of members, each against the others; rows follow ``trait_groups``."""
+        units = np.sort(members).astype(np.int32)
+        parts = self.of_sets(np.array([0, len(units)]), units)
+        if self.pairs or self.links:
+            inside = np.zeros(self.traffic.n_units, np.bool_)
+            inside[members] = True
+            parts[-1] = np.maximum(parts[-1], self.control(units, inside))
+        return units, parts
 
-        Returns (units, decades[trait groups, units]); rows follow ``trait_groups``. With ``only`` some trait groups
-        are looked at, and the rows of the others are 0. Units that control events cannot lift to ``need`` decades have
-        none of them in the result.
+    def of_sets(self, ptr: np.ndarray, units: np.ndarray, only: frozenset[str] | None = None) -> np.ndarray:
+        """Decades[trait groups, units] of the members of some sets, each against the others of its set.
+
+        Sets are in compressed rows. Control events are not looked at, and with ``only`` no other trait groups than
+        these; their rows are 0.
         """
-        return self._score(members, outsiders, None, only, need)
+        parts = np.zeros((len(self.trait_groups), len(units)))
+        for matrix, (reference, floor) in zip(self.matrices, self.reference, strict=True):
+            if only is None or matrix.trait.group in only:
+                best = own_odds(
+                    matrix.codes, ptr, units, reference, floor, self.use_traffic, matrix.having, matrix.stratum,
+                    matrix.present, self.kappa,
+                )  # fmt: skip
+                row = self.trait_groups.index(matrix.trait.group)
+                parts[row] = np.maximum(parts[row], np.log10(best))
+        return parts
+
+    def drawn(self, members: np.ndarray, need: float) -> tuple[np.ndarray, np.ndarray]:
+        """The same of members and of all units that share a telling value or an event with one of them.
+
+        Units that control events cannot lift to ``need`` decades have none of them in the result.
+        """
+        return self._laid_beside(members, None, need)
 
     def against(self, members: np.ndarray, units: np.ndarray) -> np.ndarray:
         """Decades[trait groups, units] of given units against the profile of ``members``; both are inside."""
-        return self._score(members, False, units)[1]
+        return self._laid_beside(members, units, -np.inf)[1]
 
-    def _score(
-        self,
-        members: np.ndarray,
-        outsiders: bool,
-        chosen: np.ndarray | None,
-        only: frozenset[str] | None = None,
-        need: float = -np.inf,
+    def _laid_beside(
+        self, members: np.ndarray, chosen: np.ndarray | None, need: float
     ) -> tuple[np.ndarray, np.ndarray]:
         inside = np.zeros(self.traffic.n_units, np.bool_)
         inside[members] = True
@@ -130,21 +145,18 @@ class Attributor:
         candidates = [members]
         others_too = np.setdiff1d(chosen, members) if chosen is not None else np.zeros(0, np.int32)
         for matrix, (reference, floor) in zip(self.matrices, self.reference, strict=True):
-            if only is not None and matrix.trait.group not in only:
-                continue
             table = self._table(matrix, members, others_too, reference, floor)
             tables.append((matrix, table))
-            if outsiders and table.shown >= 2 and matrix.trait.group != "language":
+            if chosen is None and table.shown >= 2 and matrix.trait.group != "language":
                 ratio = table.count / table.shown / table.q
                 start = matrix.ptr[telling := table.codes[(ratio >= 10.0) & (table.count >= 2)]]
                 candidates.append(matrix.owners[runs(start, matrix.ptr[telling + 1] - start)])
-        if outsiders:
-            for p in self.pairs:
-                candidates += [p.giver[inside[p.taker]], p.taker[inside[p.giver]]]
+        if chosen is None:
+            candidates += [
+                other[runs(ptr[members], ptr[members + 1] - ptr[members])] for ptr, other in self.others
+            ]
             candidates += [link.partners(inside) for link in self.links]
-        units = chosen
-        if units is None:
-            units = self._distinct(candidates) if outsiders else np.sort(members).astype(np.int32)
+        units = self._distinct(candidates) if chosen is None else chosen
         parts = np.zeros((len(self.trait_groups), len(units)))
 
         def decades(shown: tuple[TokenMatrix, _Table] | None) -> np.ndarray:
@@ -158,7 +170,7 @@ class Attributor:
 
         asked: list[tuple[TokenMatrix, _Table] | None] = [shown for shown in tables if len(shown[1].codes)]
         rows = [self.trait_groups.index(shown[0].trait.group) for shown in tables if len(shown[1].codes)]
-        controlled = bool(self.pairs or self.links) and (only is None or bool(only & CONTROL_GROUPS))
+        controlled = bool(self.pairs or self.links)
         if controlled and need == -np.inf:
             asked, rows = [None, *asked], [-1, *rows]
         threads = self.traffic.threads if len(units) >= MANY else 1
@@ -210,11 +222,11 @@ class Attributor:
         )  # fmt: skip
         return _Table(codes, count, shown, q)
 
-    def control_at_most(self, units: np.ndarray, inside: np.ndarray) -> np.ndarray:
-        """What `control` does not exceed, for less work."""
+    def control_at_most(self, units: np.ndarray, inside: np.ndarray, cap: float = PAIR_CAP) -> np.ndarray:
+        """What `control` does not exceed, or ``cap`` or more where it may; for less work."""
         out = self._pairs(units, inside)
         for link in self.links:
-            out = np.maximum(out, np.minimum(link.at_most(units, inside), PAIR_CAP))
+            out = np.maximum(out, np.minimum(link.at_most(units, inside, cap), PAIR_CAP))
         return out
 
     def _pairs(self, units: np.ndarray, inside: np.ndarray) -> np.ndarray:
@@ -260,28 +272,31 @@ def assemble(
     claimed = np.full(traffic.n_units, -1, np.int64)
     groups: list[Group] = []
     doubtful: list[int] = []
-    for hub in order:
-        members = hubs.members(int(hub))
-        owners = claimed[members]
-        taken = owners >= 0
-        if taken.mean() >= ABSORB:
-            groups[int(np.bincount(owners[taken]).argmax())].hubs.append(int(hub))
+
+    def absorbed(hub: int) -> bool:
+        return bool((claimed[hubs.members(hub)] >= 0).mean() >= ABSORB)
+
+    for hub, weighed in _weighed_ahead(attributor, hubs, order.tolist(), absorbed):
+        members = hubs.members(hub)
+        if absorbed(hub):
+            owners = claimed[members]
+            groups[int(np.bincount(owners[owners >= 0]).argmax())].hubs.append(hub)
             continue
         if len(groups) >= MAX_GROUPS:
             break
-        seed = _retain(attributor, members, hubs.traits[hubs.trait[hub]].group)
+        seed = _retain(attributor, weighed)
         if not traffic.enough(seed, low) or len(seed) < RETENTION * len(members):
-            doubtful.append(int(hub))
+            doubtful.append(hub)
             continue
-        units = _grow(attributor, seed, low, controlled=tests.controlled([int(hub)]))
+        units = _grow(attributor, seed, low, controlled=tests.controlled([hub]))
         if len(units) < RETENTION * len(seed):
-            doubtful.append(int(hub))
+            doubtful.append(hub)
             continue
-        _claim(traffic, groups, claimed, units, int(hub), low, thin=False)
+        _claim(traffic, groups, claimed, units, hub, low, thin=False)
     for hub in sorted(doubtful, key=lambda h: (-int(size[h]), int(hubs.value[h]))):
         members = hubs.members(hub)
         if _may_be_thin(hubs, tests, hub, trusted) and (claimed[members] < 0).mean() > ABSORB:
-            units, parts = attributor.score(np.sort(members), outsiders=False)
+            units, parts = attributor.score(members)
             content = parts[attributor.trait_groups.index("content")]
             _claim(traffic, groups, claimed, units[content >= THIN_JOIN], hub, low, thin=True)
     return groups
@@ -296,7 +311,7 @@ def content_groups(traffic: Traffic, hubs: Hubs, attributor: Attributor, *, low:
     for hub in sorted(content, key=lambda h: (-int(size[h]), int(hubs.value[h]))):
         _claim(traffic, groups, claimed, hubs.members(hub), hub, low, thin=False)
     for group in groups:
-        group.units, parts = attributor.score(group.units, outsiders=False)
+        group.units, parts = attributor.score(group.units)
         group.parts = dict(zip(attributor.trait_groups, parts, strict=True))
     return groups
 
@@ -333,25 +348,75 @@ def _claim(
         groups.append(Group(np.sort(fresh), hub, [hub], thin))
 
 
-def _retain(attributor: Attributor, members: np.ndarray, own_group: str) -> np.ndarray:
+@dataclass(frozen=True, slots=True)
+class _Weighed:
+    """Members of a hub, and what they show beside the trait that recruited them, before control events."""
+
+    units: np.ndarray
+    """int32, sorted."""
+    weight: np.ndarray
+    """float64[units] decades."""
+    undecided: np.ndarray
+    """int64: places of those who are under `STAY_DECADES`, and whom control events could lift to it."""
+
+
+def _weighed_ahead(
+    attributor: Attributor, hubs: Hubs, order: list[int], absorbed: Callable[[int], bool]
+) -> Iterator[tuple[int, _Weighed]]:
+    """Hubs in their order, `AHEAD` of them weighed at one time; one that is absorbed by then has no weights.
+
+    What is absorbed stays so, and what a hub weighs does not depend on the groups.
+    """
+    threads = max(attributor.traffic.threads, 1)
+    for first in range(0, len(order), AHEAD):
+        some = order[first : first + AHEAD]
+        asked = [hub for hub in some if not absorbed(hub)]
+        shares = [asked[k::threads] for k in range(threads) if asked[k::threads]]
+        found = spread(lambda share: _weigh(attributor, hubs, share), shares, threads)
+        weighed = {
+            h: w for share, got in zip(shares, found, strict=True) for h, w in zip(share, got, strict=True)
+        }
+        for hub in some:
+            yield hub, weighed.get(hub, _NOTHING)
+
+
+_NOTHING = _Weighed(np.zeros(0, np.int32), np.zeros(0), np.zeros(0, np.int64))
+
+
+def _weigh(attributor: Attributor, hubs: Hubs, some: list[int]) -> list[_Weighed]:
+    """Weights of the members of some hubs."""
+    sets = [np.sort(hubs.members(hub)) for hub in some]
+    ptr = np.concatenate([[0], np.cumsum([len(units) for units in sets])])
+    parts = attributor.of_sets(ptr, np.concatenate(sets), SOURCE_GROUPS)
+    inside = np.zeros(attributor.traffic.n_units, np.bool_)
+    out = []
+    for hub, units, start, end in zip(some, sets, ptr[:-1], ptr[1:], strict=True):
+        telling = SOURCE_GROUPS - {hubs.traits[hubs.trait[hub]].group}
+        weight = parts[[i for i, g in enumerate(attributor.trait_groups) if g in telling], start:end].sum(0)
+        undecided = np.flatnonzero(weight < STAY_DECADES)
+        if len(undecided):
+            inside[units] = True
+            most = weight[undecided] + attributor.control_at_most(units[undecided], inside, STAY_DECADES)
+            undecided = undecided[most >= STAY_DECADES]
+            inside[units] = False
+        out.append(_Weighed(units, weight, undecided))
+    return out
+
+
+def _retain(attributor: Attributor, weighed: _Weighed) -> np.ndarray:
     """Members whose evidence, the recruiting trait group left out, reaches one decade.
 
     Control events are laid out only for those whom they could help, and for nobody once it is sure that fewer stay than
     `RETENTION` asks for; who is named then is too few as well.
     """
-    telling = SOURCE_GROUPS - {own_group}
-    units, parts = attributor.score(np.sort(members), outsiders=False, only=telling)
-    weight = parts[[i for i, g in enumerate(attributor.trait_groups) if g in telling]].sum(0)
-    undecided = np.flatnonzero(weight < STAY_DECADES)
-    if len(undecided):
+    units, undecided = weighed.units, weighed.undecided
+    stay = weighed.weight >= STAY_DECADES
+    if len(undecided) and stay.sum() + len(undecided) >= RETENTION * len(units):
         inside = np.zeros(attributor.traffic.n_units, np.bool_)
-        inside[members] = True
-        most = weight[undecided] + attributor.control_at_most(units[undecided], inside)
-        sure = len(units) - len(undecided)
-        undecided = undecided[most >= STAY_DECADES]
-        if sure + len(undecided) >= RETENTION * len(members):
-            weight[undecided] += attributor.control(units[undecided], inside)
-    kept: np.ndarray = units[weight >= STAY_DECADES]
+        inside[units] = True
+        lifted = weighed.weight[undecided] + attributor.control(units[undecided], inside)
+        stay[undecided] = lifted >= STAY_DECADES
+    kept: np.ndarray = units[stay]
     return kept
 
 
@@ -376,7 +441,7 @@ def _may_be_thin(hubs: Hubs, tests: HubTests, hub: int, trusted: np.ndarray) -> 
 def _grow(attributor: Attributor, seed: np.ndarray, low: int, *, controlled: bool) -> np.ndarray:
     members = np.sort(seed)
     for _ in range(MAX_ROUNDS):
-        units, parts = attributor.score(members, outsiders=True, need=JOIN_DECADES)
+        units, parts = attributor.drawn(members, JOIN_DECADES)
         fresh: np.ndarray = units[attributor.qualifies(parts, JOIN_DECADES, controlled=controlled)]
         if not attributor.traffic.enough(fresh, low) or np.array_equal(fresh, members):
             return fresh

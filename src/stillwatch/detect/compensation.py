@@ -22,6 +22,7 @@ McNemar, *Note on the sampling error of the difference between correlated propor
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -435,23 +436,77 @@ def _heard_in(ptr, unit, heard_ptr):  # type: ignore[no-untyped-def]  # numba in
 
 
 @nb.njit(cache=True, nogil=True)
-def _refusals_between(asked, givers, inside, row_of, ev_ptr, events, control, ptr, unit, gap):  # type: ignore[no-untyped-def]  # numba infers
-    """int64[asked]: refusals of each after which somebody inside is heard, and of those inside after which it is."""
-    votes = np.zeros(asked, np.int64)
-    for a in givers:
+def _takers(ptr, unit, gap, giver, control, n_units):  # type: ignore[no-untyped-def]  # numba infers
+    """Whose refusals each unit is heard after, in compressed rows."""
+    start = np.zeros(n_units + 1, np.int64)
+    for e in range(len(giver)):
+        for i in range(ptr[e], ptr[e + 1]):
+            if gap[i] > 0 and not control[e]:
+                start[unit[i] + 1] += 1
+    start = np.cumsum(start)
+    free, out = start[:-1].copy(), np.empty(start[-1], np.int32)
+    for e in range(len(giver)):
+        for i in range(ptr[e], ptr[e + 1]):
+            if gap[i] > 0 and not control[e]:
+                out[free[unit[i]]] = giver[e]
+                free[unit[i]] += 1
+    return start, out
+
+
+@nb.njit(cache=True, nogil=True)
+def _refusals_between(units, inside, enough, ev_ptr, events, control, ptr, unit, gap, taken_ptr, taken):  # type: ignore[no-untyped-def]  # numba infers
+    """int64[units]: refusals of each after which somebody inside is heard, and of those inside after which it is.
+
+    Nobody's are counted beyond ``enough``.
+    """
+    votes = np.zeros(len(units), np.int64)
+    for k in range(len(units)):
+        u = units[k]
+        for j in range(taken_ptr[u], taken_ptr[u + 1]):
+            if votes[k] >= enough:
+                break
+            votes[k] += inside[taken[j]]
+        for j in range(ev_ptr[u], ev_ptr[u + 1]):
+            if votes[k] >= enough:
+                break
+            e = events[j]
+            if control[e]:
+                continue
+            for i in range(ptr[e], ptr[e + 1]):
+                if gap[i] > 0 and inside[unit[i]]:
+                    votes[k] += 1
+                    break
+    return votes
+
+
+@nb.njit(cache=True, nogil=True)
+def _more_after(members, ev_ptr, events, control, ptr, unit, gap, window, votes):  # type: ignore[no-untyped-def]  # numba infers
+    """int32, ascending: units heard within a window after refusals of members at least two times more than before.
+
+    ``votes`` is room for one number of each unit, 0 before and afterwards.
+    """
+    some, used = np.empty(1024, np.int32), 0
+    for a in members:
         for j in range(ev_ptr[a], ev_ptr[a + 1]):
             e = events[j]
             if control[e]:
                 continue
-            met = False
             for i in range(ptr[e], ptr[e + 1]):
-                if gap[i] > 0:
-                    met |= inside[unit[i]]
-                    if inside[a] and row_of[unit[i]] >= 0:
-                        votes[row_of[unit[i]]] += 1
-            if met and row_of[a] >= 0:
-                votes[row_of[a]] += 1
-    return votes
+                if abs(gap[i]) <= window:
+                    if used == len(some):
+                        longer = np.empty(2 * used, np.int32)
+                        longer[:used] = some
+                        some = longer
+                    some[used] = unit[i]
+                    used += 1
+                    votes[unit[i]] += 1 if gap[i] > 0 else -1
+    out, n = np.empty(used, np.int32), 0
+    for v in some[:used]:
+        if votes[v] >= 2:
+            out[n] = v
+            n += 1
+        votes[v] = 0
+    return np.sort(out[:n])
 
 
 class UnitCompensation:
@@ -467,8 +522,12 @@ class UnitCompensation:
         self.index = Index.of(found.giver, n_units)
         self.heard_ptr = np.concatenate([[0], np.cumsum(np.bincount(found.unit, minlength=n_units))])
         self.heard_in = _heard_in(found.ptr, found.unit, self.heard_ptr)
+        self.taken_ptr, self.taken = _takers(
+            found.ptr, found.unit, found.gap, found.giver, found.control, n_units
+        )
         self._room = np.full((2, n_units), 2**62, np.int64)
         self._row = np.full(n_units, -1, np.int64)
+        self._balance = np.zeros(n_units, np.int64)
 
     def decades(self, units: np.ndarray, inside: np.ndarray) -> np.ndarray:
         """float64[units] log10 e-values against the units marked ``inside``, each unit itself left out."""
@@ -489,24 +548,25 @@ class UnitCompensation:
         )
         return got
 
-    def at_most(self, units: np.ndarray, inside: np.ndarray) -> np.ndarray:
-        """What `decades` cannot exceed: every refusal with one of the units on its other side as a vote for "after"."""
+    def at_most(self, units: np.ndarray, inside: np.ndarray, cap: float) -> np.ndarray:
+        """What `decades` cannot exceed: every refusal with one of the units on its other side as a vote for "after".
+
+        Where this reaches ``cap``, no more are counted.
+        """
         f = self.found
-        self._row[units] = np.arange(len(units))
-        givers = np.concatenate([np.flatnonzero(inside), units[~inside[units]]])
         votes = _refusals_between(
-            len(units),
-            givers,
+            units,
             inside,
-            self._row,
+            math.ceil(cap / VOTE_DECADES),
             self.index.ptr,
             self.index.events,
             f.control,
             f.ptr,
             f.unit,
             f.gap,
+            self.taken_ptr,
+            self.taken,
         )
-        self._row[units] = -1
         most: np.ndarray = votes * VOTE_DECADES
         return most
 
@@ -553,14 +613,12 @@ class UnitCompensation:
 
     def partners(self, inside: np.ndarray) -> np.ndarray:
         """Units heard soon after refusals of the units marked ``inside``, more often than just before."""
-        votes = np.zeros(self.n_units, np.int64)
         f = self.found
-        events = self._events_of(np.flatnonzero(inside))
-        events = events[~f.control[events]]
-        heard = runs(f.ptr[events], f.ptr[events + 1] - f.ptr[events])
-        heard = heard[np.abs(f.gap[heard]) <= self.windows[1]]
-        np.add.at(votes, f.unit[heard], np.sign(f.gap[heard]))
-        return np.flatnonzero(votes >= 2).astype(np.int32)
+        found: np.ndarray = _more_after(
+            np.flatnonzero(inside), self.index.ptr, self.index.events, f.control, f.ptr, f.unit, f.gap, self.windows[1],
+            self._balance,
+        )  # fmt: skip
+        return found
 
 
 def of_units(traffic: Traffic) -> UnitCompensation:

@@ -87,6 +87,69 @@ def odds(codes, units, inside, distinct, count, shown, q):  # type: ignore[no-un
 
 
 @nb.njit(cache=True, nogil=True)
+def own_odds(codes, ptr, members, reference, floor, use_traffic, having, stratum, present, kappa):  # type: ignore[no-untyped-def]  # numba infers
+    """float64[members]: the largest of the `odds` of each unit against the other members of its set, at least 1.
+
+    Sets are in compressed rows. What one member alone shows says nothing, so nothing is sorted and no share is looked
+    up but of what two show.
+    """
+    width, most = codes.shape[1], 1
+    for s in range(len(ptr) - 1):
+        most = max(most, ptr[s + 1] - ptr[s])
+    slots = 8
+    while slots < 2 * most * width:
+        slots *= 2
+    place = np.full(slots, -1, np.int32)
+    distinct, count = np.empty(most * width, np.int32), np.empty(most * width, np.float64)
+    found, best = np.empty(most * width, np.int64), np.empty(most * width, np.float64)
+    held = np.empty((most, width), np.int32)
+    out = np.ones(len(members))
+    for s in range(len(ptr) - 1):
+        slots = 8
+        while slots < 2 * (ptr[s + 1] - ptr[s]) * width:
+            slots *= 2
+        shown, n, shared = 0.0, 0, False
+        for i in range(ptr[s + 1] - ptr[s]):
+            u = members[ptr[s] + i]
+            if codes[u, 0] >= 0:
+                shown += 1.0
+            for j in range(width):
+                code = codes[u, j]
+                held[i, j] = -1
+                if code < 0 or having[code] < 2:
+                    continue
+                slot = (np.int64(code) * _SPREAD) & (slots - 1)
+                while place[slot] >= 0 and distinct[place[slot]] != code:
+                    slot = (slot + 1) & (slots - 1)
+                if place[slot] < 0:
+                    place[slot], found[n], distinct[n], count[n] = n, slot, code, 0.0
+                    n += 1
+                at = place[slot]
+                count[at] += 1.0
+                shared |= count[at] > 1.0
+                held[i, j] = at
+        if shared:
+            base = max(shown - 1.0, 1.0)
+            for at in range(n):
+                best[at] = 0.5
+                if count[at] > 1.0:
+                    code = distinct[at]
+                    share = max(reference[code], floor)
+                    if use_traffic:
+                        others = max(present[stratum[code]] - shown, 0.0)
+                        share = max(share, (having[code] - count[at] + 1.0) / (others + 1.0))
+                    q = min(kappa * share, 1.0)
+                    best[at] = 0.5 + 0.5 * max(count[at] - 1.0, 0.0) / base / q
+            for i in range(ptr[s + 1] - ptr[s]):
+                for j in range(width):
+                    if held[i, j] >= 0:
+                        out[ptr[s] + i] = max(out[ptr[s] + i], best[held[i, j]])
+        for at in range(n):
+            place[found[at]] = -1
+    return out
+
+
+@nb.njit(cache=True, nogil=True)
 def keep_best(codes, units, decades, part):  # type: ignore[no-untyped-def]  # numba infers
     """Raise ``part`` (float64[units]) to the best decades of the codes that each unit shows; 0 where it shows none."""
     for i in range(len(units)):

@@ -244,7 +244,7 @@ def _split(
         kappa=options.kappa, alpha=options.alpha_controller, use_traffic=use_traffic,
     )  # fmt: skip
     for i, group in enumerate(out):
-        group.units, parts_ = attributor.score(group.units, outsiders=False)
+        group.units, parts_ = attributor.score(group.units)
         group.parts = dict(zip(attributor.trait_groups, parts_, strict=True))
         group.channels = dict(zip(own_tests.channels, own_tests.log10[i], strict=True))
         group.controlled = own_tests.controlled([i])

@@ -104,10 +104,10 @@ def _habits(units: np.ndarray, attributor: Attributor) -> list[np.ndarray]:
     for matrix in attributor.matrices:
         if matrix.trait.group == "software" or matrix.trait.id in ("system_prompt", "tool_set"):
             codes = matrix.codes[units]
-            counts = np.bincount(codes[codes >= 0], minlength=len(matrix.values))
-            for code in np.argsort(-counts, kind="stable")[:2]:
-                if 0 < counts[code] < len(units):
-                    sides.append((codes == code).any(1))
+            shown, counts = np.unique(codes[codes >= 0], return_counts=True)
+            for at in np.argsort(-counts, kind="stable")[:2]:
+                if counts[at] < len(units):
+                    sides.append((codes == shown[at]).any(1))
     return sides
 
 
@@ -120,13 +120,16 @@ def _matrix(units: np.ndarray, attributor: Attributor) -> csr_matrix:
         if not len(rows):
             continue
         code = codes[rows, cols]
-        inside = np.bincount(code, minlength=len(matrix.values))
-        keep = inside[code] >= 2
-        if not keep.any():
+        names, at, times = np.unique(code, return_inverse=True, return_counts=True)
+        shared = np.flatnonzero(times >= 2)
+        if not len(shared):
             continue
+        place = np.full(len(names), -1, np.int64)
+        place[shared] = np.arange(len(shared))
+        column = place[at.ravel()]
+        keep = column >= 0
         rarity = np.log10(attributor.traffic.n_units / np.maximum(matrix.having[code[keep]], 1.0)) + 0.1
-        names, at = np.unique(code[keep], return_inverse=True)
-        block = coo_matrix((rarity, (rows[keep], at.ravel())), shape=(len(units), len(names))).tocsr()
+        block = coo_matrix((rarity, (rows[keep], column[keep])), shape=(len(units), len(shared))).tocsr()
         blocks.append(block / max(float(np.sqrt(block.multiply(block).sum() / len(units))), 1e-9))
     for pairs in attributor.pairs:
         index = np.full(attributor.traffic.n_units, -1, np.int64)
