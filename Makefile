@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 JOBS ?= 2
 SEED ?= 7
 # Environments of their own; see below.
-OWN := case envoy inspect litellm medallion oscal peers sigma unmimic
+OWN := auditors case envoy inspect litellm medallion oscal peers sigma unmimic
 
 export PYTHONDONTWRITEBYTECODE = 1
 
@@ -118,6 +118,9 @@ bench-engines: $(STAMP) java peers  ## DuckDB beside Spark, linking beside Splin
 	  --out docs/data/linking.json
 	$(BIN)/python -m scripts.benchmarks_page
 
+bench-auditors: $(STAMP) auditors torch textseal  ## other auditors beside ours on the same students, into docs/prove.md (minutes)
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m scripts.bench_auditors
+
 baseline: $(STAMP)  ## fit the shipped baseline again on development seeds (about 15 minutes)
 	$(BIN)/python -m scripts.fit_shipped
 
@@ -206,6 +209,14 @@ torch: .cache/torch/.locked
 	$$pip install --no-deps .cache/torch/wheel/torch-*.whl && \
 	rm -rf .cache/torch/wheel && .cache/torch/bin/python -c 'import torch' && touch $@ \
 	|| echo "note: torch could not be installed; tests that need it are skipped"
+
+# Read by torch's Python; what else it declares is for its own trainer and models, which are not used.
+textseal: .cache/textseal/.locked
+
+.cache/textseal/.locked: requirements/textseal.txt
+	@echo "fetching textseal into .cache/textseal, for bench-auditors"; rm -rf .cache/textseal; \
+	$(PYTHON) -m pip --quiet --quiet --disable-pip-version-check install --no-deps --require-hashes \
+	  --target .cache/textseal -r $< && touch $@ || echo "note: textseal could not be fetched; bench-auditors needs it"
 
 LABELS := .cache/refusals/labels/refusal.csv
 

