@@ -87,8 +87,12 @@ bench: $(STAMP)  ## wall time and memory by size, into docs/benchmarks.md
 bench-protect: $(STAMP) envoy litellm unmimic valkey  ## speed of live decisions, gateways and intake, into docs/benchmarks.md
 	$(BIN)/python -m scripts.bench_decide --out docs/data/decide.json
 	$(BIN)/python -m scripts.bench_intake --out docs/data/intake.json
-	$(BIN)/python -m scripts.bench_gate --out docs/data/envoy.json
 	$(BIN)/python -m scripts.bench_replicas --out docs/data/replicas.json
+	@$(MAKE) --no-print-directory bench-added
+
+bench-added: $(STAMP) envoy litellm unmimic  ## what a decision adds to a request, at every gateway (about twelve minutes)
+	$(BIN)/python -m scripts.bench_gate --out docs/data/envoy.json
+	$(BIN)/python -m scripts.bench_middleware --out docs/data/middleware.json
 	$(BIN)/python -m scripts.bench_guardrail --out docs/data/gate.json
 	$(BIN)/python -m scripts.benchmarks_page
 

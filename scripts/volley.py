@@ -68,23 +68,29 @@ def undisturbed() -> Iterator[None]:
 
 
 async def open_loop(
-    port: int, requests: Sequence[bytes], rate: float, seconds: float, *, lines: int = 64
+    at: int | Sequence[int], requests: Sequence[bytes], rate: float, seconds: float, *, lines: int = 64
 ) -> Volley:
-    """Send ``rate`` requests a second over so many connections; one that finds none free waits, and its time runs."""
+    """Send ``rate`` requests a second over so many connections; one that finds none free waits, and its time runs.
+
+    Where there are several ports, requests alternate between them.
+    """
     done = Volley()
-    free: asyncio.Queue[Any] = asyncio.Queue()
-    for _ in range(lines):
-        free.put_nowait(await asyncio.open_connection(_HOST, port))
+    ports = (at,) if isinstance(at, int) else tuple(at)
+    free: list[asyncio.Queue[Any]] = [asyncio.Queue() for _ in ports]
+    for place in range(lines):
+        to = place % len(ports)
+        free[to].put_nowait(await asyncio.open_connection(_HOST, ports[to]))
 
     async def one(number: int, due: float) -> None:
-        line = await free.get()
+        to = number % len(ports)
+        line = await free[to].get()
         if await _asked(line, requests[number % len(requests)]):
             done.seconds.append(time.perf_counter() - due)
         else:
             done.failed += 1
             line[1].close()
-            line = await asyncio.open_connection(_HOST, port)
-        free.put_nowait(line)
+            line = await asyncio.open_connection(_HOST, ports[to])
+        free[to].put_nowait(line)
 
     # Each is begun when it is due: to begin all at once would take longer than the first may wait.
     running = []
@@ -97,24 +103,35 @@ async def open_loop(
             running.append(asyncio.create_task(one(number, due)))
         await asyncio.gather(*running)
     done.took_s = time.perf_counter() - start
-    while not free.empty():
-        free.get_nowait()[1].close()
+    for queue in free:
+        while not queue.empty():
+            queue.get_nowait()[1].close()
     return done
 
 
 async def closed_loop(
-    port: int, requests: Sequence[bytes], number: int, *, lines: int = 16, seconds: float = math.inf
+    at: int | Sequence[int],
+    requests: Sequence[bytes],
+    number: int,
+    *,
+    lines: int = 16,
+    seconds: float = math.inf,
 ) -> Volley:
-    """Send so many requests, or for so long, each connection its next as soon as its last is answered."""
+    """Send so many requests, or for so long, each connection its next as soon as its last is answered.
+
+    Where there are several ports, each has as many of the connections.
+    """
     done = Volley()
+    ports = (at,) if isinstance(at, int) else tuple(at)
 
     async def client(place: int) -> None:
+        port = ports[place % len(ports)]
         line = await asyncio.open_connection(_HOST, port)
-        for at in range(place, number, lines):
+        for turn in range(place, number, lines):
             if time.perf_counter() >= end:
                 break
             began = time.perf_counter()
-            if await _asked(line, requests[at % len(requests)]):
+            if await _asked(line, requests[turn % len(requests)]):
                 done.seconds.append(time.perf_counter() - began)
             else:
                 done.failed += 1

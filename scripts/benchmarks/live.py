@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scripts.benchmarks.deciding import STALE, decide
@@ -24,59 +25,88 @@ def guardrail(row: dict[str, Any]) -> list[str]:
             f" due at fixed times: {_ms(shown)} ({door['open_requests']:,} requests).",
         ]
     part = row.get("proxies")
-    if part and "tried" not in part:
+    if part and "capacity" not in part:
         lines += ["", STALE]
     elif part:
-        lines += ["", _how(part), "",
-                  "| through | sustains /s | CPU ms each | p50 ms | p90 ms | p99 ms | added at p50 | at p99 | beside | answered | failed |",
-                  "|---|---|---|---|---|---|---|---|---|---|---|"]  # fmt: skip
-        lines += [_proxy(each) for each in part["rows"]]
-        lines += ["", "What is added stands with its 95 % interval (bootstrap of seconds). CPU is that of the proxy with all its"
-                  f" workers, and of the gate where there is one. stillwatch decided {part['decided']:,} times, with"
-                  f" {part['gate_cpu_ms_each']:.2f} ms of its own CPU for each request: the rest of what is added is LiteLLM's own call of a"
-                  " guardrail. `unmimic` runs without its input check, which needs a model and prompts from the network."]  # fmt: skip
+        lines += [
+            "",
+            _how(part),
+            "",
+            "| through | sustains /s | CPU ms each | holds /s |",
+            "|---|---|---|---|",
+        ]
+        lines += [_capacity(each, part["asked_rate"]) for each in part["capacity"]]
+        lines += compared(part["rows"])
+        lines += ["", f"stillwatch decided {part['decided']:,} times. What of the proxy's own processor time is more than without a guardrail is"
+                  " LiteLLM's call of one. `unmimic` runs without its input check, which needs a model and prompts from the network."]  # fmt: skip
         lines += [f"Left out: {name}." for name in part["missing"]]
     return lines
 
 
 def _how(part: dict[str, Any]) -> str:
-    """At what rate the proxies were compared, and why."""
-    words = (
-        f"{part['workers']} worker(s) of each LiteLLM proxy, in its production mode, on {part['cores']} cores with everything else; the same"
-        f" payloads, in turns, {part['rate']:g} requests/s due at fixed times."
+    """How the proxies were run and what the first table says."""
+    return (
+        f"{part['copies']} copies of each proxy, of one worker each and LiteLLM in its production mode (on {part['server']}), on {part['cores']} cores with everything else."
+        " *Sustains*: as fast as it answers 16 connections; CPU there with what works behind it, without what asks. *Holds*: the highest"
+        f" rate of those tried ({part['hold_s']:g} s each, downwards by 15 %, at most twice the one asked for) at which the last answer comes at"
+        " most 5 % late."
     )
-    if part["rate"] < part["asked_rate"]:
-        tried = ", ".join(f"{each['rate']:g}/s" for each in part["tried"] if not all(each["held"]))
-        words += (
-            " It is the highest rate of those tried that LiteLLM holds without a guardrail and with ours, from seven tenths of what the slower of the two"
-            f" sustains downwards ({part['hold_s']:g} s of it, the last answer at most 5 % late); not held: {tried or 'none'}."
-        )
-    return words
 
 
-def most(each: dict[str, Any], cores: int) -> float:
-    """Requests a second that would take all the processor time there is."""
-    return 1_000 * cores / float(each["cpu_ms_each"])
+def _capacity(each: dict[str, Any], asked: float) -> str:
+    holds = "none tried" if each["holds"] is None else f"{each['holds']:g}"
+    if each["holds"] is not None and each["holds"] >= 2 * asked // 5 * 5:
+        holds = f"at least {holds}"
+    return f"| {each['door']} | {each['sustains']:,.0f} | {each['cpu_ms_each']:.2f} | {holds} |"
 
 
-def _proxy(each: dict[str, Any]) -> str:
-    own, more = each["ms"], each["added"] or {}
-    cells = [f"{each['sustains']:,.0f}", f"{each['cpu_ms_each']:.2f}"]
+def compared(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A table for each rate: latency, what is added, and processor time of each process."""
+    lines = []
+    for rate in dict.fromkeys(each["rate"] for each in rows):
+        at = [each for each in rows if each["rate"] == rate]
+        parts = list(dict.fromkeys(name for each in at for name in each["cpu_ms"] if name != "door"))
+        lines += ["", f"At {rate:g} requests/s, due at fixed times, in turns and on the same payloads:", "",
+                  "| through | answered /s | held | p50 ms | p90 ms | p99 ms | added at p50 | at p99 | beside | CPU ms: itself |"
+                  + "".join(f" {name} |" for name in parts) + " cores | answered | failed |",
+                  "|---" * (13 + len(parts)) + "|"]  # fmt: skip
+        lines += [_compared(each, parts, {other["door"]: other["held"] for other in at}) for each in at]
+    return [*lines, "", "What is added stands with its 95 % interval (bootstrap of seconds). Where a rate is not held, requests wait longer the"
+            " longer it goes on: no figure of a wait is one of the door, and nothing is compared. *Cores*: all processor time of the"
+            " row together, with what asks."]  # fmt: skip
+
+
+def _compared(each: Mapping[str, Any], parts: Sequence[str], holds: Mapping[str, bool]) -> str:
+    own, more, cpu = each["ms"], each["added"] or {}, each["cpu_ms"]
+    told = each["held"] and holds.get(each["beside"], False)
+    cells = [f"{each['per_s']:,.0f}", "yes" if each["held"] else "**no**"]
     cells += [f"{own[p]:.2f}" if p in own else "-" for p in ("p50", "p90", "p99")]
-    cells += ["{:.2f} ({:.2f} to {:.2f})".format(*more[p]) if p in more else "" for p in ("p50", "p99")]
-    cells += [each["beside"] or "", f"{each['answered']:,}", str(each["failed"])]
+    cells += [
+        "{:.2f} ({:.2f} to {:.2f})".format(*more[p]) if told and p in more else "" for p in ("p50", "p99")
+    ]
+    cells += [
+        each["beside"] or "",
+        f"{cpu['door']:.2f}",
+        *(f"{cpu[name]:.2f}" if name in cpu else "" for name in parts),
+    ]
+    cells += [f"{sum(cpu.values()) * each['per_s'] / 1000:.2f}", f"{each['answered']:,}", str(each["failed"])]
     return f"| {each['door']} | " + " | ".join(cells) + " |"
 
 
 def envoy(row: dict[str, Any]) -> list[str]:
     """The processor behind Envoy."""
-    lines = ["", "### Behind Envoy", "", row["machine"], "",
-             f"{row['requests']:,} requests of {row['bytes']:,} bytes through each door at {row['rate']:g}/s, {row['failed']} failed,"
-             f" {row['decided']:,} decided.", "", "| ms | without | with | added |", "|---|---|---|---|"]  # fmt: skip
-    for p in ("p50", "p90", "p99"):
-        a, b = row["without_ms"][p], row["with_ms"][p]
-        lines.append(f"| {p} | {a:.2f} | {b:.2f} | {b - a:.2f} |")
-    return [*lines, "", f"The processor used {row['cpu_ms_each']:.2f} ms of CPU for each call."]
+    if "rows" not in row:
+        return ["", "### Behind Envoy", "", row["machine"], "", STALE]
+    return ["", "### Behind Envoy", "", row["machine"], "",
+            f"Requests of {row['bytes']:,} bytes through one Envoy of one thread, with the filter and without; {row['decided']:,} decided.",
+            *compared(row["rows"])]  # fmt: skip
+
+
+def middleware(row: dict[str, Any]) -> list[str]:
+    """The middleware in a Python server."""
+    return ["", "### In a Python server", "", row["machine"], "",
+            f"Requests of {row['bytes']:,} bytes to a server that answers at once (uvicorn, one process), with the middleware and without;"
+            f" {row['decided']:,} decided.", *compared(row["rows"])]  # fmt: skip
 
 
 def replicas(row: dict[str, Any]) -> list[str]:
@@ -114,6 +144,7 @@ FILES = (
     ("decide.json", decide),
     ("gate.json", guardrail),
     ("envoy.json", envoy),
+    ("middleware.json", middleware),
     ("replicas.json", replicas),
     ("intake.json", intake),
 )

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from scripts.benchmarks.deciding import STALE
-from scripts.benchmarks.live import most
 
 Row = Mapping[str, Any]
 Said = tuple[str, str, bool, str]
 """What was asked, what was measured, whether it holds, and why it does not."""
+BARE, OURS = "LiteLLM", "LiteLLM, stillwatch"
 QUIET = 0.1
 """Cores that other programs may use during a run on a machine that is called quiet."""
 
@@ -73,39 +73,46 @@ def _guardrail(row: Row) -> list[Said]:
              " asks, which has one of the same two cores."),
         ]  # fmt: skip
     if part := row.get("proxies"):
-        doors = {each["door"]: each for each in part["rows"]}
-        if "tried" not in part:
-            said.append(
-                (
-                    f"latency added behind LiteLLM at {part['asked_rate']:g}/s",
-                    "not measured in this form",
-                    False,
-                    STALE,
-                )
-            )
-        elif "LiteLLM" in doors:
-            bare, ours = doors["LiteLLM"], doors.get("LiteLLM, stillwatch")
-            words = f"measured at {part['rate']:g}/s"
-            if ours and ours["added"]:
-                words += ": {:.1f} ms at p50 ({:.1f} to {:.1f})".format(*ours["added"]["p50"])
-            why = (
-                f"A request costs LiteLLM without a guardrail {bare['cpu_ms_each']:.1f} ms of CPU in its production mode: all {part['cores']}"
-                f" cores together do {most(bare, part['cores']):.0f} of them a second and nothing else."
-            )
-            if ours:
-                why += (
-                    f" With ours it is {ours['cpu_ms_each']:.1f} ms, {part['gate_cpu_ms_each']:.1f} of them the gate's, and at most"
-                    f" {most(ours, part['cores']):.0f} a second. The rate above is the highest of those tried that both hold."
-                )
-            said.append(
-                (
-                    f"latency added behind LiteLLM at {part['asked_rate']:g}/s",
-                    words,
-                    part["rate"] >= part["asked_rate"],
-                    why,
-                )
-            )
+        said.append(_behind_litellm(part))
     return said
+
+
+def _behind_litellm(part: Row) -> Said:
+    """What is added at the rate that was asked for, where LiteLLM holds it without a guardrail and with ours."""
+    asked = part["asked_rate"]
+    what = f"latency added behind LiteLLM at {asked:g}/s"
+    if "capacity" not in part:
+        return what, "not measured in this form", False, STALE
+    capacity = {each["door"]: each for each in part["capacity"]}
+    if not {BARE, OURS} <= capacity.keys():
+        return what, "not measured: no LiteLLM", False, "; ".join(part["missing"])
+    for rate in dict.fromkeys(each["rate"] for each in part["rows"]):
+        at = {each["door"]: each for each in part["rows"] if each["rate"] == rate}
+        if at[BARE]["held"] and at[OURS]["held"] and at[OURS]["added"]:
+            more = "{:.1f} ms at p50 ({:.1f} to {:.1f})".format(*at[OURS]["added"]["p50"])
+            measured = more if rate >= asked else f"not held; at {rate:g}/s {more}"
+            return what, measured, rate >= asked, _why(part, capacity)
+    return what, "not held, and no lower rate either", False, _why(part, capacity)
+
+
+def _why(part: Row, capacity: Mapping[str, Row]) -> str:
+    """In processor time."""
+    bare, ours = capacity[BARE], capacity[OURS]
+    return (
+        f"A request costs LiteLLM without a guardrail {bare['cpu_ms_each']:.1f} ms of CPU in its production mode, the model server's with it: all {part['cores']} cores"
+        f" together do {most(bare, part['cores']):.0f} of them a second and nothing else. With ours it is {ours['cpu_ms_each']:.1f} ms, the"
+        f" gate's among them, and at most {most(ours, part['cores']):.0f} a second. The highest rates held, of those tried:"
+        f" {_rate(bare)} without and {_rate(ours)} with."
+    )
+
+
+def _rate(each: Row) -> str:
+    return "none" if each["holds"] is None else f"{each['holds']:g}/s"
+
+
+def most(each: Row, cores: int) -> float:
+    """Requests a second that would take all the processor time there is."""
+    return 1_000 * cores / float(each["cpu_ms_each"])
 
 
 def _replicas(row: Row) -> list[Said]:

@@ -1,8 +1,8 @@
-"""The bench of the processor behind Envoy: what it configures and how it counts."""
+"""The bench of the processor behind Envoy: what it configures."""
 
 import json
 
-from scripts.bench_gate import config, table
+from scripts.bench_gate import config
 
 
 def test_the_two_doors_differ_in_the_filter_alone() -> None:
@@ -12,8 +12,3 @@ def test_the_two_doors_differ_in_the_filter_alone() -> None:
     assert first["route_config"] == second["route_config"]
     assert [len(each["http_filters"]) for each in (first, second)] == [1, 2]
     json.dumps(config(1, 2, 3, 4))
-
-
-def test_percentiles_stand_side_by_side() -> None:
-    """In milliseconds, with their difference."""
-    assert table([0.001] * 10, [0.0035] * 10)[2] == "| p50 | 1.00 | 3.50 | 2.50 |"

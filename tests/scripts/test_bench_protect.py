@@ -6,16 +6,20 @@ import asyncio
 import json
 import threading
 import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import numpy as np
 import pytest
 
-from scripts.bench_guardrail import added, asks, chats, held, highest, prompts
+from scripts.bench_guardrail import asks, chats, prompts
+from scripts.bench_middleware import app
 from scripts.benchmarks import live
 from scripts.benchmarks.deciding import decide
 from scripts.benchmarks.live_gates import live_gates
+from scripts.doors import Door, added, at_rates, held, highest, in_turns
 from scripts.others import Others
 from scripts.pauses import Meter, Spent, hiccups, met
 from scripts.volley import Volley, closed_loop, http, open_loop
@@ -52,7 +56,9 @@ def test_every_request_is_counted_once(path: str, failed: int) -> None:
         requests = [http(path, b"{}", {})]
         for done in (
             asyncio.run(open_loop(server.server_port, requests, 200.0, 0.03, lines=2)),
+            asyncio.run(open_loop([server.server_port] * 2, requests, 200.0, 0.03, lines=4)),
             asyncio.run(closed_loop(server.server_port, requests, 6, lines=2)),
+            asyncio.run(closed_loop([server.server_port] * 2, requests, 6, lines=2)),
         ):
             assert (len(done.seconds), done.failed) == (6 - failed, failed)
         assert not asyncio.run(closed_loop(server.server_port, requests, 6, seconds=0.0)).seconds
@@ -69,36 +75,88 @@ def test_the_payloads_are_those_of_the_proxy() -> None:
     assert json.loads(chats(texts, "k")[0].partition(b"\r\n\r\n")[2])["messages"][0]["content"] == texts[0]
 
 
+def test_requests_alternate_between_the_copies_of_a_door() -> None:
+    """Connections that stay open would all stay at one of the workers behind one port."""
+    asked, ended = [0, 0], asyncio.Semaphore(0)
+
+    def copy(number: int) -> Callable[..., Awaitable[None]]:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            try:
+                while await reader.readuntil(b"{}"):
+                    asked[number] += 1
+                    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+            except EOFError:
+                pass
+            finally:
+                writer.close()
+                ended.release()
+
+        return serve
+
+    async def run() -> None:
+        async with AsyncExitStack() as stack:
+            both = [
+                await stack.enter_async_context(await asyncio.start_server(copy(n), "127.0.0.1", 0))
+                for n in (0, 1)
+            ]
+            ports = [each.sockets[0].getsockname()[1] for each in both]
+            await open_loop(ports, [http("/", b"{}", {})], 1_000.0, 0.02, lines=8)
+
+    asyncio.run(run())
+    assert asked == [10, 10]
+
+
 def test_percentiles_of_nothing_are_nothing() -> None:
     """A door at which everything failed has no figures, and the page says so."""
     assert Volley(failed=3).milliseconds() == {}
     page = "\n".join(live.guardrail({"machine": "m", "seed": 7, "proxies": behind_litellm()}))
-    assert "95 requests/s" in page and "not held: 200/s, 170/s." in page
+    assert "| LiteLLM, stillwatch | 109 | 9.40 | 95 |" in page
     assert (
-        "| LiteLLM, stillwatch | 109 | 12.50 | 2.50 | 3.00 | 5.00 | 0.50 (0.40 to 0.60) | 1.00 (0.80 to 1.20) |"
+        "| model server | 9,000 | 0.10 | at least 400 |" in page
+        and "| unmimic | 0 | 3.00 | none tried |" in page
+    )
+    assert page.count(" requests/s, due at fixed times, in turns") == 2
+    assert (
+        "| LiteLLM, stillwatch | 95 | yes | 2.50 | 3.00 | 5.00 | 0.50 (0.40 to 0.60) | 1.00 (0.80 to 1.20) | LiteLLM |"
+        " 8.00 | 0.10 | 0.20 | 1.20 | 0.90 | 9 | 0 |"
+    ) in page
+    assert (
+        "| unmimic | 0 | **no** | - | - | - |  |  | model server | 3.00 | 0.10 | 0.20 |  | 0.00 | 0 | 9 |"
         in page
     )
-    assert "| unmimic | 0 | 3.00 | - | - | - |  |  | model server | 0 | 9 |" in page
     assert "Left out: x: make x." in page
 
 
-def behind_litellm() -> dict[str, Any]:
-    """What the bench of proxies keeps where the rate that was asked for is not held."""
-    more: dict[str, Any] = {"answered": 9, "failed": 0, "added": None}
+def test_nothing_is_compared_at_a_rate_that_is_not_held() -> None:
+    """A queue that grows is no latency of a door; nor is what stands beside one."""
+    page = "\n".join(live.guardrail({"machine": "m", "seed": 7, "proxies": behind_litellm()}))
+    assert "| LiteLLM, stillwatch | 90 | **no** | 900.00 | 950.00 | 990.00 |  |  | LiteLLM |" in page
+
+
+def behind_litellm(held_at_200: bool = False) -> dict[str, Any]:
+    """What the bench of proxies keeps; as a rule one rate that is not held and one that is."""
+    cpu = {"door": 8.0, "model server": 0.1, "what asks": 0.2}
+    more: dict[str, Any] = {"answered": 9, "failed": 0, "added": None, "cpu_ms": cpu, "held": True}
+    low, high = ({"p50": 2.0, "p90": 3.0, "p99": 4.0}, {"p50": 900.0, "p90": 950.0, "p99": 990.0})
+    shown = {"p50": [0.5, 0.4, 0.6], "p99": [1.0, 0.8, 1.2]}
+    rows = []
+    for rate, ours in ((200.0, held_at_200), (95.0, True)):
+        rows += [
+            {**more, "door": "LiteLLM", "beside": "model server", "rate": rate, "per_s": rate, "ms": low},
+            {**more, "door": "LiteLLM, stillwatch", "beside": "LiteLLM", "rate": rate, "held": ours, "added": shown,
+             "per_s": rate if ours else 90.0, "ms": {"p50": 2.5, "p90": 3.0, "p99": 5.0} if ours else high,
+             "cpu_ms": {**cpu, "gate": 1.2}},
+            {**more, "door": "unmimic", "beside": "model server", "rate": rate, "per_s": 0.0, "ms": {}, "held": False,
+             "answered": 0, "failed": 9, "added": {}, "cpu_ms": {**cpu, "door": 3.0}},
+        ]  # fmt: skip
+    sustained = (("model server", 9_000.0, 0.1, 400.0), ("LiteLLM", 150.4, 8.0, 140.0),
+                 ("LiteLLM, stillwatch", 108.9, 9.4, 95.0), ("unmimic", 0.0, 3.0, None))  # fmt: skip
     return {
-        "rate": 95.0, "asked_rate": 200.0, "decided": 9, "missing": ["x: make x"], "gate_cpu_ms_each": 0.42,
-        "workers": 2, "cores": 2, "hold_s": 10.0,
-        "tried": [{"rate": 200.0, "held": [True, False]}, {"rate": 170.0, "held": [False, False]},
-                  {"rate": 95.0, "held": [True, True]}],
-        "rows": [
-            {**more, "door": "LiteLLM", "beside": "model server", "sustains": 150.4, "cpu_ms_each": 8.0,
-             "ms": {"p50": 2.0, "p90": 3.0, "p99": 4.0}},
-            {**more, "door": "LiteLLM, stillwatch", "beside": "LiteLLM", "sustains": 108.9, "cpu_ms_each": 12.5,
-             "ms": {"p50": 2.5, "p90": 3.0, "p99": 5.0},
-             "added": {"p50": [0.5, 0.4, 0.6], "p99": [1.0, 0.8, 1.2]}},
-            {"door": "unmimic", "beside": "model server", "answered": 0, "failed": 9, "sustains": 0.0,
-             "cpu_ms_each": 3.0, "ms": {}, "added": {}},
-        ],
+        "asked_rate": 200.0, "decided": 9, "missing": ["x: make x"], "copies": 2, "cores": 2, "hold_s": 10.0,
+        "server": "granian",
+        "rows": rows,
+        "capacity": [{"door": door, "sustains": per_s, "cpu_ms_each": cpu_ms, "holds": holds}
+                     for door, per_s, cpu_ms, holds in sustained],
     }  # fmt: skip
 
 
@@ -115,17 +173,24 @@ def test_figures_of_an_earlier_form_are_not_shown_as_these() -> None:
 def test_why_a_rate_is_not_reached_is_said_in_processor_time() -> None:
     """What a request costs, and how many of them the machine could do at the most."""
     page = "\n".join(live_gates({"gate.json": {"proxies": behind_litellm()}}))
-    assert "| measured at 95/s: 0.5 ms at p50 (0.4 to 0.6) | **no** |" in page
-    assert "8.0 ms of CPU in its production mode: all 2 cores together do 250 of them" in page
-    assert "12.5 ms, 0.4 of them the gate's, and at most 160 a second" in page
+    assert "| not held; at 95/s 0.5 ms at p50 (0.4 to 0.6) | **no** |" in page
+    assert (
+        "8.0 ms of CPU in its production mode, the model server's with it: all 2 cores together do 250 of them"
+        in page
+    )
+    assert "With ours it is 9.4 ms, the gate's among them, and at most 213 a second." in page
+    assert "140/s without and 95/s with" in page
+    assert "| 0.5 ms at p50 (0.4 to 0.6) | yes |" in "\n".join(
+        live_gates({"gate.json": {"proxies": behind_litellm(held_at_200=True)}})
+    )
 
 
 def test_a_rate_is_held_when_nothing_waits_at_the_end() -> None:
     """All answered, the last not late; a door that fails or falls behind does not hold it."""
-    assert held(Volley([0.01] * 50, 0, 5.2), 10.0, 5.0)
-    assert not held(Volley([0.01] * 50, 0, 5.3), 10.0, 5.0)
-    assert not held(Volley([0.01] * 49, 1, 5.0), 10.0, 5.0)
-    assert not held(Volley(), 10.0, 5.0)
+    assert held(Volley([0.01] * 50, 0, 5.2), 10.0)
+    assert not held(Volley([0.01] * 50, 0, 5.3), 10.0)
+    assert not held(Volley([0.01] * 49, 1, 5.0), 10.0)
+    assert not held(Volley(), 10.0)
 
 
 def test_the_highest_rate_that_all_doors_hold_is_found() -> None:
@@ -133,14 +198,55 @@ def test_the_highest_rate_that_all_doors_hold_is_found() -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        rate, tried = highest([server.server_port], [http("/", b"{}", {})], 20.0, 0.5)
-        none, all_tried = highest([server.server_port], [http("/bad", b"{}", {})], 20.0, 0.1)
+        door = Door("d", (server.server_port,))
+        rate, tried = highest([door], [http("/", b"{}", {})], 20.0, 0.5)
+        none, all_tried = highest([door], [http("/bad", b"{}", {})], 20.0, 0.1)
         server.shutdown()
         thread.join()
-    assert tried[-1]["rate"] == rate
-    assert none == 5.0 and not any(held for each in all_tried for held in each["held"])
+    assert rate is None or tried[-1]["rate"] == rate
+    assert none is None and not any(held for each in all_tried for held in each["held"])
     rates = [each["rate"] for each in all_tried]
-    assert rates == sorted(rates, reverse=True)
+    assert rates == sorted(rates, reverse=True) and rates[-1] == 5.0
+
+
+def test_doors_are_measured_in_turns_with_what_each_process_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every request is counted, the cost stands by its process, and what is added by the door beside."""
+    monkeypatch.setattr("scripts.doors.cpu_s", lambda ports: time.process_time() * len(list(ports)))
+    monkeypatch.setattr("scripts.doors.held", lambda done, rate: rate < 100.0)
+    monkeypatch.setattr("scripts.doors.fast", lambda *_: (0.0, 0.0))
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        port = server.server_port
+        doors = [Door("a", (port,)), Door("b", (port, port), "a", {"gate": port})]
+        rows = in_turns(doors, [http("/", b"{}", {})], 50.0, turns=2, seconds=0.1, seed=1)
+        every = at_rates(doors, [http("/", b"{}", {})], [50.0, 105.0], turns=1, seconds=0.1, seed=1)
+        server.shutdown()
+        thread.join()
+    assert [(row["answered"], row["failed"], row["held"]) for row in rows] == [(10, 0, True)] * 2
+    assert set(rows[1]["cpu_ms"]) == {"door", "gate", "what asks"} and set(rows[1]["added"]) == {"p50", "p99"}
+    assert rows[0]["added"] is None
+    assert [(row["rate"], row["held"]) for row in every[::2]] == [(50.0, True), (105.0, False), (85.0, True)]
+
+
+def test_the_server_behind_the_middleware_answers_once_the_request_is_there() -> None:
+    """Whole; and it stays until it is told to end, as the middleware expects of a server."""
+    sent: list[dict[str, Any]] = []
+    pieces: list[dict[str, Any]] = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
+
+    async def receive() -> dict[str, Any]:
+        return pieces.pop(0)
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    asyncio.run(app({"type": "lifespan"}, receive, send))
+    assert [each["type"] for each in sent] == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    pieces += [{"more_body": True}, {"more_body": False}]
+    sent.clear()
+    asyncio.run(app({"type": "http"}, receive, send))
+    assert not pieces and json.loads(sent[1]["body"])["usage"]
+    assert dict(sent[0]["headers"])[b"content-length"] == str(len(sent[1]["body"])).encode()
 
 
 def test_what_is_added_has_an_interval_around_it() -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -25,7 +26,7 @@ from stillwatch.gateway.abilities import left
 from stillwatch.gateway.body import Gone, Held, Refused, parsed, read
 from stillwatch.gateway.desk import Desk
 from stillwatch.gateway.identity import Identity, only
-from stillwatch.gateway.litellm import Asking, answer_of, asked, logged
+from stillwatch.gateway.litellm import Served, answer_of, asked, logged
 from stillwatch.gateway.metrics import Metrics
 from stillwatch.gateway.openapi import description
 from stillwatch.gateway.paths import model_of, operation_of
@@ -34,7 +35,7 @@ from stillwatch.receive.budget import Budget
 from stillwatch.records import Decision, Request
 from stillwatch.settings import GatewaySettings
 
-T = TypeVar("T")
+D = TypeVar("D", Decision, Decision | None)
 log = logging.getLogger("stillwatch.gateway")
 CHECK, GUARDRAIL, LOG = "/check", "/beta/litellm_basic_guardrail_api", "/litellm"
 _MOST_SHOWN = 2_500
@@ -64,7 +65,7 @@ class Service:
         made = Request(
             secrets.token_hex(12), caller.account_id, model_of(path), operation_of(path), org_id=caller.org_id
         )
-        decision = await self._decided("check", made)
+        decision = await self._decided("check", lambda: self.desk.judge(made))
         if decision.allowed:
             return _response(Told(200, for_gateway(decision)))
         return _repeated(refusal(decision))
@@ -83,33 +84,41 @@ class Service:
         return found[0].decode("latin-1") if found else ""
 
     async def guardrail(self, request: Asked) -> Response:
-        """LiteLLM asks before it calls a model."""
-        asking: Asking = await self._from_body(request, lambda raw: asked(parsed(raw)))
-        if asking.answered:
-            return _json({"action": "NONE"})
-        return _json(answer_of(await self._decided("litellm", asking.request)))
+        """LiteLLM asks before it calls a model. Read and decided in one go: another way to a thread would cost more."""
+
+        def judged(raw: bytes) -> Decision | None:
+            asking = asked(parsed(raw))
+            return None if asking.answered else self.desk.judge(asking.request)
+
+        async with self._body(request) as raw:
+            decision = await self._decided("litellm", lambda: judged(raw))
+        return _json({"action": "NONE"} if decision is None else answer_of(decision))
 
     async def litellm(self, request: Asked) -> Response:
         """LiteLLM tells what was served."""
-        served = await self._from_body(request, logged)
 
-        def record() -> None:
+        def record(raw: bytes) -> Served:
+            served = logged(raw)
             for each, answer in served.answers:
                 self.desk.gate.record(each, answer)
+            return served
 
-        await self.desk.run(record)
+        async with self._body(request) as raw:
+            served = await self.desk.run(lambda: record(raw))
         return _json({"accepted": len(served.answers), "skipped": served.skipped})
 
-    async def _decided(self, door: str, request: Request) -> Decision:
+    async def _decided(self, door: str, judge: Callable[[], D]) -> D:
         began = time.perf_counter()
-        decision = await self.desk.run(lambda: self.desk.judge(request))
-        self.metrics.seconds.labels(door).observe(time.perf_counter() - began)
-        for action in left(door) if decision.allowed else ():
-            if action in decision.actions:
-                self.metrics.unapplied.labels(door, action.value).inc()
+        decision = await self.desk.run(judge)
+        if decision is not None:
+            self.metrics.seconds.labels(door).observe(time.perf_counter() - began)
+            for action in left(door) if decision.allowed else ():
+                if action in decision.actions:
+                    self.metrics.unapplied.labels(door, action.value).inc()
         return decision
 
-    async def _from_body(self, request: Asked, reader: Callable[[bytes], T]) -> T:
+    @asynccontextmanager
+    async def _body(self, request: Asked) -> AsyncIterator[bytes]:
         held = Held(self.budget)
         declared = only(request.scope["headers"], b"content-length").encode()
         try:
@@ -117,7 +126,7 @@ class Service:
                 request.receive, declared, held, most=self.settings.max_body_bytes,
                 timeout_s=self.settings.read_timeout_s,
             )  # fmt: skip
-            return await self.desk.run(lambda: reader(held.raw))
+            yield held.raw
         finally:
             held.free()
 
