@@ -99,6 +99,24 @@ def guard(gate: Callable[..., Gate]) -> Iterator[Guards]:
         each.close()
 
 
+def lives(at: Guard, *events: str) -> list[str]:
+    """What an app says when a server starts and ends it; a server takes an error for *it has no lifespan*."""
+    said: list[str] = []
+    waiting = iter(events)
+
+    async def receive() -> dict[str, Any]:
+        return {"type": next(waiting)}
+
+    async def send(message: Any) -> None:
+        said.append(message["type"])
+
+    try:
+        asyncio.run(at({"type": "lifespan"}, receive, send))
+    except (RuntimeError, StopIteration):
+        said.append("raised")
+    return said
+
+
 def lines(tmp_path: Path) -> list[dict[str, Any]]:
     """The decision log."""
     return [json.loads(line) for line in (tmp_path / "gate" / LOG).read_text().splitlines()]
@@ -621,3 +639,43 @@ def test_the_engine_gets_the_key_and_no_opt_out(guard: Guards, tmp_path: Path) -
     chat(at, {"model": "m", "input": "x", "watermarking": False}, path="/v1/embeddings")
     assert at.server.body == {"model": "m", "input": "x"}
     assert str(dye.key) not in (tmp_path / "gate" / LOG).read_text()
+
+
+@pytest.mark.parametrize("how", ["returns", "raises"])
+def test_an_app_without_a_life_of_its_own_is_guarded_all_the_same(guard: Guards, how: str) -> None:
+    """A server goes on when an app knows no lifespan; so does the gate, until it is told of the end."""
+
+    class Plain(Server):
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            if scope["type"] == "lifespan":
+                if how == "raises":
+                    raise RuntimeError("no lifespan here")
+                return
+            await super().__call__(scope, receive, send)
+
+    at = guard(rule(action="deny"), server=Plain())
+    assert lives(at, "lifespan.startup") == (["raised"] if how == "raises" else [])
+    assert chat(at, {"model": "m", "messages": []}).status == 403
+
+
+def test_the_gate_is_closed_when_the_app_has_ended(guard: Guards, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a shutdown, and after a start that failed, nothing is asked any more."""
+    closed: list[str] = []
+    monkeypatch.setattr(Guard, "close", lambda self: closed.append("closed"))
+
+    class Living(Server):
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            await receive()
+            await send({"type": self.kind})
+            if self.kind.endswith("complete"):
+                await receive()
+                await send({"type": "lifespan.shutdown.complete"})
+
+    assert lives(
+        guard(server=Living(kind="lifespan.startup.complete")), "lifespan.startup", "lifespan.shutdown"
+    )[-1] == ("lifespan.shutdown.complete")
+    assert closed == ["closed"]
+    assert lives(guard(server=Living(kind="lifespan.startup.failed")), "lifespan.startup") == [
+        "lifespan.startup.failed"
+    ]
+    assert closed == ["closed"] * 2

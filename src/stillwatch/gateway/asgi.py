@@ -16,6 +16,7 @@ requests (GET and its kin) are let through; a WebSocket is decided by its header
 
 from __future__ import annotations
 
+import atexit
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
@@ -63,16 +64,36 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            try:
-                await self._app(scope, receive, send)
-            finally:
-                self.close()
+            await self._life(scope, receive, send)
         elif scope["type"] == "http" and scope["method"] in _WRITING:
             await self._guarded(scope, receive, send)
         elif scope["type"] == "websocket":
             await self._socket(scope, receive, send)
         else:
             await self._app(scope, receive, send)
+
+    async def _life(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Close with the app. One that knows no lifespan returns or raises at once, and is asked all the same."""
+        ended = False
+
+        async def told() -> Any:
+            nonlocal ended
+            message = await receive()
+            ended = ended or message["type"] == "lifespan.shutdown"
+            return message
+
+        async def said(message: MutableMapping[str, Any]) -> None:
+            nonlocal ended
+            ended = ended or message["type"] == "lifespan.startup.failed"
+            await send(message)
+
+        try:
+            await self._app(scope, told, said)
+        finally:
+            if ended:
+                self.close()
+            else:
+                atexit.register(self.close)
 
     def close(self) -> None:
         """Let the threads finish and close the gate that was opened here."""
