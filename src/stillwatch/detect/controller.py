@@ -14,6 +14,7 @@ device. Shared software and shared content name hubs and never count.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numba as nb
@@ -80,12 +81,15 @@ class HubTests:
         return bool((found >= SOURCE_DECADES).any())
 
 
-def share_of(matrix: TokenMatrix, baseline: Baseline) -> tuple[np.ndarray, float]:
-    """Reference share of each code of a matrix (0 when unseen) and the floor for unseen values."""
+def share_of(
+    matrix: TokenMatrix, baseline: Baseline, codes: Sequence[int] | slice = slice(None)
+) -> tuple[np.ndarray, float]:
+    """Reference share of each code of a matrix, or of some (0 when unseen), and the floor for unseen values."""
+    values = matrix.values[codes]
     known = baseline.shares.get(matrix.trait.id)
     if known is None:
-        return np.zeros(len(matrix.values)), 1e-9
-    return look_up(matrix.values, known.values, known.shares), 1.0 / (known.units + 1)
+        return np.zeros(len(values)), 1e-9
+    return look_up(values, known.values, known.shares), 1.0 / (known.units + 1)
 
 
 def make_pairs(traffic: Traffic, trait: EventTrait, events: Events, trusted: np.ndarray) -> Pairs:

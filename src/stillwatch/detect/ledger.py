@@ -45,12 +45,11 @@ def safe_value(traffic: Traffic, trait: TokenTrait, value: int) -> str:
 def top_value(matrix: TokenMatrix, units: np.ndarray) -> tuple[int, int, int]:
     """(code, members that show it, members that show anything) of the commonest value among units."""
     codes = matrix.codes[units]
-    shown = codes[codes >= 0]
+    shown, counts = np.unique(codes[codes >= 0], return_counts=True)
     if not len(shown):
         return -1, 0, 0
-    counts = np.bincount(shown, minlength=len(matrix.values))
-    code = int(counts.argmax())
-    return code, int(counts[code]), int((codes[:, 0] >= 0).sum())
+    most = int(counts.argmax())
+    return int(shown[most]), int(counts[most]), int((codes[:, 0] >= 0).sum())
 
 
 def evidence_of(
@@ -69,10 +68,10 @@ def evidence_of(
         if isinstance(trait, TokenTrait):
             matrix = detection.matrices[trait_id]
             code, members, present = top_value(matrix, group.units)
-            reference, floor = share_of(matrix, baseline)
+            (reference,), floor = share_of(matrix, baseline, [code])
             outside = max(matrix.n_present - present, 0)
             share = max(
-                float(reference[code]), floor,
+                float(reference), floor,
                 (float(matrix.having[code]) - members + 1.0) / (outside + 1.0) if detection.use_traffic else 0.0,
             )  # fmt: skip
             distinct = len(np.unique(matrix.codes[group.units][matrix.codes[group.units] >= 0]))
@@ -127,10 +126,11 @@ def edges_of(
         if trait.group in ("language", "programme", "pivot") or not (trait.defines_hubs or trait.bets):
             continue
         codes = matrix.codes[group.units]
-        counts = np.bincount(codes[codes >= 0], minlength=len(matrix.values))
-        for code in np.argsort(-counts, kind="stable")[:3]:
-            if counts[code] < 3:
+        shown, counts = np.unique(codes[codes >= 0], return_counts=True)
+        for at in np.argsort(-counts, kind="stable")[:3]:
+            if counts[at] < 3:
                 break
+            code = shown[at]
             value = safe_value(traffic, trait, int(matrix.values[code]))
             for unit in group.units[(codes == code).any(1)][:40]:
                 out += [(account, trait_id, value) for account in accounts[int(unit)][:1]]

@@ -112,7 +112,9 @@ class Spread:
         return exact_repeat_log10_e(self.multiplicity, self.payloads, self.units, self.mixing)[0]
 
     def judged(self) -> Judged:
-        """The e-value of all payloads and of each half of them."""
+        """The e-value of all payloads and of each half of them; most families have too few payloads to say anything."""
+        if self.payloads.sum() < MIN_PAYLOADS:
+            return Judged(0.0, 0.0, 0.0)
         halves = [
             exact_repeat_log10_e(self.multiplicity[at], self.payloads[at], self.units, self.mixing[at])[0]
             for at in (~self.odd, self.odd)

@@ -9,6 +9,7 @@ because it is computed on the sub-stream.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import ibis
@@ -269,27 +270,35 @@ def extraction_share(traffic: Traffic, rows: Rows, stream: Stream, seed: int) ->
     like = like / like.sum()
     mixing = len(stream.linked_rows) >= MIN_LINKED
 
-    def estimate(weights: np.ndarray) -> float:
-        found = float(weights @ own_linked)
-        left = weights @ rest
-        extra = _mixture(left, like, base) * left.sum() if mixing and left.sum() > 0 else 0.0
-        return min((found + extra) / float(weights @ total), 1.0)
-
-    point = estimate(np.ones(n_units))
     rng = np.random.default_rng(seed)
-    draws = [
-        estimate(rng.multinomial(n_units, np.full(n_units, 1.0 / n_units)).astype(float)) for _ in range(200)
-    ]
-    low, high = np.quantile(draws, [0.025, 0.975])
+    draws = (rng.multinomial(n_units, np.full(n_units, 1.0 / n_units)).astype(float) for _ in range(200))
+    found, left, sent = [], [], []
+    for weights in chain([np.ones(n_units)], draws):
+        found.append(float(weights @ own_linked))
+        left.append(weights @ rest)
+        sent.append(float(weights @ total))
+    shares = np.minimum((np.array(found) + _extra(np.array(left), like, base, mixing)) / np.array(sent), 1.0)
+    point = float(shares[0])
+    low, high = np.quantile(shares[1:], [0.025, 0.975])
     return point, float(min(low, point)), float(max(high, point))
 
 
-def _mixture(counts: np.ndarray, like: np.ndarray, base: np.ndarray) -> float:
-    share = 0.1
+def _extra(left: np.ndarray, like: np.ndarray, base: np.ndarray, mixing: bool) -> np.ndarray:
+    """How much of what is left over (float64[draws, cells]) is like the linked stream, by draw."""
+    sizes = left.sum(1)
+    out = np.zeros(len(left))
+    some = np.flatnonzero(sizes > 0) if mixing else np.zeros(0, np.int64)
+    out[some] = _mixtures(left[some], like, base) * sizes[some]
+    return out
+
+
+def _mixtures(counts: np.ndarray, like: np.ndarray, base: np.ndarray) -> np.ndarray:
+    share = np.full((len(counts), 1), 0.1)
+    sizes = counts.sum(1, keepdims=True)
     for _ in range(60):
         weight = share * like / (share * like + (1.0 - share) * base)
-        share = float((counts * weight).sum() / counts.sum())
-    return share
+        share = (counts * weight).sum(1, keepdims=True) / sizes
+    return share[:, 0]
 
 
 def _all_cells(traffic: Traffic) -> np.ndarray:
