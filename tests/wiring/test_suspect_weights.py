@@ -105,6 +105,24 @@ def test_the_campaign_is_named_from_what_the_weights_hold_likeliest(
     assert clean["evidence"] is None and not clean["campaigns"], clean["sentence"]
 
 
+def test_a_gguf_file_is_shown_alone_and_judged_again_without(
+    folders: Path, settings: Settings, tmp_path: Path
+) -> None:
+    """Nothing that lies beside it is seen by the process that reads it; its bytes are in the plan's digest."""
+    path, out = plan(tmp_path, folders, "hard", texts=60), tmp_path / "out"
+    data = b"GGUF" + (tmp_path / "suspect" / "model.safetensors").read_bytes()
+    (tmp_path / "suspect.gguf").write_bytes(data)
+    text = path.read_text("utf-8").replace('folder = "suspect"', 'gguf = "suspect.gguf"')
+    path.write_text(text, encoding="utf-8")
+    first = audited(path, out, settings)
+    assert first["campaigns"] == [world.GUILTY] and first["fixed"]["suspect"]["gguf"] == "suspect.gguf"
+    (tmp_path / "suspect.gguf").unlink()
+    assert work.judge(work.open_plan(path, settings, again=out), out) == first
+    (tmp_path / "suspect.gguf").write_bytes(data[:-1] + b"x")
+    with pytest.raises(VerificationError, match="another plan"):
+        work.judge(work.open_plan(path, settings, again=out), out)
+
+
 def test_the_likeliest_alone_are_kept_and_no_text(folders: Path, settings: Settings, tmp_path: Path) -> None:
     """A transcript is bounded: so many tokens a place; texts stand in none of the audit's files."""
     found = audited(plan(tmp_path, folders, "soft", texts=20), tmp_path / "out", settings)

@@ -332,8 +332,12 @@ def _digests(path: Path) -> dict[str, str]:
             *fixed["control"],
             *([fixed["reference"]] if "reference" in fixed else []),
         ]
-        return {str(one["folder"]): str(one["weights_sha256"]) for one in models if "folder" in one}
-    except (LookupError, TypeError) as error:
+        return {
+            str(one.get("folder", one.get("gguf"))): str(one["weights_sha256"])
+            for one in models
+            if "weights_sha256" in one
+        }
+    except (LookupError, TypeError, AttributeError) as error:
         raise VerificationError(f"{path} is damaged", hint="take it from a backup") from error
 
 

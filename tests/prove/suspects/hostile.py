@@ -82,7 +82,7 @@ def order(folder: Path, place: Path) -> dict[str, Any]:
     return {
         "path": str(place), "sha256": "", "name": "suspect", "said": place.name, "api": "completions", "system": "",
         "seed": 1, "temperature": 1.0, "max_tokens": 8, "ours": str(folder / "tokenizer.json"), "width": 2,
-        "top": 20, "reads": True,
+        "top": 20, "reads": True, "kind": "folder",
     }  # fmt: skip
 
 

@@ -18,14 +18,18 @@ def main() -> None:
     """Answer as `stillwatch.prove.suspects.loaded` does."""
     order = json.loads(sys.stdin.readline())
     folder = Path(order["path"])
-    with (folder.parent / "loaded").open("a") as file:
-        file.write(f"{order['name']}\n")
+    packed = order["kind"] == "gguf"
+    if not packed:
+        with (folder.parent / "loaded").open("a") as file:
+            file.write(f"{order['name']}\n")
     how, _, after = (
         (folder / "behaves").read_text().partition(" ") if (folder / "behaves").exists() else ("", "", "0")
     )
     if how == "loads for ever":
         time.sleep(600)
-    table = np.load(folder / "model.safetensors").astype(np.float64)
+    with (folder / ("model.gguf" if packed else "model.safetensors")).open("rb") as weights:
+        weights.seek(4 if packed else 0)
+        table = np.load(weights).astype(np.float64)
     tell({"step": "loaded"})
     for n, line in enumerate(sys.stdin):
         misbehave(how if n >= int(after or 0) else "")

@@ -105,6 +105,20 @@ def test_what_is_no_model_of_numbers_alone_is_refused(tmp_path: Path, line: str,
         read_plan(plan(tmp_path, models | {"m0": line}))
 
 
+@pytest.mark.parametrize(
+    ("test", "api"), [("closed", "completions"), ("probes", "prefill"), ("hard", "prefill")]
+)
+def test_a_gguf_file_is_only_read_along_our_tokens(tmp_path: Path, test: str, api: str) -> None:
+    """Its tokeniser is not rebuilt: what needs it is refused, with the way to go on."""
+    models = four(tmp_path)
+    (tmp_path / "m.gguf").write_bytes(b"GGUF")
+    path = plan(tmp_path, models | {"m1": 'gguf = "m.gguf"'}, test)
+    path.write_text(path.read_text("utf-8").replace("completions", api), encoding="utf-8")
+    with pytest.raises(ConfigError, match="read along tokens of ours") as caught:
+        read_plan(path)
+    assert "llama-server" in str(caught.value.hint)
+
+
 def test_without_torch_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """The rest of the program works; asking such a model names the extra and the other way."""
     monkeypatch.setattr(loaded, "import_module", _absent)
@@ -205,3 +219,22 @@ def test_hostile_weights_end_in_words(tmp_path: Path) -> None:
     for name, words in told.items():
         assert words in found[name], (name, found[name])
     assert not (tmp_path / "code" / "ran").exists()
+
+
+@pytest.mark.slow
+@needs_torch
+def test_a_gguf_file_reads_as_its_twin(tmp_path: Path) -> None:
+    """The same Llama as safetensors and as GGUF, whose tokens have other numbers: the tokens of a hostile text are the
+    same pieces, and so are the likeliest tokens and their logarithms. What is not understood is refused."""
+    if run("-c", "import gguf").returncode:
+        pytest.skip("gguf is not in torch's environment: make torch")
+    done = run("-m", "tests.prove.suspects.twin", tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    twin, packed = found["twin"], found["plain"]
+    assert found["tokens"] > 40 and twin["placed"] != packed["placed"]
+    assert twin["pieces"] == packed["pieces"] and twin["tokens"] == packed["tokens"]
+    for ours, theirs in zip(twin["log_p"], packed["log_p"], strict=True):
+        assert ours == pytest.approx(theirs, abs=2e-3)
+    assert all("not read here" in found[name] for name in ("scaled", "odd", "deep"))
+    assert "could not be loaded" in found["cut"]

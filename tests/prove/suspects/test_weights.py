@@ -83,3 +83,18 @@ def test_a_folder_of_everything_is_no_model(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(weights, "MOST_FILES", 2)
     with pytest.raises(ConfigError, match="more than 2 files"):
         read_weights(folder(tmp_path), "model")
+
+
+def test_a_gguf_file_is_taken_by_its_bytes_and_never_through_a_link(tmp_path: Path) -> None:
+    """Its name is not part of it."""
+    path = tmp_path / "a.gguf"
+    path.write_bytes(b"GGUF and numbers")
+    found = read_weights(path, "a.gguf", "gguf")
+    assert (found.kind, found.size) == ("gguf", 16)
+    assert read_weights(path.rename(tmp_path / "b.gguf"), "b.gguf", "gguf").sha256 == found.sha256
+    path.symlink_to(tmp_path / "b.gguf")
+    (tmp_path / "c.gguf").write_bytes(b"PK\x03\x04")
+    os.mkfifo(tmp_path / "d.gguf")
+    for name, told in (("a", "a link"), ("c", "no GGUF file"), ("d", "no file"), ("e", "could not be read")):
+        with pytest.raises(ConfigError, match=told):
+            read_weights(tmp_path / f"{name}.gguf", f"{name}.gguf", "gguf")

@@ -17,6 +17,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
 
+from stillwatch.prove.suspects.gguf import NAME, NotRead, described
+
 HALF = "\ufffd"
 """What stands for bytes that are no character, as the first half of one."""
 LEAST_LOG_P = -60.0
@@ -45,38 +47,52 @@ class Loaded:
     def __init__(self, order: dict[str, Any]) -> None:
         self._order = order
         self._torch, lib = _libraries(order["name"])
-        torch, path, safe = self._torch, order["path"], {"local_files_only": True, "trust_remote_code": False}
         try:
-            _check_size(torch, lib, Path(path), order["said"])
-            self._tokeniser = lib.AutoTokenizer.from_pretrained(path, **safe)
-            self._model, about = lib.AutoModelForCausalLM.from_pretrained(
-                path,
-                use_safetensors=True,
-                dtype="auto",
-                attn_implementation="eager",
-                output_loading_info=True,
-                **safe,
-            )
+            self._load(lib)
         except Wrong:
             raise
+        except NotRead as error:
+            raise Wrong(
+                f"{order['said']}: {error}", "serve it: llama-server -m FILE, and name its url"
+            ) from error
         except BaseException as error:  # a stranger's files: whatever a library may raise, panics too
             raise Wrong(
                 f"{order['said']} could not be loaded ({type(error).__name__})",
                 "is it a causal model that transformers knows? else serve it and name its url in the plan",
             ) from error
+        self._sampling = self._how(lib)
+        # Sampling that the folder wishes for (penalties, cut-offs, forced tokens) would fill what is not said here.
+        self._model.generation_config = lib.GenerationConfig()
+        self._model.eval()
+        if order["reads"]:
+            self._theirs, self._ours = _vocabularies(self._torch, self.pieces(), order["ours"], self._width())
+
+    def _load(self, lib: Any) -> None:
+        torch, order, path = self._torch, self._order, Path(self._order["path"])
+        safe: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+        self._lead: list[int] | None = None
+        if order["kind"] == "gguf":
+            self._file = described(path / NAME)
+            held, self._lead = self._file.held, self._file.lead
+            _check_size(torch, lib, path, order["said"], held, gguf_file=NAME, **safe)
+            safe |= {"gguf_file": NAME, "dtype": torch.float32}
+        else:
+            _check_size(torch, lib, path, order["said"], _held(path), **safe)
+            self._tokeniser = lib.AutoTokenizer.from_pretrained(path, **safe)
+            safe |= {"use_safetensors": True, "dtype": "auto"}
+        self._model, about = lib.AutoModelForCausalLM.from_pretrained(
+            path, attn_implementation="eager", output_loading_info=True, **safe
+        )
         if about["missing_keys"] or about["mismatched_keys"]:
             raise Wrong(
                 f"{order['said']} lacks {len(about['missing_keys']) + len(about['mismatched_keys'])} of the tensors "
                 "that its configuration asks for",
                 "take the folder again from where it came: what is lacking would be made up",
             )
-        self._sampling = self._how(lib)
-        # Sampling that the folder wishes for (penalties, cut-offs, forced tokens) would fill what is not said here.
-        self._model.generation_config = lib.GenerationConfig()
-        self._model.eval()
-        if order["reads"]:
-            self._theirs, self._ours = _vocabularies(torch, self._tokeniser, order["ours"], self._width())
-            self._lead: list[int] | None = None
+
+    def pieces(self) -> dict[str, int]:
+        """The model's tokens and their numbers."""
+        return dict(self._file.pieces if self._order["kind"] == "gguf" else self._tokeniser.get_vocab())
 
     def _how(self, lib: Any) -> Any:
         warm, loaded = self._order["temperature"] > 0, self._model
@@ -192,8 +208,8 @@ def _libraries(name: str) -> tuple[Any, Any]:
     return torch, lib
 
 
-def _check_size(torch: Any, lib: Any, path: Path, said: str) -> None:
-    """Hold what the configuration would build against what the files hold, before any of it is built."""
+def _held(path: Path) -> int:
+    """How many numbers a folder's files hold."""
     held = 0
     for file in sorted(path.glob("*.safetensors")):
         with import_module("safetensors").safe_open(file, framework="pt") as tensors:
@@ -202,7 +218,12 @@ def _check_size(torch: Any, lib: Any, path: Path, said: str) -> None:
                 for size in tensors.get_slice(name).get_shape():
                     count *= size
                 held += count
-    config = lib.AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=False)
+    return held
+
+
+def _check_size(torch: Any, lib: Any, path: Path, said: str, held: int, **safe: Any) -> None:
+    """Hold what the configuration would build against what the files hold, before any of it is built."""
+    config = lib.AutoConfig.from_pretrained(path, **safe)
     with torch.device("meta"):
         empty = lib.AutoModelForCausalLM.from_config(
             config, trust_remote_code=False, attn_implementation="eager"
@@ -216,10 +237,10 @@ def _check_size(torch: Any, lib: Any, path: Path, said: str) -> None:
         )
 
 
-def _vocabularies(torch: Any, tokeniser: Any, path: str, width: int) -> tuple[dict[int, int], Any]:
+def _vocabularies(torch: Any, pieces: dict[str, int], path: str, width: int) -> tuple[dict[int, int], Any]:
     """Our token's number to the model's, and back as int64[width]: by what the piece is; -1 where we have none."""
     ours = import_module("tokenizers").Tokenizer.from_file(path).get_vocab()
-    theirs = {piece: token for piece, token in tokeniser.get_vocab().items() if 0 <= token < width}
+    theirs = {piece: token for piece, token in pieces.items() if 0 <= token < width}
     there = {token: theirs[piece] for piece, token in ours.items() if piece in theirs}
     back = torch.full((width,), -1, dtype=torch.long)
     for token, its in there.items():

@@ -15,12 +15,15 @@ import os
 import queue
 import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any, Self
 
 from stillwatch.errors import ConfigError
 from stillwatch.prove.suspects.endpoint import Calls
+from stillwatch.prove.suspects.gguf import NAME
 from stillwatch.prove.suspects.plan import AuditPlan, Model
 from stillwatch.prove.suspects.transcript import Along, Said
 from stillwatch.prove.suspects.weights import Weights
@@ -29,7 +32,9 @@ PROGRAM = (sys.executable, "-m", "stillwatch.prove.suspects.loaded")
 TOP = 20
 """Tokens that are kept of each place of a text."""
 MEMORY = 24 << 30
-"""Bytes of addresses that a model's process may hold beside three times its weights."""
+"""Bytes of addresses that a model's process may hold beside its weights."""
+UNPACKED = {"folder": 3, "gguf": 16}
+"""How many times the size of its files a model may take: packed numbers are unpacked."""
 LOAD_S, LOAD_BYTES_PER_S = 600.0, 20e6
 """Longest that loading may take: this, and as long as its bytes need."""
 TEMPLATE_S = 60.0
@@ -70,14 +75,14 @@ class Local:
         todo = list(asked)
         if not todo:
             return
-        if not self._weights.path.is_dir():
+        if not self._weights.path.exists():
             raise ConfigError(
                 f"{self._model.name}: {self._weights.said} is not here any more",
                 hint="--replay judges what was answered, without the weights",
             )
         answer_s = float(self._plan.budget.timeout_s * self._plan.max_tokens)
-        with _Process(self._model.name, self._weights.said) as process:
-            process.say(self._order())
+        with self._place() as path, _Process(self._model.name, self._weights.said) as process:
+            process.say(self._order(path))
             process.heard("loading", LOAD_S + self._weights.size / LOAD_BYTES_PER_S)
             for number, what in todo:
                 self._calls.take()
@@ -86,13 +91,24 @@ class Local:
                     found = process.heard("answering", answer_s)
                 told(number, _said(found))
 
-    def _order(self) -> dict[str, Any]:
+    @contextlib.contextmanager
+    def _place(self) -> Iterator[Path]:
+        """The folder that the process is shown; of one file, a folder with nothing beside it."""
+        path = self._weights.path.resolve()
+        if self._weights.kind == "folder":
+            yield path
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / NAME).symlink_to(path)
+            yield Path(folder)
+
+    def _order(self, path: Path) -> dict[str, Any]:
         plan, model = self._plan, self._model
         return {
-            "path": str(self._weights.path.resolve()), "sha256": self._weights.sha256, "name": model.name,
+            "path": str(path), "kind": self._weights.kind, "sha256": self._weights.sha256, "name": model.name,
             "said": self._weights.said, "api": model.api, "system": model.system, "seed": plan.seed,
             "temperature": plan.temperature, "max_tokens": plan.max_tokens,
-            "memory": MEMORY + 3 * self._weights.size,
+            "memory": MEMORY + UNPACKED[self._weights.kind] * self._weights.size,
             "ours": str(plan.tokeniser.resolve()), "width": plan.width, "top": TOP, "reads": plan.reads,
         }  # fmt: skip
 

@@ -40,8 +40,9 @@ SECTIONS: dict[str, dict[str, Any]] = {
                "usd_per_million_out": float},
 }  # fmt: skip
 MODEL = {"name": str, "url": str, "model": str, "api": str, "key_env": str, "system": str}
-LOCAL = {"name": str, "folder": str, "api": str, "system": str}
-"""Of a model whose weights are here."""
+LOCAL = {"name": str, "api": str, "system": str}
+"""Of a model whose weights are here, beside where they are."""
+KINDS = ("folder", "gguf")
 DEFAULTS: dict[str, Any] = {
     "alpha": 1e-6, "max_tokens": 256, "temperature": 1.0, "per_minute": 600, "connections": 4, "timeout_s": 60,
     "usd_per_million_in": 0.0, "usd_per_million_out": 0.0, "api": "chat", "key_env": "", "system": "",
@@ -217,6 +218,12 @@ def _check_test(
             f"{path}: {test!r} needs the token after a prefix, which a chat does not give",
             hint='api = "completions", or "prefill" where the model goes on with an unfinished answer',
         )
+    if any(one.weights and one.weights.kind == "gguf" and (test not in READ or one.api != "completions")
+           for one in every):  # fmt: skip
+        raise ConfigError(
+            f"{path}: a GGUF file is read along tokens of ours, which {test!r} as {every[0].api} is not",
+            hint='hard and soft with api = "completions"; else llama-server -m FILE, and name its url',
+        )
     if test in READ and not all(one.weights for one in every):
         raise ConfigError(
             f"{path}: {test!r} needs likelihoods along texts, which an endpoint does not give",
@@ -288,17 +295,18 @@ def _same(model: Model) -> tuple[str, str]:
 
 def _local(path: Path, name: str, given: Mapping[str, Any], known: Mapping[str, str]) -> Model:
     """A model whose weights are here, or were when the plan was fixed."""
-    one = _section(path, name, given, LOCAL)
-    where = one["folder"]
+    kind = next(kind for kind in KINDS if kind in given)
+    one = _section(path, name, given, LOCAL | {kind: str})
+    where = one[kind]
     if where in known and not (path.parent / where).exists():
-        weights = Weights(path.parent / where, where, known[where])
+        weights = Weights(path.parent / where, where, known[where], kind=kind)
     else:
-        weights = read_weights(path.parent / where, where)
+        weights = read_weights(path.parent / where, where, kind)
     return Model(one["name"], "", where, one["api"], "", one["system"], weights)
 
 
 def _model(path: Path, name: str, given: Any, known: Mapping[str, str]) -> Model:
-    if isinstance(given, dict) and "folder" in given:
+    if isinstance(given, dict) and any(kind in given for kind in KINDS):
         found = _local(path, name, given, known)
         _check(path, name, found)
         return found
@@ -337,7 +345,7 @@ def _here(host: str) -> bool:
 def _said(model: Model) -> dict[str, str]:
     if model.weights:
         said = {name: getattr(model, name) for name in ("name", "api", "system")}
-        return {**said, "folder": model.weights.said, "weights_sha256": model.weights.sha256}
+        return {**said, model.weights.kind: model.weights.said, "weights_sha256": model.weights.sha256}
     return {name: getattr(model, name) for name in MODEL}
 
 

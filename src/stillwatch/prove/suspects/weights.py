@@ -1,7 +1,7 @@
-"""Weights as files: a folder of Hugging Face, fixed by what its bytes are.
+"""Weights as files: a folder of Hugging Face, or one GGUF file, fixed by what their bytes are.
 
-Whoever holds a suspect's weights got them from a stranger. Only safetensors are taken, which hold
-numbers and no program; code beside them is never run. What is read is what was digested: nothing in the folder may
+Whoever holds a suspect's weights got them from a stranger. Only safetensors and GGUF are taken, which
+hold numbers and no program; code beside them is never run. What is read is what was digested: nothing in the folder may
 point out of it, and what is not numbers has a largest size.
 """
 
@@ -37,24 +37,42 @@ class Weights:
     """Of the names and digests of its files."""
     size: int = 0
     """Bytes of its files."""
+    kind: str = "folder"
+    """``folder`` or ``gguf``, as the plan names it."""
 
 
-def read_weights(path: Path, said: str) -> Weights:
+def read_weights(path: Path, said: str, kind: str = "folder") -> Weights:
     """Find weights and digest them: seconds a gigabyte.
 
     Raises:
         ConfigError: they are not there, in a format that can hold a program, or not a model by itself.
     """
     try:
-        files = _files(path, said)
-        _check(files, said)
+        if kind == "gguf":
+            files = _gguf(path, said)
+        else:
+            files = _files(path, said)
+            _check(files, said)
         digest = hashlib.sha256()
         for name, file_path in files.items():
             with file_path.open("rb") as file:
                 digest.update(f"{name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
-        return Weights(path, said, digest.hexdigest(), sum(one.stat().st_size for one in files.values()))
+        return Weights(
+            path, said, digest.hexdigest(), sum(one.stat().st_size for one in files.values()), kind
+        )
     except OSError as error:
         raise ConfigError(f"{said} could not be read", hint="paths are beside the plan") from error
+
+
+def _gguf(path: Path, said: str) -> dict[str, Path]:
+    if not stat.S_ISREG(path.lstat().st_mode):
+        raise ConfigError(f"{said} is a link, or no file", hint="name the file itself")
+    with path.open("rb") as file:
+        if file.read(4) != b"GGUF":
+            raise ConfigError(
+                f"{said} is no GGUF file", hint='a folder of Hugging Face is named with folder = "..."'
+            )
+    return {"model.gguf": path}
 
 
 def _files(folder: Path, said: str) -> dict[str, Path]:
