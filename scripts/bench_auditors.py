@@ -30,6 +30,7 @@ from scripts.students.world import Texts, World, mark_of, plan_of
 from stillwatch.prove.audit.resample import share_interval
 from stillwatch.prove.laws import Exponential, Floats
 from stillwatch.prove.marks.mark import Keys, Mark, Tokens
+from stillwatch.prove.nulls import random_keys
 from stillwatch.prove.radio import reading_positions
 from stillwatch.prove.school import LENGTH, VOCABULARY, Exam, Model, rank_siblings, windows_before, write
 
@@ -71,12 +72,17 @@ class Foreign(Mark):
         return np.asarray(-np.log1p(-np.clip(self.uniform[row], 1e-9, 1 - 1e-9)))
 
 
+def strange(world: World) -> Keys:
+    """Another laboratory's key. One of the issued keys here would be a stolen key, and convict rightly."""
+    return random_keys(world.draw(74), 1)[0]
+
+
 def students(world: World, theirs: Foreign, others: Foreign) -> dict[str, Model]:
     """One that learnt from us, and three that did not."""
     rest = world.plain(1_000 - 2 * DYED, 11)
     marked = write(world.ours, DYED, seed=world.draw(70), mark=theirs, key=world.keys[0])
     a = write(world.other, DYED, seed=world.draw(71), mark=others, key=world.keys[0])
-    b = write(world.other, DYED, seed=world.draw(72), mark=mark_of(WIDTH), key=world.keys[-1])
+    b = write(world.other, DYED, seed=world.draw(72), mark=mark_of(WIDTH), key=strange(world))
     elsewhere = write(world.other, 1_000, seed=world.draw(16))
     learn = world.base.learn
     return {

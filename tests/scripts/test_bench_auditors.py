@@ -8,6 +8,7 @@ import httpx
 import numpy as np
 
 from scripts import bench_auditors as bench
+from scripts.students.world import World
 from stillwatch.prove.school import VOCABULARY, Teacher, write
 
 
@@ -30,6 +31,12 @@ def test_an_innocent_that_a_tool_convicts_is_counted() -> None:
     told = bench.render({"rows": rows})
     for tool in tools[:3]:
         assert f"| {tool} | {bench.share([True])} | {bench.share([True])} | 1.00 |" in told
+
+
+def test_another_laboratorys_key_was_never_issued_here() -> None:
+    """Else the innocent that learnt under it would carry a stolen key, and be convicted rightly."""
+    world = World(401)
+    assert not (world.keys == bench.strange(world)).all(axis=1).any()
 
 
 def test_a_foreign_mark_is_written_as_its_numbers_say() -> None:
