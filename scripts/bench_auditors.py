@@ -74,7 +74,7 @@ class Foreign(Mark):
 
 def strange(world: World) -> Keys:
     """Another laboratory's key. One of the issued keys here would be a stolen key, and convict rightly."""
-    return random_keys(world.draw(74), 1)[0]
+    return np.asarray(random_keys(world.draw(74), 1)[0])
 
 
 def students(world: World, theirs: Foreign, others: Foreign) -> dict[str, Model]:
