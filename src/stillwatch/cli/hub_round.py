@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +158,7 @@ def result(file: str, as_json: bool) -> None:
     if as_json:
         print_json(told)
         return
-    state = "closed" if told["closed"] else "open"
+    state = "closed" if told["closed"] else _open_until(told)
     aside = f"; you were set aside: {told['set_aside']}" if told["set_aside"] else ""
     show(f"round {safe(told['epoch'])}: {state}{safe(aside)}")
     for pair in told["pairs"]:
@@ -166,6 +167,14 @@ def result(file: str, as_json: bool) -> None:
              f"{safe(pair['common'])} of the evidence in common; pair {safe(pair['pair'])}")  # fmt: skip
     if told["closed"] and not told["pairs"]:
         show("no pair: nothing is told below the threshold")
+
+
+def _open_until(told: Mapping[str, Any]) -> str:
+    """Until when an open round waits for what."""
+    cut_off, ends = (
+        datetime.fromtimestamp(int(told[name]) / 1e6, UTC) for name in ("commit_until_us", "reveal_until_us")
+    )
+    return f"open; commit until {cut_off:%Y-%m-%d %H:%M}, show until {ends:%Y-%m-%d %H:%M} UTC"
 
 
 @click.group(

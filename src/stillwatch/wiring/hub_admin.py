@@ -177,9 +177,10 @@ def open_round(
             raise ConfigError(
                 f"the round of {epoch} has been opened", hint="there is one round for each week"
             )
-        if (last := max((r.reveal_until_us for r in state.rounds.values()), default=0)) > now_us():
+        ends = max((r.reveal_until_us for r in state.rounds.values() if not r.closed_us), default=0)
+        if ends > now_us():
             raise ConfigError(
-                f"members may show their parts of the last round until {written(last)[:16]} UTC",
+                f"members may show their parts of the last round until {written(ends)[:16].replace('T', ' ')} UTC",
                 hint="open this one afterwards: members see one round at a time",
             )
         data = {

@@ -64,6 +64,8 @@ def test_sent_again_it_is_the_same(here: Hub) -> None:
     given = {"bundle": bundle("north"), "tlp": "amber", "epoch": "", "cluster": ""}
     assert not here.do("north", "submissions", **given)["already"]
     assert here.do("north", "submissions", **given) == {"done": [], "already": True}
+    other = given | {"epoch": EPOCH, "cluster": "aa"}
+    assert "another cluster" in refused(409, here.do, "north", "submissions", **other)
     assert "ids that were not used" in refused(409, here.do, "south", "submissions", **given)
 
 
@@ -103,7 +105,7 @@ def test_an_organisation_whose_member_is_suspended_does_not_corroborate_itself(h
     what = here.submit("north", start=2)
     state = here.desk.state
     state.submissions[what].epoch, state.submissions[what].cluster = EPOCH, "aa"
-    state.pairs["p"] = Pair("p", EPOCH, ("north", "annex"), ("aa", "bb"), "10-49")
+    state.joined(Pair("p", EPOCH, ("north", "annex"), ("aa", "bb"), "10-49"))
     assert here.level(what) == "reported"
     changed(here, "north", active=False)
     assert here.level(what) == "reported"

@@ -56,8 +56,13 @@ def submission(state: State, who: Who, given: Any, now_us: int, face: Face) -> l
     level, objects = Tlp.of(asked["tlp"]), _objects(asked["bundle"])
     body = json.dumps(asked["bundle"], sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     digest = hashlib.sha256(body.encode("utf-8", "surrogatepass")).hexdigest()
-    if any(s.member == who.member and s.sha256 == digest for s in state.submissions.values()):
+    same = [s for s in state.submissions.values() if s.member == who.member and s.sha256 == digest]
+    if any((s.epoch, s.cluster) == (asked["epoch"], asked["cluster"]) for s in same):
         return []
+    if same:
+        raise NotAllowed(
+            409, "it was submitted with another cluster, or with none", "withdraw that one, and draft it anew"
+        )
     within_budget(state, who, "submission", now_us)
     if len(objects) > MOST_OBJECTS:
         raise NotAllowed(413, f"more than {MOST_OBJECTS} objects", "submit one campaign at a time")

@@ -13,6 +13,8 @@ from typing import Any
 from stillwatch.records.hub import Contest, Corroboration, Entry, StepKind, Verb, Who
 
 DAY_US = 86_400 * 10**6
+Side = tuple[str, str, str]
+"""Week, member and cluster."""
 
 
 @dataclass(slots=True)
@@ -62,6 +64,10 @@ class Submission:
     heard: set[str] = field(default_factory=set)
     """Who acknowledged the withdrawal."""
     said: dict[str, Verb] = field(default_factory=dict)
+    appealed: int = 0
+    """Appeals against it that nobody has answered."""
+    disputed: int = 0
+    """Disputes of it that nobody has decided."""
 
 
 @dataclass(slots=True)
@@ -113,6 +119,13 @@ class Pair:
     clusters: tuple[str, str]
     common: str
 
+    @property
+    def sides(self) -> list[Side]:
+        """Both clusters."""
+        return [
+            (self.epoch, member, cluster) for member, cluster in zip(self.members, self.clusters, strict=True)
+        ]
+
 
 @dataclass(slots=True)
 class Round:
@@ -146,8 +159,10 @@ class State:
     cases: dict[str, Case] = field(default_factory=dict)
     rounds: dict[str, Round] = field(default_factory=dict)
     pairs: dict[str, Pair] = field(default_factory=dict)
-    taken_back: set[tuple[str, str, str]] = field(default_factory=set)
-    """Week, member and cluster of submissions that were withdrawn."""
+    sides: dict[Side, list[Pair]] = field(default_factory=dict)
+    """Pairs of each cluster."""
+    taken_back: set[Side] = field(default_factory=set)
+    """Clusters whose submissions were withdrawn."""
     recent: dict[tuple[str, str], list[int]] = field(default_factory=dict)
     """When each member did what, within a day."""
 
@@ -186,11 +201,9 @@ class State:
 
     def contest(self, what: Submission) -> Contest:
         """What has to be decided before a submission's corroboration counts."""
-        if any(a.open and a.submission == what.id for a in self.appeals.values()):
+        if what.appealed:
             return Contest.APPEALED
-        if any(d.open and d.submission == what.id for d in self.disputes.values()):
-            return Contest.DISPUTED
-        return Contest.NONE
+        return Contest.DISPUTED if what.disputed else Contest.NONE
 
     def corroboration(self, what: Submission) -> Corroboration:
         """How far a submission is corroborated; not at all while it is contested, or once it is withdrawn."""
@@ -205,18 +218,19 @@ class State:
 
     def joined_with(self, what: Submission) -> frozenset[str]:
         """Members whose clusters joined the cluster of a submission, in rounds that nothing re-opened."""
-        mine = (what.member, what.cluster)
-        found = set()
-        for pair in self.pairs.values():
-            sides = list(zip(pair.members, pair.clusters, strict=True))
-            if what.cluster and pair.epoch == what.epoch and mine in sides and not self.reopened(pair):
-                found |= set(pair.members) - {what.member}
-        return frozenset(found)
+        pairs = self.sides.get((what.epoch, what.member, what.cluster), ())
+        found = {member for pair in pairs if not self.reopened(pair) for member in pair.members}
+        return frozenset(found - {what.member})
 
     def reopened(self, pair: Pair) -> bool:
         """Whether something that a pair rests on was withdrawn."""
-        sides = zip(pair.members, pair.clusters, strict=True)
-        return any((pair.epoch, *side) in self.taken_back for side in sides)
+        return any(side in self.taken_back for side in pair.sides)
+
+    def joined(self, pair: Pair) -> None:
+        """Take in a pair."""
+        self.pairs[pair.id] = pair
+        for side in pair.sides:
+            self.sides.setdefault(side, []).append(pair)
 
     def concerned(self, case: Case) -> frozenset[str]:
         """Members that a case concerns."""
@@ -282,20 +296,26 @@ def _dispute(state: State, entry: Entry, data: dict[str, Any]) -> None:
     state.disputes[data["id"]] = Objection(
         data["id"], data["submission"], entry.member, data["ground"], entry.at_us
     )
+    state.submissions[data["submission"]].disputed += 1
 
 
 def _decision(state: State, entry: Entry, data: dict[str, Any]) -> None:
-    _decided(state.disputes[data["id"]], entry)
+    found = state.disputes[data["id"]]
+    _decided(found, entry)
+    state.submissions[found.submission].disputed -= 1
 
 
 def _appeal(state: State, entry: Entry, data: dict[str, Any]) -> None:
     state.appeals[data["id"]] = Objection(
         data["id"], data["submission"], entry.member, data["ground"], entry.at_us, data["due_us"]
     )
+    state.submissions[data["submission"]].appealed += 1
 
 
 def _answer(state: State, entry: Entry, data: dict[str, Any]) -> None:
-    _decided(state.appeals[data["id"]], entry)
+    found = state.appeals[data["id"]]
+    _decided(found, entry)
+    state.submissions[found.submission].appealed -= 1
 
 
 def _decided(objection: Objection, entry: Entry) -> None:
@@ -333,8 +353,9 @@ def _joined(state: State, entry: Entry, data: dict[str, Any]) -> None:
     held = state.rounds[data["epoch"]]
     held.closed_us, held.aside = entry.at_us, dict(data["aside"])
     for row in data["pairs"]:
-        pair = Pair(row["id"], data["epoch"], tuple(row["members"]), tuple(row["clusters"]), row["common"])
-        state.pairs[pair.id] = pair
+        state.joined(
+            Pair(row["id"], data["epoch"], tuple(row["members"]), tuple(row["clusters"]), row["common"])
+        )
 
 
 _APPLY: dict[str, Callable[[State, Entry, dict[str, Any]], None]] = {

@@ -7,6 +7,7 @@ objects and who contributed a cluster is never told. To the public goes a page o
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -118,12 +119,10 @@ def _of_year(state: State, year: int) -> dict[str, Any]:
     subs = [s for s in state.submissions.values() if _year(s.at_us) == year]
     disputes = [d for d in state.disputes.values() if d.decided_us and _year(d.decided_us) == year]
     appeals = [a for a in state.appeals.values() if a.decided_us and _year(a.decided_us) == year]
+    levels = Counter(state.corroboration(s) for s in subs if not s.withdrawn_us)
     return {
         "year": year, "submissions": bucket(len(subs)),
-        **{
-            level.value: bucket(sum(state.corroboration(s) is level for s in subs if not s.withdrawn_us))
-            for level in Corroboration
-        },
+        **{level.value: bucket(levels[level]) for level in Corroboration},
         "withdrawn": bucket(sum(bool(s.withdrawn_us) for s in subs)),
         "disputes_decided": bucket(len(disputes)), "disputes_upheld": bucket(sum(d.upheld for d in disputes)),
         "appeals_decided": bucket(len(appeals)), "appeals_upheld": bucket(sum(a.upheld for a in appeals)),
