@@ -203,7 +203,7 @@ def test_hostile_weights_end_in_words(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["good"] == found["permuted"] and len(found["good"]["tokens"]) == 38
-    assert found["prefill"][:4] == [9, toy.VOCABULARY, 9, 5] and len(found["prefill"]) == 3 + 40
+    assert found["prefill"][:4] == [9, toy.VOCABULARY, 5, 6] and len(found["prefill"]) == 2 + 40
     told = {
         "nan": "failed: a likelihood that is no number; RuntimeError",
         "vocabulary": "asks for", "hidden": "asks for", "negative": "could not be loaded", "lacking": "asks for",
