@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import types
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> Stub:
     module = types.ModuleType("stillwatch.wiring")
     for name in VERBS:
         setattr(module, name, stub.verb(name))
+    module.leads_aside = lambda *_: nullcontext()  # type: ignore[attr-defined]  # no leads lie beside a stub's run
     monkeypatch.setitem(sys.modules, "stillwatch.wiring", module)
     monkeypatch.setattr(stillwatch, "wiring", module, raising=False)
     return stub

@@ -190,7 +190,7 @@ def test_a_process_that_dies_loses_nothing(folders: Path, settings: Settings, tm
 
 @pytest.mark.parametrize(
     ("how", "told"),
-    [("loads for ever", "gave no sign for 1 s while loading"), ("hangs", "gave no sign for 1 s while making tokens"),
+    [("stalls", "gave no sign for 1 s while loading"), ("hangs", "gave no sign for 1 s while making tokens"),
      ("dreams", "gave no sign for 1 s while answering"), ("babbles", "ended while")],
 )  # fmt: skip
 def test_whoever_gives_no_sign_is_ended(
@@ -201,7 +201,7 @@ def test_whoever_gives_no_sign_is_ended(
     (tmp_path / "suspect" / "behaves").write_text(how)
     opened = work.open_plan(path, settings)
     work.commit(opened, tmp_path / "out", settings)
-    for name, value in {"loads for ever": ("LOAD_S", 1), "hangs": ("TEMPLATE_S", 1)}.items():
+    for name, value in {"stalls": ("LOAD_S", 1), "hangs": ("TEMPLATE_S", 1)}.items():
         monkeypatch.setattr(local, value[0], float(value[1]) if how == name else 60.0)
     monkeypatch.setattr(type(opened.plan.budget), "timeout_s", 1 / 64 if how == "dreams" else 60)
     with pytest.raises(ConfigError, match=told) as caught:

@@ -25,7 +25,7 @@ def main() -> None:
     how, _, after = (
         (folder / "behaves").read_text().partition(" ") if (folder / "behaves").exists() else ("", "", "0")
     )
-    if how == "loads for ever":
+    if how == "stalls":
         time.sleep(600)
     with (folder / ("model.gguf" if packed else "model.safetensors")).open("rb") as weights:
         weights.seek(4 if packed else 0)

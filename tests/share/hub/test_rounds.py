@@ -222,7 +222,7 @@ def test_one_round_at_a_time(here: Hub) -> None:
 def test_tags_are_destroyed_after_a_crash_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A hub that stops between the pairs of a round and the end of its tags destroys them when it starts again."""
     with hub(tmp_path / "hub", "north", "south") as here:
-        both = [made("north", "aa", range(20)), made("south", "bb", range(20))]
+        both = [made("north", "aa", range(80)), made("south", "bb", range(80))]
         opened(here, honey=(tag(99),))
         for each in both:
             commits(here, each)

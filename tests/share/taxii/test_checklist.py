@@ -18,7 +18,8 @@ def _tests_of(path: Path) -> set[str]:
 
 def test_every_line_of_the_checklist_has_its_test() -> None:
     """Each row ends with a test that is there; no row is without one."""
-    rows = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("|")][2:]
+    section = PAGE.read_text(encoding="utf-8").partition("\n## The standard, line by line\n")[2]
+    rows = [line for line in section.splitlines() if line.startswith("|")][2:]
     assert len(rows) > 30
     for row in rows:
         found = re.search(r"`(test_\w+\.py)::(test_\w+)` \|$", row)
