@@ -228,7 +228,7 @@ def _until(what: Callable[[], Any], process: subprocess.Popen[bytes]) -> Any:
             return found
         if process.poll() is not None:
             raise SystemExit(f"the server ended with {process.returncode} before it answered")
-        time.sleep(0.1)
+        time.sleep(0.1)  # before the server is asked again; nothing announces that it listens
     raise SystemExit("the server did not answer within two minutes")
 
 

@@ -21,7 +21,7 @@ from scipy import special
 
 def main() -> None:
     """Arguments: ``table KEY WIDTH VOCABULARY OUT``, or ``read FILE KEY...``: contexts and each student's tokens."""
-    place = Path((find_spec("textseal").submodule_search_locations or [""])[0])  # type: ignore[union-attr]
+    place = Path((find_spec("textseal").submodule_search_locations or [""])[0])  # type: ignore[union-attr]  # installed, so found
     for name, folder in (("textseal", place), ("textseal.common", place / "common")):
         sys.modules[name] = types.ModuleType(name)
         sys.modules[name].__path__ = [str(folder)]

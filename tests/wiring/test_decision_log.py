@@ -18,6 +18,21 @@ from stillwatch.wiring.gate_folder import LOG, DecisionLog, LinesLost, find_deci
 from stillwatch.wiring.policy import Gate
 
 
+def little_room(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """A disk with room for three bytes; more room is given by writing to the list that comes back."""
+    real, room = os.write, [3]
+
+    def full(handle: int, data: bytes) -> int:
+        if not room[0]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        done = real(handle, data[: room[0]])
+        room[0] -= done
+        return done
+
+    monkeypatch.setattr("stillwatch.wiring.gate_folder.os.write", full)
+    return room
+
+
 class SlowDisk:
     """Holds a call of the system up until it is let go on."""
 
@@ -82,16 +97,7 @@ def test_lines_that_the_disk_does_not_take_are_counted_and_none_is_torn(
 ) -> None:
     """A line of which a part is in the file gets its rest as soon as there is room."""
     log = DecisionLog(tmp_path, 10_000)
-    real, room = os.write, [3]
-
-    def full(handle: int, data: bytes) -> int:
-        if not room[0]:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        done = real(handle, data[: room[0]])
-        room[0] -= done
-        return done
-
-    monkeypatch.setattr("stillwatch.wiring.gate_folder.os.write", full)
+    room = little_room(monkeypatch)
     with pytest.raises(LinesLost) as caught:
         log.write(b"first\nsecond\n")
     assert caught.value.lines == 1
@@ -195,16 +201,8 @@ def test_a_line_whose_rest_has_no_room_to_the_end_is_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It was not lost while the rest could still follow; at the end it is."""
-    log, real, room = DecisionLog(tmp_path, 10_000), os.write, [3]
-
-    def full(handle: int, data: bytes) -> int:
-        if not room[0]:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        done = real(handle, data[: room[0]])
-        room[0] -= done
-        return done
-
-    monkeypatch.setattr("stillwatch.wiring.gate_folder.os.write", full)
+    log = DecisionLog(tmp_path, 10_000)
+    little_room(monkeypatch)
     with pytest.raises(LinesLost):
         log.write(b"first\n")
     with pytest.raises(LinesLost) as caught:
