@@ -47,10 +47,16 @@ class Answers(BaseHTTPRequestHandler):
         """Nothing."""
 
 
+class Server(ThreadingHTTPServer):
+    """With room for all connections at once: one for which there is none is tried again a second later."""
+
+    request_queue_size = 128
+
+
 @pytest.mark.parametrize(("path", "failed"), [("/", 0), ("/chunks", 0), ("/bad", 6)])
 def test_every_request_is_counted_once(path: str, failed: int) -> None:
     """Answered or failed, in either loop."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+    with Server(("127.0.0.1", 0), Answers) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         requests = [http(path, b"{}", {})]
@@ -195,7 +201,7 @@ def test_a_rate_is_held_when_nothing_waits_at_the_end() -> None:
 
 def test_the_highest_rate_that_all_doors_hold_is_found() -> None:
     """From above; with what was tried, and never below the lowest."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+    with Server(("127.0.0.1", 0), Answers) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         door = Door("d", (server.server_port,))
@@ -214,7 +220,7 @@ def test_doors_are_measured_in_turns_with_what_each_process_used(monkeypatch: py
     monkeypatch.setattr("scripts.doors.cpu_s", lambda ports: time.process_time() * len(list(ports)))
     monkeypatch.setattr("scripts.doors.held", lambda done, rate: rate < 100.0)
     monkeypatch.setattr("scripts.doors.fast", lambda *_: (0.0, 0.0))
-    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+    with Server(("127.0.0.1", 0), Answers) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         port = server.server_port
