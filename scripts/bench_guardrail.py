@@ -12,6 +12,9 @@
    then all at the rate that was asked for, whether they hold it or not. Where LiteLLM does not hold that without a
    guardrail and with ours, once more at the highest rate that both hold, from seven tenths of what the slower of the
    two sustains downwards: nearer to it the length of a queue is measured and not what is added.
+3. LiteLLM with its own `mock_response` in place of a model server, without a guardrail, with ours and with its content
+   filter, at the rate that was asked for: calling a model costs LiteLLM about as much as calling a guardrail, and cores
+   that do not hold the rate with both may hold it with one.
 
 A request counts from when it was due. Needs `make litellm` and `make unmimic`; what is missing is left out and said.
 Run it on a quiet machine:
@@ -25,6 +28,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import random
 import re
 import secrets
@@ -40,7 +44,7 @@ from scripts.bench import machine
 from scripts.doors import LEAST, Door, fast, highest, in_turns
 from scripts.others import Others
 from scripts.started import ROOT, cores, free_port, gate, lines, process, python
-from scripts.volley import closed_loop, http, open_loop
+from scripts.volley import Volley, closed_loop, http, open_loop
 
 CHAT, GUARDRAIL = "/v1/chat/completions", "/beta/litellm_basic_guardrail_api"
 _WORDS = (
@@ -70,13 +74,17 @@ guardrails:
       api_base: http://127.0.0.1:%d
       unreachable_fallback: fail_closed
 """
+_SAID = "word " * 80
+"""What a model answers."""
 _MODEL = """
 model_list:
   - model_name: m
-    litellm_params: {model: openai/m, api_base: "http://127.0.0.1:%d/v1", api_key: none}
+    litellm_params: {model: openai/m, api_base: "http://127.0.0.1:%d/v1", api_key: none%s}
 general_settings:
   master_key: os.environ/LITELLM_MASTER_KEY
 """
+_MOCK = f', mock_response: "{_SAID}"'
+"""LiteLLM answers by itself."""
 
 
 def prompts(number: int, seed: int) -> list[str]:
@@ -110,7 +118,7 @@ async def model(port: int) -> None:
     """The stand-in for a model server: one answer, at once."""
     answer = json.dumps({
         "id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [
-            {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "word " * 80}}],
+            {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": _SAID}}],
         "usage": {"prompt_tokens": 80, "completion_tokens": 80, "total_tokens": 160},
     }).encode()  # fmt: skip
     whole = (
@@ -131,10 +139,12 @@ async def model(port: int) -> None:
 
 
 @contextmanager
-def litellm(folder: Path, upstream: int, guardrails: str, key: str, server: str) -> Iterator[int]:
+def litellm(
+    folder: Path, upstream: int, guardrails: str, key: str, server: str, mock: str = ""
+) -> Iterator[int]:
     """A LiteLLM proxy as its documentation sets it up for production, but for a database."""
     port = free_port()
-    (folder / f"config-{port}.yaml").write_text(_MODEL % upstream + guardrails, encoding="utf-8")
+    (folder / f"config-{port}.yaml").write_text(_MODEL % (upstream, mock) + guardrails, encoding="utf-8")
     program = ROOT / ".cache/litellm/bin/litellm"
     args = [str(program), "--config", f"config-{port}.yaml", "--host", "127.0.0.1", "--port", str(port),
             "--num_workers", "1", *_SERVERS[server]]  # fmt: skip
@@ -163,18 +173,40 @@ def unmimic(folder: Path, upstream: int) -> Iterator[int]:
 def endpoint(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
     """The guardrail endpoint on one core."""
     made = asks(prompts(500, given.seed), accounts=100)
-    with gate(folder, core=cores()[-1]) as port:
+    os.sync()  # what was written before this run is no work of the gate's disk
+    with gate(folder, core=cores()[-1]) as port, elsewhere():
         asyncio.run(closed_loop(port, made, min(500, given.requests)))
         used = told_cpu_s(port)
         closed = asyncio.run(closed_loop(port, made, given.requests))
         used = told_cpu_s(port) - used
-        steady = asyncio.run(open_loop(port, made, given.endpoint_rate, given.seconds))
+        turns = [
+            asyncio.run(open_loop(port, made, given.endpoint_rate, given.seconds))
+            for _ in range(given.endpoint_turns)
+        ]
+    steady = Volley()
+    for turn in turns:
+        steady.add(turn)
     return {
         "requests": len(closed.seconds), "failed": closed.failed + steady.failed,
         "per_s": round(closed.per_s, 1), "closed_ms": closed.milliseconds(), "connections": 16,
         "cpu_ms_each": round(used / given.requests * 1000, 3), "rate": given.endpoint_rate,
         "open_ms": steady.milliseconds(), "open_requests": len(steady.seconds),
+        "p99_ms_by_turn": [turn.milliseconds().get("p99") for turn in turns],
     }  # fmt: skip
+
+
+@contextmanager
+def elsewhere() -> Iterator[None]:
+    """This program on other cores than the gate's, where there are any."""
+    mine = set(cores())
+    if len(mine) < 2:
+        yield
+        return
+    os.sched_setaffinity(0, mine - {max(mine)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, mine)
 
 
 def told_cpu_s(port: int) -> float:
@@ -189,6 +221,7 @@ def proxies(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
     key = f"sk-{secrets.token_hex(32)}"
     requests = chats(prompts(500, given.seed + 1), key)
     copies = given.copies or len(cores())
+    turns = {"turns": given.turns, "seconds": given.seconds, "seed": given.seed}
     with ExitStack() as stack:
         doors, missing = _opened(stack, folder, key, copies, given.server)
         capacity: dict[str, dict[str, Any]] = {}
@@ -201,7 +234,6 @@ def proxies(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
             }  # fmt: skip
             _said(f"{door.name}: {per_s:,.0f}/s as fast as it answers; holds {holds or 0:,.0f}/s")
         compared = [door for door in doors if door.name in (_BARE, _OURS)] or doors
-        turns = {"turns": given.turns, "seconds": given.seconds, "seed": given.seed}
         rows = in_turns(doors, requests, given.rate, **turns)
         names = {door.name for door in compared}
         if not all(row["held"] for row in rows if row["door"] in names):
@@ -210,10 +242,14 @@ def proxies(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
             rate, _ = highest(compared, requests, most, given.hold_s)
             if rate is not None:
                 rows += in_turns(doors, requests, rate, **turns)
-        decided = lines(folder / "gate" / "decisions.jsonl")
+        decided = lines(folder / "served" / "gate" / "decisions.jsonl")
+    with ExitStack() as stack:
+        doors = _litellms(stack, folder, key, copies, given.server, free_port(), mock=_MOCK)
+        spent = {door.name: fast(door, requests, given.capacity_s)[1] for door in doors}
+        mocked = in_turns(doors, requests, given.rate, **turns) if doors else []
     return {"asked_rate": given.rate, "hold_s": given.hold_s, "copies": copies, "cores": len(cores()),
-            "server": given.server,
-            "capacity": list(capacity.values()), "rows": rows, "decided": decided, "missing": missing}  # fmt: skip
+            "server": given.server, "capacity": list(capacity.values()), "rows": rows,
+            "mocked": {"cpu_ms_each": spent, "rows": mocked}, "decided": decided, "missing": missing}  # fmt: skip
 
 
 def _opened(
@@ -226,19 +262,8 @@ def _opened(
     stack.enter_context(python(code, at, folder=folder))
     behind = {_SERVER: at}
     doors = [Door(_SERVER, (at,))]
-    if (ROOT / ".cache/litellm/bin/litellm").exists():
-        asked = stack.enter_context(gate(folder))
-        for name, guardrails in (
-            (_BARE, ""),
-            (_OURS, _ASKS % asked),
-            ("LiteLLM, its content filter", _FILTER),
-        ):
-            ports = tuple(
-                stack.enter_context(litellm(folder, at, guardrails, key, server)) for _ in range(copies)
-            )
-            beside = _SERVER if name == _BARE else _BARE
-            doors.append(Door(name, ports, beside, behind | ({_GATE: asked} if name == _OURS else {})))
-    else:
+    doors += _litellms(stack, folder, key, copies, server, at)
+    if len(doors) == 1:
         missing.append("LiteLLM: make litellm")
     if (ROOT / ".cache/unmimic/bin/unmimic").exists():
         ports = tuple(stack.enter_context(unmimic(folder, at)) for _ in range(copies))
@@ -246,6 +271,28 @@ def _opened(
     else:
         missing.append("unmimic: make unmimic")
     return doors, missing
+
+
+def _litellms(
+    stack: ExitStack, folder: Path, key: str, copies: int, server: str, at: int, *, mock: str = ""
+) -> list[Door]:
+    """LiteLLM without a guardrail, with ours and with its own, before a model server or its own mock; none where it is
+    not installed."""
+    if not (ROOT / ".cache/litellm/bin/litellm").exists():
+        return []
+    behind = {} if mock else {_SERVER: at}
+    (kept := folder / ("mocked" if mock else "served")).mkdir()
+    asked = stack.enter_context(gate(kept))
+    doors = []
+    for name, guardrails in (
+        (_BARE, ""), (_OURS, _ASKS % asked), ("LiteLLM, its content filter", _FILTER),
+    ):  # fmt: skip
+        ports = tuple(
+            stack.enter_context(litellm(folder, at, guardrails, key, server, mock)) for _ in range(copies)
+        )
+        beside = _BARE if name != _BARE else None if mock else _SERVER
+        doors.append(Door(name, ports, beside, behind | ({_GATE: asked} if name == _OURS else {})))
+    return doors
 
 
 def _said(line: str) -> None:
@@ -263,6 +310,7 @@ def main() -> None:
     parser.add_argument(
         "--endpoint-rate", type=float, default=1_000.0, help="requests a second for the endpoint"
     )
+    parser.add_argument("--endpoint-turns", type=int, default=5, help="turns for the endpoint at that rate")
     parser.add_argument("--rate", type=float, default=200.0, help="requests a second for each proxy")
     parser.add_argument(
         "--capacity-s", type=float, default=6.0, help="seconds for each proxy, as fast as it answers"

@@ -22,7 +22,7 @@ def guardrail(row: dict[str, Any]) -> list[str]:
             f"The guardrail endpoint on one core: {door['per_s']:,.0f} requests/s over {door['connections']} connections"
             f" ({door['requests']:,} requests, {door['failed']} failed; {_ms(door['closed_ms'])}), {door['cpu_ms_each']:.2f} ms of CPU"
             f" each. At {door['rate']:,.0f} requests/s,"
-            f" due at fixed times: {_ms(shown)} ({door['open_requests']:,} requests).",
+            f" due at fixed times: {_ms(shown)} ({door['open_requests']:,} requests).{_turns(door)}",
         ]
     part = row.get("proxies")
     if part and "capacity" not in part:
@@ -37,10 +37,32 @@ def guardrail(row: dict[str, Any]) -> list[str]:
         ]
         lines += [_capacity(each, part["asked_rate"]) for each in part["capacity"]]
         lines += compared(part["rows"])
+        lines += _mocked(part.get("mocked", {}))
         lines += ["", f"stillwatch decided {part['decided']:,} times. What of the proxy's own processor time is more than without a guardrail is"
                   " LiteLLM's call of one. `unmimic` runs without its input check, which needs a model and prompts from the network."]  # fmt: skip
         lines += [f"Left out: {name}." for name in part["missing"]]
     return lines
+
+
+def _turns(door: dict[str, Any]) -> str:
+    """The p99 of each turn, where there were several."""
+    turns = door.get("p99_ms_by_turn", ())
+    return f" The p99 of each of {len(turns)} turns: {', '.join(f'{p:.1f}' for p in turns)} ms." * (
+        len(turns) > 1
+    )
+
+
+def _mocked(part: dict[str, Any]) -> list[str]:
+    """LiteLLM without a model server."""
+    if not part.get("rows"):
+        return []
+    spent = ", ".join(f"{name} {ms:.2f} ms" for name, ms in part["cpu_ms_each"].items())
+    return [
+        "",
+        "**With LiteLLM's own mock in place of a model server** (`mock_response`), so that it spends nothing on calling one. Processor"
+        f" time of a request as fast as it answers: {spent}.",
+        *compared(part["rows"]),
+    ]
 
 
 def _how(part: dict[str, Any]) -> str:

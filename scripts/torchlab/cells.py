@@ -41,7 +41,7 @@ def run(world: World, cell: Cell) -> dict[str, Any]:
         "tokens": int(lesson.shape[0] * (scale.length - scale.prompt)),
         "loss": round(float(net.nll(model, held, scale.prompt).mean()) / (scale.length - scale.prompt), 4),
         "distinct": round(distinct(served[:, scale.prompt:]), 4),
-        "tests": list(examined(world, model, mark, served, plain, talk)),
+        "tests": list(examined(world, model, mark, served, plain, talk, reading=cell.reading)),
     }  # fmt: skip
 
 

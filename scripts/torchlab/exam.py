@@ -34,15 +34,18 @@ def plan_of(world: World) -> Plan:
     return Plan(world.draw(50), Effect(1.0, "not used in the study"))
 
 
-def examined(world: World, model: Any, mark: Mark, served: Tokens, plain: Tokens, talk: Any = None) -> Rows:
+def examined(
+    world: World, model: Any, mark: Mark, served: Tokens, plain: Tokens, talk: Any = None, *, reading: int = 1
+) -> Rows:
     """Every test of one student.
 
     Args:
         served: texts that were served under the key, for readings along what the ledger holds.
         plain: unmarked texts that were served, for siblings.
         talk: the model as it decodes, where that differs from its weights.
+        reading: times as many new texts as the scale says.
     """
-    new = world.answers(world.scale.read, 60, mark)
+    new = world.answers(world.scale.read * reading, 60, mark)
     along = served[np.random.default_rng(world.draw(51)).permutation(served.shape[0])[: world.scale.read]]
     for name, texts in (("new", new), ("served", along)):
         yield from _read(world, model, mark, texts, name)

@@ -22,10 +22,12 @@ COLUMNS = (
 )  # fmt: skip
 AIMS = (
     ("soft, standard deviations at 5%, window 2", "13", "window 2, 5%", "soft", "z"),
+    ("soft, the same, four times as much read", "13", "window 2, 5%, four times as much read", "soft", "z"),
     ("hard, log10 p at 5%, window 2", "-1.4", "window 2, 5%", "hard", "log10_p"),
     ("soft, standard deviations at 100%, window 4", "detected", "window 4, 100%", "soft", "z"),
     ("probes, log10 p at 25%, window 2", "-6", "window 2, 25%", "probes", "log10_p"),
-    ("siblings, log10 p from 50 replies", "-6", "our answers, unmarked", "siblings", "log10_p"),
+    ("siblings, log10 p from 50 replies, 2 passes", "-6", "our answers, unmarked", "siblings", "log10_p"),
+    ("siblings, the same, 6 passes", "-6", "our answers, unmarked, 6 passes", "siblings", "log10_p"),
 )
 """What was aimed at before anything was measured: words, aim, cell, test, figure."""
 Row = dict[str, Any]

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 SEEDS = (301, 302, 303)
 """Worlds that are reported on; none was looked at while the laboratory was made. Half of 301 was seen before
-the weights of the soft test were changed, which was decided on worlds 7 and 11."""
+the weights of the soft test were changed, which was decided on worlds 7 and 11. The last two students were added
+when 301 was known, to see how far more reading and more passes carry; nothing was chosen by them."""
 SHARES = (0.05, 1.0, 0.25, 0.5)
 
 
@@ -67,6 +68,8 @@ class Cell:
     """It has a tokeniser of its own and is asked as text."""
     lesson: str = ""
     """Of the innocent: ``elsewhere``, ``elsewhere-keyed``, ``public`` or ``nothing``."""
+    reading: int = 1
+    """Times as many new texts as the scale says are read along."""
 
 
 def cells() -> Iterator[Cell]:
@@ -97,3 +100,5 @@ def cells() -> Iterator[Cell]:
         yield Cell(f"{epochs} pass{'es' * (epochs > 1)}", epochs=epochs)
     yield Cell("green list, 25%", 0.25, scheme="vllm-red-green")
     yield Cell("green list, 100%", scheme="vllm-red-green")
+    yield Cell("window 2, 5%, four times as much read", 0.05, reading=4)
+    yield Cell("our answers, unmarked, 6 passes", 0.0, epochs=6, guilty=False)

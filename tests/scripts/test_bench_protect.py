@@ -191,6 +191,29 @@ def test_why_a_rate_is_not_reached_is_said_in_processor_time() -> None:
     )
 
 
+def test_what_is_added_without_a_model_server_is_named_as_that() -> None:
+    """A rate that is held with LiteLLM's own mock alone says so, and the one that is held with a model server too."""
+    part = behind_litellm()
+    part["mocked"] = {"cpu_ms_each": {"LiteLLM": 5.0}, "rows": behind_litellm(held_at_200=True)["rows"]}
+    gates = "\n".join(live_gates({"gate.json": {"proxies": part}}))
+    assert (
+        "| 0.5 ms at p50 (0.4 to 0.6), with LiteLLM's own mock for a model server; with one not held; at 95/s 0.5 ms"
+        in gates
+    )
+    page = "\n".join(live.guardrail({"machine": "m", "seed": 7, "proxies": part}))
+    assert "LiteLLM's own mock in place of a model server" in page and "LiteLLM 5.00 ms" in page
+    part["mocked"] = {"cpu_ms_each": {}, "rows": behind_litellm()["rows"]}
+    assert "| **no** |" in "\n".join(live_gates({"gate.json": {"proxies": part}}))
+
+
+def test_every_turn_of_the_endpoint_is_told() -> None:
+    """A p99 over all turns hides a slow one, so that each turn's stands beside it."""
+    door = {"per_s": 3_000.0, "connections": 16, "requests": 9, "failed": 0, "closed_ms": {}, "cpu_ms_each": 0.3,
+            "rate": 1_000.0, "open_ms": {"p99": 4.0}, "open_requests": 9, "p99_ms_by_turn": [3.0, 6.5]}  # fmt: skip
+    page = "\n".join(live.guardrail({"machine": "m", "seed": 7, "endpoint": door}))
+    assert "The p99 of each of 2 turns: 3.0, 6.5 ms." in page
+
+
 def test_a_rate_is_held_when_nothing_waits_at_the_end() -> None:
     """All answered, the last not late; a door that fails or falls behind does not hold it."""
     assert held(Volley([0.01] * 50, 0, 5.2), 10.0)
