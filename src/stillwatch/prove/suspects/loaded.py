@@ -18,11 +18,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from stillwatch.prove.suspects.gguf import NAME, NotRead, described
+from stillwatch.prove.suspects.pieces import HALF
+from stillwatch.prove.suspects.transcript import LEAST_LOG_P
 
-HALF = "\ufffd"
-"""What stands for bytes that are no character, as the first half of one."""
-LEAST_LOG_P = -60.0
-"""What stands for impossible."""
 PLACES = 64
 """Places whose distributions are worked out at once."""
 PART = "x"
