@@ -218,11 +218,11 @@ def _check_test(
             f"{path}: {test!r} needs the token after a prefix, which a chat does not give",
             hint='api = "completions", or "prefill" where the model goes on with an unfinished answer',
         )
-    if any(one.weights and one.weights.kind == "gguf" and (test not in READ or one.api != "completions")
-           for one in every):  # fmt: skip
+    if test in READ and any(one.weights and one.weights.kind == "gguf" and one.api != "completions"
+                            for one in every):  # fmt: skip
         raise ConfigError(
-            f"{path}: a GGUF file is read along tokens of ours, which {test!r} as {every[0].api} is not",
-            hint='hard and soft with api = "completions"; else llama-server -m FILE, and name its url',
+            f"{path}: a GGUF file is read along tokens of ours, with no template before them",
+            hint='hard and soft of a GGUF file with api = "completions"',
         )
     if test in READ and any(one.weights is None and one.api != "completions" for one in every):
         raise ConfigError(
