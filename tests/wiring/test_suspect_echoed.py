@@ -86,6 +86,7 @@ def test_the_campaign_is_named_with_one_call_a_text(
     found = audited(path, out, settings)
     assert found["evidence"] == "keyed" and found["campaigns"] == [world.GUILTY], found["sentence"]
     assert found["claim"]["test"] == f"radio-{test}" and len(found["claim"]["counting"]) == 3
+    assert any("at the word of the endpoint of suspect, control-0" in note for note in found["notes"])
     models = len(found["models"])
     assert len(told.asked) == models * TEXTS
     assert json.dumps(work.judge(work.open_plan(path, settings, again=out), out)) == json.dumps(found)

@@ -307,6 +307,9 @@ def test_the_campaign_is_named_from_what_the_weights_say(
     found = audited(path, out, settings)
     assert found["evidence"] == "keyed" and found["campaigns"] == [world.GUILTY], found["sentence"]
     assert found["claim"]["test"] == f"radio-{test}" and len(found["claim"]["counting"]) == 3
+    assert any("as the GGUF file describes it, of suspect" in note for note in found["notes"]) == (
+        kind == "gguf"
+    )
     for name in ("suspect", *CONTROLS):
         shutil.rmtree(tmp_path / name)
         (tmp_path / f"{name}.gguf").unlink(missing_ok=True)

@@ -236,12 +236,26 @@ def judge(opened: Opened, out: Path, *, partial: bool = False) -> dict[str, Any]
         "log": {name: committed["log"][name] for name in ("index", "checkpoint")} if committed["log"] else None,
         "fixed": plan.fixed, "suspect": plan.suspect.name,
         "evidence": conclusion.evidence.value if conclusion.evidence else None,
-        "sentence": conclusion.sentence, "campaigns": list(conclusion.campaigns), "notes": list(conclusion.notes),
-        "alternatives": list(conclusion.alternatives),
+        "sentence": conclusion.sentence, "campaigns": list(conclusion.campaigns),
+        "notes": [*conclusion.notes, *_how(plan)], "alternatives": list(conclusion.alternatives),
         "claim": asdict(claim) | {"sentence": claim.sentence, "counting": [c.name for c in claim.counting]},
         "models": [_about(m, said[m.name], open_[m.name], lost.get(m.name, {}), out, opened) for m in plan.models],
     }  # fmt: skip
     return json.loads(json.dumps(_plain(found)))  # type: ignore[no-any-return]  # a dict went in
+
+
+def _how(plan: AuditPlan) -> list[str]:
+    """What of the asking a judge should know, who reads no plan."""
+    told = [model.name for model in plan.models if plan.reads and not model.weights]
+    rebuilt = [m.name for m in plan.models if not plan.reads and m.weights and m.weights.kind == "gguf"]
+    return [
+        *([f"what is likeliest was taken at the word of the endpoint of {', '.join(told)}"] if told else []),
+        *(
+            [f"prompts were cut into tokens as the GGUF file describes it, of {', '.join(rebuilt)}"]
+            if rebuilt
+            else []
+        ),
+    ]
 
 
 def write_dossier(

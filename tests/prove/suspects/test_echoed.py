@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from stillwatch.prove.radio import Counted, Positions, from_likeliest, reading_positions, weighted
 from stillwatch.prove.suspects.echoed import read_echo
 from stillwatch.prove.suspects.pieces import Pieces, odd
-from stillwatch.prove.suspects.transcript import Said
+from stillwatch.prove.suspects.transcript import Along, Said
+from stillwatch.prove.tuples import Tuples
 from tests.prove import toy
 from tests.prove.suspects import world
 from tests.prove.suspects.bent import BENT
@@ -104,3 +106,43 @@ def test_tokens_are_named_by_how_they_look(tmp_path: Path) -> None:
     body = json.dumps({"choices": [{"logprobs": said}]}).encode()
     found = read_echo(body, pieces, tokens, text, 2)
     assert found.along is not None and found.along.tokens.min() == -1
+
+
+def test_an_innocent_is_not_convicted_by_texts_of_the_key_that_is_tried(pieces: Pieces) -> None:
+    """The texts are marked under the very key: what a model that never saw it holds likeliest, as its endpoint lists it
+    beside the text's own tokens, scores as under any key. Of the text's own tokens that is not so."""
+    model, ours = toy.train(toy.base_text(), toy.plain(1_000, 40)), toy.teacher()
+    found: dict[str, list[float]] = {"hard": [], "soft": [], "own": []}
+    for n, key in enumerate(toy.KEYS[:40]):
+        texts = toy.write(ours, 12, toy.LENGTH, 500 + n, toy.GUMBEL, key)
+        at = reading_positions(texts.tolist(), 2)
+        kept = at.text * (toy.LENGTH - 2) + at.place - 2
+
+        def along(of: toy.Model, top: int, texts: Any = texts, kept: Any = kept) -> tuple[Any, Any]:
+            rows = [_along(of, row, top, pieces) for row in texts]
+            least = min(one.tokens.shape[1] for one in rows)
+            return tuple(np.concatenate([getattr(one, name)[:, :least] for one in rows])[kept]
+                         for name in ("tokens", "log_p"))  # fmt: skip
+
+        likeliest, own = along(model, 5)[0][:, 0], texts[at.text, at.place]
+        both = from_likeliest(*along(model, 20), *along(ours, 20))
+        soft = weighted(toy.GUMBEL, at.contexts, both.candidates, both.log_p, both.log_q)
+        for name, reading in (("hard", _counted(at, likeliest)), ("soft", soft), ("own", _counted(at, own))):
+            found[name].append(float(reading.under(key[None], None, 1).standardised[0]))
+    for name in ("hard", "soft"):
+        assert abs(np.mean(found[name])) < 4 / np.sqrt(40) and 0.6 < np.std(found[name]) < 1.5, (
+            name,
+            found[name],
+        )
+    assert np.mean(found["own"]) > 10
+
+
+def _along(model: toy.Model, row: Any, top: int, pieces: Pieces) -> Along:
+    body = json.dumps(world.echo(model, row, top)).encode()
+    along = read_echo(body, pieces, row.tolist(), world.text(row), 2).along
+    assert along is not None
+    return along
+
+
+def _counted(at: Positions, tokens: Any) -> Counted:
+    return Counted(toy.GUMBEL, Tuples(at.contexts, tokens))
