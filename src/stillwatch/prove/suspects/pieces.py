@@ -34,7 +34,7 @@ class Pieces:
 
     def __init__(self, tokeniser: Any) -> None:
         self._tokeniser = tokeniser
-        looks = self._looks(range(tokeniser.get_vocab_size(with_added_tokens=True)))
+        looks = self._looks(range(max(tokeniser.get_vocab(with_added_tokens=True).values()) + 1))
         self._by_number = looks
         self._numbers: dict[str, int] = {}
         twice = set()
