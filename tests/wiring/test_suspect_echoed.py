@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,13 @@ from click.testing import CliRunner
 from stillwatch.cli import main
 from stillwatch.errors import ConfigError, UpstreamError
 from stillwatch.prove.marks import Gumbel, as_keys
+from stillwatch.prove.suspects import local
 from stillwatch.settings import Settings
 from stillwatch.wiring import suspect as work
 from stillwatch.wiring.dye import open_desk
 from stillwatch.wiring.progress import Unheard
 from tests.prove import toy
-from tests.prove.suspects import world
+from tests.prove.suspects import stub, world
 from tests.prove.suspects.bent import BENT, other_tokens
 
 pytest.importorskip("tokenizers")
@@ -192,3 +194,32 @@ def test_an_endpoint_that_tells_the_text_back_convicts_nobody(
     with pytest.raises(ConfigError, match="holds the text's own token likeliest at 1,380 of 1,380") as caught:
         audited(plan(tmp_path, url, texts[:30], suspect="clean"), tmp_path / "out", settings)
     assert "new texts" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("test", ["hard", "soft"])
+def test_endpoints_and_weights_stand_side_by_side(
+    test: str,
+    served: Any,
+    texts: list[str],
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A suspect behind an endpoint, a control whose weights are here: the same places of both, whatever each lists."""
+    told, url = served
+    monkeypatch.setattr(local, "PROGRAM", (sys.executable, stub.__file__))
+    pairs = np.stack(np.meshgrid(*[np.arange(toy.VOCABULARY)] * 2, indexing="ij"), -1).reshape(-1, 2)
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "config.json").write_text("{}")
+    with (tmp_path / "here" / "model.safetensors").open("wb") as file:
+        np.save(file, told.models["control-1"].log_p(pairs).reshape(*[toy.VOCABULARY] * 3).astype(np.float16))
+    path = plan(tmp_path, url, texts[:60], test)
+    text = path.read_text("utf-8").replace(f'url = "{url}"\nmodel = "control-1"', 'folder = "here"')
+    path.write_text(text, encoding="utf-8")
+    found = audited(path, tmp_path / "out", settings)
+    assert found["campaigns"] == [world.GUILTY] and len(found["claim"]["counting"]) == 3
+    assert "control-1" not in {model for model, _ in told.asked}
+    scored = {control["name"]: control["scored"] for control in found["claim"]["controls"]}
+    assert scored["control-1"] == scored["control-0"] or test == "soft"
+    cost = work.cost(work.open_plan(path, settings))
+    assert cost["tokens_out_at_most"] == 60 * (cost["models"] - 1)
