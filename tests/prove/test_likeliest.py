@@ -70,3 +70,18 @@ def test_readings_at_other_positions_are_not_joined() -> None:
     _, p, q = read(0.0)
     with pytest.raises(ConfigError, match="positions of a model"):
         from_likeliest(*likeliest(p, 5), *likeliest(q[:-1], 5))
+
+
+def test_a_token_that_is_none_of_ours_weighs_nothing() -> None:
+    """It is no candidate, whoever names it; the others keep what they weigh."""
+    tokens, log_p = np.array([[4, -1, 7]]), np.log([[0.5, 0.3, 0.1]])
+    ours, log_q = np.array([[-1, 7, 9]]), np.log([[0.4, 0.3, 0.2]])
+    both = from_likeliest(tokens, log_p, ours, log_q, 3)
+    assert both.candidates.tolist() == [[4, 7, 9]]
+    assert both.log_q is not None and np.exp(both.log_q).round(2).tolist() == [[0.2, 0.3, 0.2]]
+    lacking = from_likeliest(tokens[:, :2], log_p[:, :2], tokens[:, :2], log_p[:, :2], 2)
+    assert lacking.candidates.tolist() == [[4, -1]]
+    read = weighted(toy.GUMBEL, np.array([[1, 2]]), both.candidates, both.log_p, both.log_q)
+    less = weighted(toy.GUMBEL, np.array([[1, 2]]), lacking.candidates, lacking.log_p, lacking.log_q)
+    assert read.tokens.tolist() == [4, 7, 9] and less.tokens.tolist() == [4]
+    assert less.contexts.tolist() == [[1, 2]] and less.weights.shape == (1,)

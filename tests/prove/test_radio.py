@@ -15,7 +15,17 @@ from stillwatch.prove.laws import Coins, chernoff_needed, log_chernoff
 from stillwatch.prove.marks import MARKS, make_mark
 from stillwatch.prove.nulls import check, random_keys
 from stillwatch.prove.power import Effect, chernoff, detectable, exact
-from stillwatch.prove.radio import Counted, IssuedKey, Plan, hard, reading_positions, soft, try_keys, weighted
+from stillwatch.prove.radio import (
+    Counted,
+    IssuedKey,
+    Plan,
+    Positions,
+    hard,
+    reading_positions,
+    soft,
+    try_keys,
+    weighted,
+)
 from stillwatch.prove.radio.opened import top_candidates
 from stillwatch.prove.tuples import Tuples, text_tuples
 from stillwatch.records import Claim, ClaimVerdict, EvidenceClass
@@ -213,6 +223,18 @@ def test_few_inputs_never_carry_a_soft_test() -> None:
     whole = np.bincount(group.ravel(), weights=reading.weights).astype(np.float64)
     assert chernoff_needed(mark.law, whole, 1e-6) > 8.0
     assert chernoff(1e-6) < reading.needed(1e-6) < 6.5
+
+
+def test_a_place_whose_likeliest_token_is_none_of_ours_is_dropped() -> None:
+    """It is counted, and what is left says what it would have said alone."""
+    at = reading_positions(toy.marked(toy.GUMBEL, 20, 91).tolist(), 2)
+    tokens = toy.student(toy.GUMBEL, 1.0).log_p(at.contexts).argmax(axis=1)
+    known = np.arange(tokens.size) % 3 > 0
+    holed = hard("s", toy.GUMBEL, at, np.where(known, tokens, -1), ISSUED, PLAN)
+    assert ("the likeliest token is none of ours", int((~known).sum())) in holed.dropped
+    left = Positions(at.text[known], at.place[known], at.contexts[known], at.seen_before)
+    alone = hard("s", toy.GUMBEL, left, tokens[known], ISSUED, PLAN)
+    assert [k.value for k in holed.keys] == [k.value for k in alone.keys] and holed.scored == alone.scored
 
 
 def test_unusable_input_is_refused_with_a_hint() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -273,3 +274,77 @@ def _repeated(folder: Path) -> int:
     rows = [json.loads(line)["prompt"].split() for line in lines]
     pairs = [list(pairwise(row[:-1])) for row in rows]
     return sum(len(row) - len(set(row)) for row in pairs)
+
+
+def asked(folder: Path, folders: Path, test: str, kind: str, suspect: str = "suspect", **given: Any) -> Path:
+    """A plan whose models are asked, as folders or as GGUF files; prompts of several lengths, some in served words."""
+    path = plan(folder, folders, test, suspect, **given)
+    rows = [
+        json.loads(line)["prompt"].split()
+        for line in (folders / "texts.jsonl").read_text("utf-8").splitlines()
+    ]
+    if test == "probes":
+        found = {" ".join(row[:cut]) for row in rows for cut in range(6, toy.LENGTH, 5)}
+    else:
+        found = {" ".join(row[: 4 + n % 5]) for n, row in enumerate(rows)}
+    lines = [json.dumps({"prompt": text}) for text in sorted(found)[: given.get("prompts", 1_000)]]
+    (folder / "prompts.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    if kind == "gguf":
+        for name in (suspect, *CONTROLS):
+            data = (folder / name / "model.safetensors").read_bytes()
+            (folder / f"{name}.gguf").write_bytes(b"GGUF" + data)
+        text = path.read_text("utf-8")
+        path.write_text(re.sub('folder = "(.*)"', r'gguf = "\1.gguf"', text), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(("test", "kind"), [("closed", "gguf"), ("probes", "gguf"), ("closed", "folder")])
+def test_the_campaign_is_named_from_what_the_weights_say(
+    test: str, kind: str, folders: Path, settings: Settings, tmp_path: Path
+) -> None:
+    """Asked without a server, and judged again without the weights; a student that learnt unmarked words is cleared."""
+    path, out = asked(tmp_path, folders, test, kind), tmp_path / "out"
+    found = audited(path, out, settings)
+    assert found["evidence"] == "keyed" and found["campaigns"] == [world.GUILTY], found["sentence"]
+    assert found["claim"]["test"] == f"radio-{test}" and len(found["claim"]["counting"]) == 3
+    assert any("as the GGUF file describes it, of suspect" in note for note in found["notes"]) == (
+        kind == "gguf"
+    )
+    for name in ("suspect", *CONTROLS):
+        shutil.rmtree(tmp_path / name)
+        (tmp_path / f"{name}.gguf").unlink(missing_ok=True)
+    assert work.judge(work.open_plan(path, settings, again=out), out) == found
+    place = tmp_path / "clean"
+    place.mkdir()
+    clean = audited(asked(place, folders, test, kind, "clean"), place / "out", settings)
+    assert clean["evidence"] is None and not clean["campaigns"], clean["sentence"]
+
+
+def test_prompts_that_go_together_are_paid_one_by_one(
+    folders: Path, settings: Settings, tmp_path: Path
+) -> None:
+    """The budget ends amid some that are asked together, a process dies: what was paid and answered is kept, and the
+    answers are those of an audit that was not disturbed."""
+    path, out = asked(tmp_path, folders, "closed", "folder", prompts=30, calls=100), tmp_path / "out"
+    opened = work.open_plan(path, settings)
+    (tmp_path / "control-0" / "behaves").write_text("dies 32")  # after 30 prompts and two times some together
+    work.commit(opened, out, settings)
+    with pytest.raises(ConfigError, match="control-0: the process of control-0 ended while answering"):
+        work.ask(opened, out, Unheard())
+    paid = (out / "transcripts/calls").stat().st_size
+    kept = len(_replies(out / "transcripts/1-control.jsonl"))
+    assert 0 < kept < paid - 30 <= kept + local.TOGETHER
+    (tmp_path / "control-0" / "behaves").unlink()
+    left = work.ask(opened, out, Unheard())
+    assert (out / "transcripts/calls").stat().st_size == 100
+    assert sum(left.values()) == 120 - 100 + (paid - 30 - kept)
+    place = tmp_path / "whole"
+    place.mkdir()
+    other = asked(place, folders, "closed", "folder", prompts=30)
+    audited(other, place / "out", settings)
+    replies = [_replies(one / "transcripts/1-control.jsonl") for one in (out, place / "out")]
+    assert replies[0] == replies[1] and len(replies[0]) == 30
+
+
+def _replies(path: Path) -> dict[int, str]:
+    return {row["n"]: row["reply"] for row in map(json.loads, path.read_text("utf-8").splitlines()[1:])}

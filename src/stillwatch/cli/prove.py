@@ -69,7 +69,8 @@ def suspect(
     settings_path: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Ask a suspect and control models, behind OpenAI-compatible endpoints or from their weights (a folder of Hugging
-    Face), and test every key ever issued on what they say, or on what their weights hold likeliest along texts of ours.
+    Face, a GGUF file), and test every key ever issued on what they say, or on what they hold likeliest along texts of
+    ours.
 
     PLAN is a TOML file (docs/prove.md shows one). Its digest goes into the evidence log before the first question.
     Transcripts are written as answers come: the same command goes on where it stopped, within the plan's budget. The

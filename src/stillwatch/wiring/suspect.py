@@ -25,6 +25,7 @@ from stillwatch.prove.dossier import page
 from stillwatch.prove.fuse import conclude
 from stillwatch.prove.suspects.endpoint import Calls, Endpoint, Spent, key_of
 from stillwatch.prove.suspects.local import Local
+from stillwatch.prove.suspects.pieces import Pieces
 from stillwatch.prove.suspects.plan import AuditPlan, Model, read_plan
 from stillwatch.prove.suspects.transcript import Said, Transcript, read_transcript
 from stillwatch.settings import Settings
@@ -79,14 +80,14 @@ def cost(opened: Opened) -> dict[str, Any]:
     tokens_in = sum(map(len, tokens))
     calls, models = len(plan.prompts), len(plan.models)
     paid = sum(model.weights is None for model in plan.models)
-    tokens_out = 0 if plan.reads else calls * plan.max_tokens
+    tokens_out = calls * (1 if plan.reads else plan.max_tokens)
     usd = (tokens_in * plan.budget.usd_per_million_in + tokens_out * plan.budget.usd_per_million_out) / 1e6
     power = seen_at_most(plan, tokens, len(opened.keys))
     kept = {"mb_kept_at_most": -(-tokens_in * models * PLACE_BYTES // 10**6)} if plan.reads else {}
     return {
         "plan": plan.name, "plan_sha256": opened.sha256, "keys": len(opened.keys), "models": models,
         "calls": calls * models, "budget_calls": plan.budget.calls, "tokens_in": tokens_in * models,
-        "tokens_out_at_most": tokens_out * models, "usd_at_most": round(usd * paid, 2),
+        "tokens_out_at_most": tokens_out * (paid if plan.reads else models), "usd_at_most": round(usd * paid, 2),
         "minutes_at_least": round(calls * paid / plan.budget.per_minute, 1),
         "scored_at_most": power.scored, "smallest_share_seen": power.detectable_share,
         "power": power.power, "effect": plan.effect, "effect_source": plan.effect_source,
@@ -195,6 +196,10 @@ def _ask_all(
                     Local(model, model.weights, plan, calls).read_all(read, told)
                 elif model.weights:
                     Local(model, model.weights, plan, calls).ask_all(todo, told)
+                elif plan.reads:
+                    along = [(n, tokens[n], text) for n, text in todo]
+                    endpoint = Endpoint(model, plan, keys[model.name], calls)
+                    endpoint.read_all(along, Pieces.of(plan.tokeniser), told)
                 else:
                     Endpoint(model, plan, keys[model.name], calls).ask_all(todo, told)
             except Spent:
@@ -231,12 +236,26 @@ def judge(opened: Opened, out: Path, *, partial: bool = False) -> dict[str, Any]
         "log": {name: committed["log"][name] for name in ("index", "checkpoint")} if committed["log"] else None,
         "fixed": plan.fixed, "suspect": plan.suspect.name,
         "evidence": conclusion.evidence.value if conclusion.evidence else None,
-        "sentence": conclusion.sentence, "campaigns": list(conclusion.campaigns), "notes": list(conclusion.notes),
-        "alternatives": list(conclusion.alternatives),
+        "sentence": conclusion.sentence, "campaigns": list(conclusion.campaigns),
+        "notes": [*conclusion.notes, *_how(plan)], "alternatives": list(conclusion.alternatives),
         "claim": asdict(claim) | {"sentence": claim.sentence, "counting": [c.name for c in claim.counting]},
         "models": [_about(m, said[m.name], open_[m.name], lost.get(m.name, {}), out, opened) for m in plan.models],
     }  # fmt: skip
     return json.loads(json.dumps(_plain(found)))  # type: ignore[no-any-return]  # a dict went in
+
+
+def _how(plan: AuditPlan) -> list[str]:
+    """What of the asking a judge should know, who reads no plan."""
+    told = [model.name for model in plan.models if plan.reads and not model.weights]
+    rebuilt = [m.name for m in plan.models if not plan.reads and m.weights and m.weights.kind == "gguf"]
+    return [
+        *([f"what is likeliest was taken at the word of the endpoint of {', '.join(told)}"] if told else []),
+        *(
+            [f"prompts were cut into tokens as the GGUF file describes it, of {', '.join(rebuilt)}"]
+            if rebuilt
+            else []
+        ),
+    ]
 
 
 def write_dossier(

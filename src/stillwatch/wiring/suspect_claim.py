@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,37 +21,32 @@ from stillwatch.prove.radio import (
     reading_positions,
     soft,
 )
+from stillwatch.prove.suspects.echoed import ANOTHER
+from stillwatch.prove.suspects.pieces import load
 
 if TYPE_CHECKING:
     from stillwatch.prove.laws import Floats
     from stillwatch.prove.marks.mark import Tokens
     from stillwatch.prove.radio import Distributions, IssuedKey
     from stillwatch.prove.suspects.plan import AuditPlan
-    from stillwatch.prove.suspects.transcript import Said
+    from stillwatch.prove.suspects.transcript import Along, Said
     from stillwatch.records.claim import Claim, Power
 
 MOST_PLACES = 400_000
 """Places of all texts of a plan."""
 PLACE_BYTES = 400
 """At most that many are kept of a place, for each model."""
+MOST_APART = 0.05
+"""Share of texts that a model may cut into other tokens than ours: few enough that leaving them out chooses nothing."""
+MOST_OWN = 0.98
+"""Share of places at which no model that reads a new text guesses its next token."""
 BORDER = "answer does not begin at a border of our tokens"
 Lost = dict[str, dict[str, int]]
 
 
 def tokeniser(plan: AuditPlan) -> Callable[[str], list[int]]:
     """Text to token ids of our engine's tokeniser."""
-    try:
-        tokenizers = import_module("tokenizers")
-    except ImportError as error:
-        raise ConfigError(
-            "asking a suspect needs tokenizers", hint="pip install 'stillwatch[prove]'"
-        ) from error
-    try:
-        loaded = tokenizers.Tokenizer.from_file(str(plan.tokeniser))
-    except Exception as error:  # the library raises bare exceptions
-        raise ConfigError(
-            f"{plan.tokeniser.name} is no tokeniser", hint="the tokenizer.json that the serving engine uses"
-        ) from error
+    loaded = load(plan.tokeniser)
     return lambda text: list(loaded.encode(text, add_special_tokens=False).ids)
 
 
@@ -135,10 +129,12 @@ def _read(
     plan: AuditPlan, fixed: Plan, keys: Sequence[IssuedKey], said: Mapping[str, Mapping[int, Said]]
 ) -> Claim:
     tokens = texts(plan)
+    _check_apart(said)
     read = {name: {n: s.along for n, s in one.items() if s.along is not None and n < len(tokens)
                    and s.along.tokens.shape[0] == max(0, len(tokens[n]) - plan.width)}
             for name, one in said.items()}  # fmt: skip
     whole = _by_all(plan, read, said)
+    _check_own(plan, read, {n: tokens[n][plan.width :] for n in whole})
     at = reading_positions([tokens[n] for n in whole], plan.width)
     mark, suspect = make_mark(plan.scheme, width=plan.width), plan.suspect.name
 
@@ -163,6 +159,32 @@ def _read(
 
     others = [(model.name, against(model.name)) for model in plan.controls]
     return soft(suspect, mark, at, against(suspect), keys, fixed, others)
+
+
+def _check_apart(said: Mapping[str, Mapping[int, Said]]) -> None:
+    """Texts that a model cuts otherwise are left out, and which those are hangs on their marked tokens: few may be."""
+    for name, one in said.items():
+        apart = sum(reply.failed == ANOTHER for reply in one.values())
+        if apart > MOST_APART * len(one):
+            raise ConfigError(
+                f"{name} cuts {apart:,} of {len(one):,} texts into other tokens than ours",
+                hint="it has another tokeniser: another plan with probes or closed, which need no common one",
+            )
+
+
+def _check_own(
+    plan: AuditPlan, read: Mapping[str, Mapping[int, Along]], own: Mapping[int, Sequence[int]]
+) -> None:
+    """An endpoint that names a text's own token as the likeliest everywhere did not read: the mark chose that token."""
+    count = sum(map(len, own.values()))
+    for model in plan.models:
+        same = sum(int((read[model.name][n].tokens[:, 0] == its).sum()) for n, its in own.items())
+        if model.weights is None and same > MOST_OWN * count:
+            raise ConfigError(
+                f"{model.name} holds the text's own token likeliest at {same:,} of {count:,} places",
+                hint="its endpoint may tell the text back, or it knows these texts by heart: another plan with new "
+                "texts, or with probes",
+            )
 
 
 def _by_all(

@@ -31,10 +31,20 @@ def main() -> None:
         weights.seek(4 if packed else 0)
         table = np.load(weights).astype(np.float64)
     tell({"step": "loaded"})
+    waiting: dict[int, list[int]] = {}
     for n, line in enumerate(sys.stdin):
         misbehave(how if n >= int(after or 0) else "")
-        tell({"step": "tokens"})
-        answer(how if n >= int(after or 0) else "", table, json.loads(line)["text"], order)
+        asked = json.loads(line)
+        if "prompt" in asked:
+            waiting[asked["n"]] = [int(word[1:]) for word in asked["prompt"].split()]
+            tell({"step": "tokens", "in": len(waiting[asked["n"]])})
+        elif "ask" in asked:
+            assert len({len(waiting[number]) for number in asked["ask"]}) == 1
+            for number in asked["ask"]:
+                write(table, waiting.pop(number), order)
+        else:
+            tell({"step": "tokens"})
+            answer(how if n >= int(after or 0) else "", table, asked["text"], order)
 
 
 def misbehave(how: str) -> None:
@@ -46,6 +56,16 @@ def misbehave(how: str) -> None:
     if how == "babbles":
         sys.stdout.write("no line of an answer\n")
         sys.stdout.flush()
+
+
+def write(table: Any, text: list[int], order: dict[str, Any]) -> None:
+    """What is said after a prompt, drawn from the table."""
+    rng, before = np.random.default_rng([order["seed"], *text]), list(text)
+    for _ in range(order["max_tokens"]):
+        row = table[before[-2], before[-1]]
+        before.append(int((row + rng.gumbel(size=row.size)).argmax()))
+    said = before[len(text) :]
+    tell({"reply": "".join(f" w{token}" for token in said), "in": len(text), "out": len(said)})
 
 
 def answer(how: str, table: Any, text: list[int], order: dict[str, Any]) -> None:

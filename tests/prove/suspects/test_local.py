@@ -23,6 +23,7 @@ from tests.prove import toy
 from tests.prove.suspects import world
 
 pytest.importorskip("tokenizers")
+NO_NUMBER = "a likelihood that is no number"
 ROOT = Path(__file__).resolve().parents[3]
 TORCH = ROOT / ".cache/torch/bin/python"
 needs_torch = pytest.mark.skipif(not TORCH.exists(), reason="torch is not here: make torch")
@@ -105,18 +106,18 @@ def test_what_is_no_model_of_numbers_alone_is_refused(tmp_path: Path, line: str,
         read_plan(plan(tmp_path, models | {"m0": line}))
 
 
-@pytest.mark.parametrize(
-    ("test", "api"), [("closed", "completions"), ("probes", "prefill"), ("hard", "prefill")]
-)
-def test_a_gguf_file_is_only_read_along_our_tokens(tmp_path: Path, test: str, api: str) -> None:
-    """Its tokeniser is not rebuilt: what needs it is refused, with the way to go on."""
+def test_a_gguf_file_is_read_with_nothing_before_the_text(tmp_path: Path) -> None:
+    """It is asked in every way; what a template puts before a text that is read is not rebuilt for it."""
     models = four(tmp_path)
     (tmp_path / "m.gguf").write_bytes(b"GGUF")
-    path = plan(tmp_path, models | {"m1": 'gguf = "m.gguf"'}, test)
-    path.write_text(path.read_text("utf-8").replace("completions", api), encoding="utf-8")
+    for test, api in (("closed", "chat"), ("probes", "prefill"), ("hard", "completions")):
+        path = plan(tmp_path, models | {"m1": 'gguf = "m.gguf"'}, test)
+        path.write_text(path.read_text("utf-8").replace("completions", api), encoding="utf-8")
+        assert [one.weights and one.weights.kind for one in read_plan(path).models].count("gguf") == 1
+    path.write_text(path.read_text("utf-8").replace("completions", "prefill"), encoding="utf-8")
     with pytest.raises(ConfigError, match="read along tokens of ours") as caught:
         read_plan(path)
-    assert "llama-server" in str(caught.value.hint)
+    assert caught.value.hint
 
 
 def test_without_torch_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,7 +206,7 @@ def test_hostile_weights_end_in_words(tmp_path: Path) -> None:
     assert found["good"] == found["permuted"] and len(found["good"]["tokens"]) == 38
     assert found["prefill"][:4] == [9, toy.VOCABULARY, 5, 6] and len(found["prefill"]) == 2 + 40
     told = {
-        "nan": "failed: a likelihood that is no number; RuntimeError",
+        "nan": f"failed: {'; '.join([NO_NUMBER, ', '.join([NO_NUMBER] * 2)])}",
         "vocabulary": "asks for", "hidden": "asks for", "negative": "could not be loaded", "lacking": "asks for",
         "renamed": "lacks 3 of the tensors", "code": "could not be loaded",
         "head beyond the file": "SafetensorError", "tensor beyond the file": "SafetensorError",
@@ -238,3 +239,23 @@ def test_a_gguf_file_reads_as_its_twin(tmp_path: Path) -> None:
         assert ours == pytest.approx(theirs, abs=2e-3)
     assert all("not read here" in found[name] for name in ("scaled", "odd", "deep"))
     assert "could not be loaded" in found["cut"]
+
+
+@pytest.mark.slow
+@needs_torch
+def test_a_gguf_file_is_asked_as_its_twin(tmp_path: Path) -> None:
+    """The likeliest words after every prompt are those of the same model as safetensors, chat included; drawn ones are
+    drawn as often as they are likely, and the same again whoever is asked beside them; a hostile prompt ends in words.
+    """
+    if run("-c", "import gguf").returncode:
+        pytest.skip("gguf is not in torch's environment: make torch")
+    done = run("-m", "tests.prove.suspects.asked", tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["twin"]["cold"] == found["gguf"]["cold"] and any(found["gguf"]["cold"])
+    assert found["twin"]["chat"] == found["gguf"]["chat"]
+    assert found["lead"] == [found["bos"]] and found["ends"] == [[], [found["bos"]]]
+    for kind in ("twin", "gguf"):
+        assert found[kind]["warm"] == found[kind]["alone"] and len(set(found[kind]["warm"])) > 1
+    assert found["chi_square_p"] > 1e-3, "drawn otherwise than the model's distribution"
+    assert found["long"][0]["failed"] and "reply" in found["long"][1]

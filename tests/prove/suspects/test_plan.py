@@ -87,14 +87,14 @@ OURS = '[reference]\nname = "ours"\nurl = "http://127.0.0.1:1/v1"\nmodel = "ours
 
 @pytest.mark.parametrize(
     ("test", "more", "old", "new", "says"),
-    [("hard", "", "", "", "'hard' needs likelihoods along texts"),
+    [("hard", "", "completions", "prefill", "'hard' needs likelihoods along texts"),
      ("hard", OURS, "", "", "'hard' takes no .reference."), ("closed", OURS, "", "", "'closed' takes no .reference."),
      ("hard", "", "completions", "chat", "'hard' needs the token after a prefix"),
      ("soft", "", "", "", "'soft' holds a suspect against a reference"),
-     ("soft", OURS, "", "", "'soft' needs likelihoods along texts"),
+     ("soft", OURS, "completions", "prefill", "'soft' needs likelihoods along texts"),
      ("soft", "[reference]\n", "", "", "name is missing")],
 )  # fmt: skip
-def test_readings_need_weights_and_soft_ones_a_reference(
+def test_readings_need_likelihoods_and_soft_ones_a_reference(
     tmp_path: Path, test: str, more: str, old: str, new: str, says: str
 ) -> None:
     """Each is said before anything is loaded."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from stillwatch.prove.suspects.drawn import Failed
 from stillwatch.prove.suspects.gguf import NAME
-from stillwatch.prove.suspects.loaded import Failed, Loaded, Wrong
+from stillwatch.prove.suspects.loaded import Loaded, Wrong
 from tests.prove.suspects.hostile import order
 from tests.prove.suspects.networks import save
 
@@ -41,13 +43,7 @@ def main(folder: Path) -> None:
     lib, torch = import_module("transformers"), import_module("torch")
     ours = tokeniser()
     ours.save(str(folder / "tokenizer.json"))
-    torch.manual_seed(3)
-    config = lib.LlamaConfig(
-        vocab_size=ours.get_vocab_size(), hidden_size=WIDTH, intermediate_size=INNER, num_hidden_layers=LAYERS,
-        num_attention_heads=HEADS, num_key_value_heads=KEYS, max_position_embeddings=LENGTH, rms_norm_eps=1e-3,
-        rope_parameters={"rope_type": "default", "rope_theta": 50_000.0}, initializer_range=0.3,
-    )  # fmt: skip
-    model = lib.LlamaForCausalLM(config)
+    model = born(lib, torch, ours)
     save(model, folder / "twin", ours)
     tokens = ours.encode(HOSTILE, add_special_tokens=False).ids
     found: dict[str, Any] = {"tokens": len(tokens), "twin": read(folder, folder / "twin", "folder", tokens)}
@@ -58,6 +54,18 @@ def main(folder: Path) -> None:
     (folder / "cut" / NAME).write_bytes(whole[: len(whole) // 2])
     found |= {name: read(folder, folder / name, "gguf", tokens) for name in FILES}
     sys.stdout.write(json.dumps(found))
+
+
+def born(lib: Any, torch: Any, ours: Tokenizer) -> Any:
+    """A small Llama, not taught."""
+    torch.manual_seed(3)
+    config = lib.LlamaConfig(
+        vocab_size=ours.get_vocab_size(), hidden_size=WIDTH, intermediate_size=INNER, num_hidden_layers=LAYERS,
+        num_attention_heads=HEADS, num_key_value_heads=KEYS, max_position_embeddings=LENGTH, rms_norm_eps=1e-3,
+        rope_parameters={"rope_type": "default", "rope_theta": 50_000.0}, initializer_range=0.3,
+        bos_token_id=None, eos_token_id=None, pad_token_id=None,
+    )  # fmt: skip
+    return lib.LlamaForCausalLM(config)
 
 
 def read(folder: Path, place: Path, kind: str, tokens: list[int]) -> Any:
@@ -84,12 +92,14 @@ def tokeniser() -> Tokenizer:
 
 
 def packed(
-    path: Path, model: Any, ours: Tokenizer, *, scaling: bool = False, odd: bool = False, layers: int = LAYERS
-) -> None:
+    path: Path, model: Any, ours: Tokenizer, *, scaling: bool = False, odd: bool = False, layers: int = LAYERS,
+    merges: Sequence[str] = ("a b",), template: str = "", start: str = "",
+) -> None:  # fmt: skip
     """The same model as GGUF, whose tokens have other numbers."""
     lib = import_module("gguf")
     pieces = sorted(ours.get_vocab(), reverse=True)
     at = [ours.token_to_id(piece) for piece in pieces]
+    kinds = [3 if piece == "<|im_start|>" else 1 for piece in pieces]
     out = lib.GGUFWriter(path, "llama")
     for add, value in ((out.add_context_length, LENGTH), (out.add_embedding_length, WIDTH),
                        (out.add_block_count, layers), (out.add_feed_forward_length, INNER),
@@ -97,8 +107,14 @@ def packed(
                        (out.add_layer_norm_rms_eps, 1e-3), (out.add_rope_freq_base, 50_000.0),
                        (out.add_rope_dimension_count, WIDTH // HEADS), (out.add_vocab_size, len(pieces)),
                        (out.add_tokenizer_model, "gpt2"), (out.add_token_list, pieces),
-                       (out.add_token_types, [1] * len(pieces)), (out.add_token_merges, ["a b"])):  # fmt: skip
+                       (out.add_token_types, kinds), (out.add_token_merges, list(merges))):  # fmt: skip
         add(value)
+    if template:
+        out.add_chat_template(template)
+    if start:
+        out.add_bos_token_id(pieces.index(start))
+        out.add_add_bos_token(True)
+        out.add_eot_token_id(pieces.index(start))
     if scaling:
         out.add_rope_scaling_type(lib.RopeScalingType.YARN)
     for name, tensor in model.state_dict().items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -79,6 +79,26 @@ class Served:
     broken: list[Any] = field(default_factory=list)
     """Answers to give first, one a call: a status, or bytes of a body."""
     dies_after: int = 10**9
+    bend: Callable[[dict[str, Any]], Any] = lambda body: body
+    """What becomes of an answer that echoes."""
+
+
+def echo(model: toy.Model, tokens: Any, top: int) -> dict[str, Any]:
+    """A text as completions echo it: its tokens, how likely each was, the likeliest in its place and, where it is not
+    among them, itself; then one token more."""
+    looks = [f"{' ' * bool(at)}w{n}" for at, n in enumerate(tokens)]
+    own: list[float | None] = [None, -4.0]
+    lists: list[dict[str, float] | None] = [None, {looks[1]: -4.0, " w126": -4.5, " w127": -5.0}]
+    windows = np.lib.stride_tricks.sliding_window_view(tokens, 2)
+    for row, following in zip(model.log_p(windows), [*tokens[2:].tolist(), None], strict=True):
+        best = np.argsort(-row, kind="stable")[:top].tolist()
+        following = best[0] if following is None else following
+        lists.append({f" w{n}": float(row[n]) for n in [*best, following]})
+        own.append(float(row[following]))
+    more = max(lists[-1] or {}, key=lambda look: (lists[-1] or {})[look])
+    said = {"tokens": [*looks, more], "token_logprobs": own, "top_logprobs": lists}
+    usage = {"prompt_tokens": len(looks), "completion_tokens": 1}
+    return {"choices": [{"text": "".join([*looks, more]), "logprobs": said}], "usage": usage}
 
 
 @contextmanager
@@ -97,6 +117,9 @@ def endpoint(served: Served) -> Iterator[str]:
             if len(served.asked) > served.dies_after:
                 return self._send(402, b"pay")
             before = np.array([[int(w[1:]) for w in prompt.split()]])
+            if asked.get("echo"):
+                body = served.bend(echo(served.models[asked["model"]], before[0], asked["logprobs"]))
+                return self._send(200, body if isinstance(body, bytes) else json.dumps(body).encode())
             seed = sum((i + 1) * int(n) for i, n in enumerate(before[0])) + len(asked["model"])
             said = toy.continue_from(served.models[asked["model"]], before, asked["max_tokens"], seed)
             words = " " + text(said[0])

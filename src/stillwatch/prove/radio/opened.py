@@ -87,14 +87,19 @@ def hard(
     plan: Plan,
     controls: Sequence[tuple[str, Tokens]] = (),
 ) -> Claim:
-    """Test the likeliest token int64[n] of a suspect at each position; controls are read at the same ones."""
+    """Test the likeliest token int64[n] of a suspect at each position; controls are read at the same ones.
+
+    A token below 0 is none of ours: what a model held likeliest is then not known, and its place is dropped. That hangs
+    on what stands before the place alone, never on the key.
+    """
 
     def reading(tokens: Tokens) -> Counted:
         if tokens.shape != positions.place.shape:
             raise ConfigError(
                 f"{tokens.size} tokens for {positions.place.size} positions", hint="read one token at each"
             )
-        return Counted(mark, Tuples(positions.contexts, tokens, _dropped(positions)))
+        whole = Tuples(positions.contexts, tokens, _dropped(positions))
+        return Counted(mark, whole.keep(tokens >= 0, "the likeliest token is none of ours"))
 
     others = [(name, reading(tokens)) for name, tokens in controls]
     return try_keys("radio-hard", suspect, reading(likeliest), issued, plan, others)
@@ -108,7 +113,7 @@ class Distributions:
     """
 
     candidates: Tokens
-    """int64[n, c]."""
+    """int64[n, c]; below 0 for none, which weighs nothing."""
     log_p: Floats
     """float64[n, c], the model's log-probabilities."""
     log_q: Floats | None

@@ -101,7 +101,7 @@ class Weighted:
 def weighted(
     mark: Mark, contexts: Tokens, candidates: Tokens, log_p: Floats, log_q: Floats | None
 ) -> Weighted:
-    """Candidates int64[n, c] with log-probabilities float64[n, c] as one reading."""
+    """Candidates int64[n, c] with log-probabilities float64[n, c] as one reading; those below 0 are none."""
     if candidates.shape != log_p.shape or (log_q is not None and log_q.shape != log_p.shape):
         raise ConfigError(
             f"candidates {candidates.shape} and log-probabilities {log_p.shape} differ",
@@ -109,10 +109,11 @@ def weighted(
         )
     if not np.isfinite(log_p).all() or (log_q is not None and not np.isfinite(log_q).all()):
         raise ConfigError("a log-probability is not finite", hint="leave out tokens that a model cannot say")
-    per = candidates.shape[1]
+    per, tokens = candidates.shape[1], candidates.reshape(-1)
+    kept = tokens >= 0
     return Weighted(
         mark=mark,
-        contexts=np.repeat(contexts, per, axis=0),
-        tokens=np.ascontiguousarray(candidates.reshape(-1)),
-        weights=weights_of(log_p, log_q).reshape(-1),
+        contexts=np.ascontiguousarray(np.repeat(contexts, per, axis=0)[kept]),
+        tokens=np.ascontiguousarray(tokens[kept]),
+        weights=weights_of(log_p, log_q).reshape(-1)[kept],
     )

@@ -13,16 +13,18 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from functools import partial
 from typing import Any
 
 from stillwatch.errors import ConfigError, UpstreamError
+from stillwatch.prove.suspects.echoed import asks, count, read_echo
+from stillwatch.prove.suspects.pieces import Pieces
 from stillwatch.prove.suspects.plan import AuditPlan, Model
 from stillwatch.prove.suspects.transcript import Said
 
 MOST_BYTES = 4 << 20
-MOST_TOKENS = 1 << 40
 PIECE = 1 << 16
 TRIES = 5
 AGAIN = {408, 409, 425, 429, 500, 502, 503, 504, 529}
@@ -34,6 +36,15 @@ HINTS = {
     404: "are url and model right? the url ends in /v1",
 }
 LONGEST_WAIT_S = 60.0
+LISTED = {"hard": 5, "soft": 20}
+"""Likeliest tokens of each place that are asked for: no server gives more unless it is told to."""
+IN_VAIN = 8
+"""Texts after which a model that echoed none is asked no more."""
+
+
+NO_TEXT = "a text no longer than the window, or that our tokeniser does not give back"
+Judge = Callable[[bytes], Said]
+"""What an answer comes to."""
 
 
 class Spent(Exception):
@@ -75,29 +86,70 @@ class Endpoint:
             Spent: the budget ran out; what was answered has been told.
             UpstreamError: the endpoint refuses us for good.
         """
-        waiting = iter(prompts)
+        self._each(((number, self._body(prompt), self._said) for number, prompt in prompts), told)
+
+    def read_all(
+        self, texts: Iterable[tuple[int, list[int], str]], pieces: Pieces, told: Callable[[int, Said], None]
+    ) -> None:
+        """Read along every text, number, tokens of ours and a prompt that begins with them: a call each.
+
+        Raises:
+            As `ask_all` does, and when none of the first texts comes back as a reading: the others would cost as much.
+        """
+        top, width = LISTED[self._plan.test], self._plan.width
+        answered: list[Said] = []
+
+        def asked() -> Iterator[tuple[int, dict[str, Any], Judge]]:
+            for number, tokens, whole in texts:
+                text = pieces.text(tokens, whole) if len(tokens) > width else None
+                if text is None:
+                    told(number, Said(None, failed=NO_TEXT))
+                    continue
+                body = {"model": self._model.model, "prompt": text, "stream": False, **asks(top)}
+                yield number, body, partial(read_echo, pieces=pieces, tokens=tokens, text=text, width=width)
+
+        def heard(number: int, said: Said) -> None:
+            told(number, said)
+            answered.append(said)
+
+        def check() -> None:
+            if len(answered) == IN_VAIN and not any(one.answered for one in answered):
+                raise UpstreamError(
+                    f"{self._model.name}: {answered[-1].failed}, {IN_VAIN} times in a row",
+                    hint="hard and soft need an endpoint that echoes log-probabilities, and our tokeniser; another "
+                    "plan with probes or closed needs neither",
+                )
+
+        self._each(asked(), heard, check)
+
+    def _each(
+        self, asked: Iterable[tuple[int, dict[str, Any], Judge]], told: Callable[[int, Said], None],
+        check: Callable[[], None] = lambda: None,
+    ) -> None:  # fmt: skip
+        waiting = iter(asked)
         running: dict[Future[Said], int] = {}
         with ThreadPoolExecutor(self._plan.budget.connections) as pool:
             try:
                 while True:
                     while len(running) < 2 * self._plan.budget.connections:
-                        number, prompt = next(waiting, (None, ""))
-                        if number is None:
+                        following = next(waiting, None)
+                        if following is None:
                             break
-                        running[pool.submit(self._ask, prompt)] = number
+                        number, body, judge = following
+                        running[pool.submit(self._ask, json.dumps(body).encode(), judge)] = number
                     if not running:
                         return
                     for one in wait(running, return_when=FIRST_COMPLETED).done:
-                        told(running[one], one.result())
-                        del running[one]
+                        said = one.result()
+                        told(running.pop(one), said)
+                        check()
             finally:
                 self._stopped.set()
                 for one, number in running.items():
                     if not one.cancel() and one.exception() is None:
                         told(number, one.result())
 
-    def _ask(self, prompt: str) -> Said:
-        body = json.dumps(self._body(prompt)).encode()
+    def _ask(self, body: bytes, judge: Judge) -> Said:
         problem = ""
         for attempt in range(TRIES):
             self._pace()
@@ -106,7 +158,7 @@ class Endpoint:
             self._calls.take()
             status, answer, again = self._post(body)
             if status == 200:
-                return self._said(answer)
+                return judge(answer)
             if status in ABOUT_THE_PROMPT:
                 return Said(None, failed=f"HTTP {status}")
             if status and status not in AGAIN:
@@ -156,7 +208,7 @@ class Endpoint:
             choice = found["choices"][0]
             text = choice["text"] if self._model.api == "completions" else choice["message"]["content"]
             usage = found.get("usage") or {}
-            asked, said = (_count(usage.get(name)) for name in ("prompt_tokens", "completion_tokens"))
+            asked, said = (count(usage.get(name)) for name in ("prompt_tokens", "completion_tokens"))
             if isinstance(text, str):
                 text.encode()  # half a character is nothing that a tokeniser takes
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
@@ -203,11 +255,6 @@ def _whole(answer: http.client.HTTPResponse, until: float) -> bytes | None:
         if len(data) > MOST_BYTES or time.monotonic() > until:
             return None
     return data
-
-
-def _count(value: object) -> int:
-    """A count of tokens as the endpoint tells it; 0 for what cannot be one."""
-    return value if type(value) is int and 0 <= value < MOST_TOKENS else 0
 
 
 def _seconds(text: str | None) -> float | None:

@@ -1,9 +1,11 @@
 """A GGUF file as its header describes it: what it holds, which tokens it has, what stands before a text.
 
 Weights are unpacked by transformers. That is right for the plain Llama alone, with which a test compares it; whatever
-else a file may be is refused, since a tensor that is not understood would be left out in silence. The tokeniser is not
-rebuilt, since a GGUF file does not say it whole: models are read along tokens of ours, which needs its list of tokens
-and no more.
+else a file may be is refused, since a tensor that is not understood would be left out in silence.
+
+A GGUF file does not say its tokeniser whole. To be read along tokens of ours needs its list of tokens and no more. To
+be asked, it is rebuilt by transformers, and may cut a prompt otherwise than the model was taught: what was said is
+tokenised anew by ours, so that costs power and wrongs nobody.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from stillwatch.prove.suspects.weights import CAPS
 
 NAME = "model.gguf"
 """What the file is called in the folder that a process is shown."""
+ENDS = ("tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id")
 PART = re.compile(
     r"(token_embd|output|output_norm|blk\.\d{1,4}\.(attn_(q|k|v|output|norm)|ffn_(gate|up|down|norm)))\.weight"
 )
@@ -38,6 +41,8 @@ class Described:
     """Its tokens and their numbers."""
     lead: list[int]
     """What it wants before every text."""
+    ends: list[int]
+    """What ends an answer."""
 
 
 def described(path: Path) -> Described:
@@ -74,4 +79,5 @@ def described(path: Path) -> Described:
         sum(int(tensor.n_elements) for tensor in reader.tensors),
         pieces,
         [] if start is None else [int(start)],
+        sorted({int(value(name)) for name in ENDS if value(name) is not None}),
     )

@@ -1,10 +1,12 @@
 """The process that holds one model of a stranger's: a line in, a line out, and what `local` allows it.
 
-The first line is the order: which folder, which test, how much memory. Then one line a prompt, or a text of ours. For
-each there are two lines back: that it was made into tokens, and what the model said.
+The first line is the order: which folder, which test, how much memory. A text of ours is a line, with two lines back:
+that it was made into tokens, and what the model holds likeliest along it. A prompt is a line with a number, and one
+back: into how many tokens it was made; a line then names the numbers of prompts that are answered together, with a line
+back for each.
 
 Each answer is drawn from the model's whole distribution at the plan's temperature; what the folder says of sampling
-(penalties, cut-offs) is not heeded. Its seed comes from plan, model and prompt. One at a time.
+(penalties, cut-offs) is not heeded. Its seed comes from plan, model and prompt.
 """
 
 from __future__ import annotations
@@ -17,12 +19,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
 
+from stillwatch.prove.suspects.drawn import Failed, draw
 from stillwatch.prove.suspects.gguf import NAME, NotRead, described
+from stillwatch.prove.suspects.pieces import HALF
+from stillwatch.prove.suspects.transcript import LEAST_LOG_P
 
-HALF = "\ufffd"
-"""What stands for bytes that are no character, as the first half of one."""
-LEAST_LOG_P = -60.0
-"""What stands for impossible."""
 PLACES = 64
 """Places whose distributions are worked out at once."""
 PART = "x"
@@ -37,16 +38,14 @@ class Wrong(Exception):
         self.told = {"wrong": message, "hint": hint}
 
 
-class Failed(Exception):
-    """Why one prompt, or one text, has no answer."""
-
-
 class Loaded:
     """One model with its tokeniser."""
 
     def __init__(self, order: dict[str, Any]) -> None:
         self._order = order
-        self._torch, lib = _libraries(order["name"])
+        self._torch, self._lib = _libraries(order["name"])
+        self._waiting: dict[int, tuple[str, list[int]]] = {}
+        lib = self._lib
         try:
             self._load(lib)
         except Wrong:
@@ -60,7 +59,7 @@ class Loaded:
                 f"{order['said']} could not be loaded ({type(error).__name__})",
                 "is it a causal model that transformers knows? else serve it and name its url in the plan",
             ) from error
-        self._sampling = self._how(lib)
+        self._ends = self._how_it_ends()
         # Sampling that the folder wishes for (penalties, cut-offs, forced tokens) would fill what is not said here.
         self._model.generation_config = lib.GenerationConfig()
         self._model.eval()
@@ -75,6 +74,8 @@ class Loaded:
             self._file = described(path / NAME)
             held, self._lead = self._file.held, self._file.lead
             _check_size(torch, lib, path, order["said"], held, gguf_file=NAME, **safe)
+            if not order["reads"]:
+                self._tokeniser = lib.AutoTokenizer.from_pretrained(path, gguf_file=NAME, **safe)
             safe |= {"gguf_file": NAME, "dtype": torch.float32}
         else:
             _check_size(torch, lib, path, order["said"], _held(path), **safe)
@@ -94,14 +95,13 @@ class Loaded:
         """The model's tokens and their numbers."""
         return dict(self._file.pieces if self._order["kind"] == "gguf" else self._tokeniser.get_vocab())
 
-    def _how(self, lib: Any) -> Any:
-        warm, loaded = self._order["temperature"] > 0, self._model
-        ends = loaded.generation_config.eos_token_id or loaded.config.eos_token_id
-        return lib.GenerationConfig(
-            do_sample=warm, max_new_tokens=self._order["max_tokens"], eos_token_id=ends,
-            pad_token_id=ends[0] if isinstance(ends, list) else ends,
-            **({"temperature": self._order["temperature"], "top_k": 0, "top_p": 1.0} if warm else {}),
-        )  # fmt: skip
+    def _how_it_ends(self) -> list[int]:
+        """Tokens after which nothing is said; of a GGUF file its own, since a library would make some up."""
+        if self._order["kind"] == "gguf":
+            return self._file.ends
+        ends = self._model.generation_config.eos_token_id
+        ends = self._model.config.eos_token_id if ends is None else ends
+        return [] if ends is None else list(ends) if isinstance(ends, list) else [ends]
 
     def _width(self) -> int:
         return int(self._model.get_output_embeddings().weight.shape[0])
@@ -109,7 +109,12 @@ class Loaded:
     def asked(self, prompt: str) -> list[int]:
         """A prompt as the model's own tokens, through its template where the plan says so."""
         if self._order["api"] == "completions":
-            tokens = list(self._tokeniser(prompt)["input_ids"])
+            lead = self._lead
+            tokens = (
+                list(self._tokeniser(prompt)["input_ids"])
+                if lead is None
+                else [*lead, *self._encoded(prompt)]
+            )
         else:
             tokens = self._encoded(self._turns(prompt))
         if not tokens:
@@ -130,19 +135,38 @@ class Loaded:
     def _encoded(self, text: str) -> list[int]:
         return list(self._tokeniser(text, add_special_tokens=False)["input_ids"])
 
-    def said(self, prompt: str, asked: list[int]) -> dict[str, Any]:
-        """What the model writes."""
-        torch = self._torch
-        torch.manual_seed(self._seed(prompt))
-        with torch.inference_mode():
-            whole = self._model.generate(
-                torch.tensor([asked]), attention_mask=torch.ones(1, len(asked), dtype=torch.long),
-                generation_config=self._sampling,
-            )[0].tolist()  # fmt: skip
-        text = _joined(self._tokeniser, asked, whole)
+    def wait(self, number: int, prompt: str) -> dict[str, Any]:
+        """Make a prompt into tokens, and keep them until it is asked."""
+        self._waiting[number] = prompt, self.asked(prompt)
+        return {"step": "tokens", "in": len(self._waiting[number][1])}
+
+    def said(self, numbers: list[int]) -> list[dict[str, Any]]:
+        """What the model writes after prompts of one length; after each alone where they do not go together."""
+        waiting = [self._waiting.pop(number) for number in numbers]
+        try:
+            return self._said(waiting)
+        except Exception as error:  # numbers that are none, memory
+            if len(waiting) == 1:
+                return [{"failed": _why(error)}]
+        return [row for one in waiting for row in self._tried(one)]
+
+    def _tried(self, one: tuple[str, list[int]]) -> list[dict[str, Any]]:
+        try:
+            return self._said([one])
+        except Exception as error:
+            return [{"failed": _why(error)}]
+
+    def _said(self, waiting: list[tuple[str, list[int]]]) -> list[dict[str, Any]]:
+        seeds = [self._seed(prompt) for prompt, _ in waiting]
+        asked = [tokens for _, tokens in waiting]
+        wrote = draw(self._torch, self._lib, self._model, asked, seeds, self._order, self._ends)
+        return [self._told(*pair) for pair in zip(asked, wrote, strict=True)]
+
+    def _told(self, asked: list[int], wrote: list[int]) -> dict[str, Any]:
+        text = _joined(self._tokeniser, asked, [*asked, *wrote])
         text.encode()  # half a character is nothing that our tokeniser takes
         failed = {} if text else {"failed": "an answer without text"}
-        return {"reply": text or None, "in": len(asked), "out": len(whole) - len(asked), **failed}
+        return {"reply": text or None, "in": len(asked), "out": len(wrote), **failed}
 
     def placed(self, text: list[int]) -> list[int]:
         """A text of ours as the model's own tokens, piece by piece, after what its template puts first."""
@@ -193,6 +217,11 @@ class Loaded:
         order = self._order
         whole = f"{order['seed']}\0{order['name']}\0{order['sha256']}\0{prompt}"
         return int.from_bytes(hashlib.sha256(whole.encode()).digest()[:7], "big")
+
+
+def _why(error: Exception) -> str:
+    """In words of ours; of a stranger's error its kind alone."""
+    return str(error) if isinstance(error, Failed) else type(error).__name__
 
 
 def _libraries(name: str) -> tuple[Any, Any]:
@@ -289,16 +318,19 @@ def main(lines: IO[bytes], out: IO[bytes]) -> None:
         for line in lines:
             what = json.loads(line)
             try:
-                read = "text" in what
-                tokens = loaded.placed(what["text"]) if read else loaded.asked(what["prompt"])
-                tell({"step": "tokens"})
-                tell(loaded.read(what["text"], tokens) if read else loaded.said(what["prompt"], tokens))
+                if "ask" in what:
+                    for row in loaded.said(what["ask"]):
+                        tell(row)
+                elif "prompt" in what:
+                    tell(loaded.wait(what["n"], what["prompt"]))
+                else:
+                    tokens = loaded.placed(what["text"])
+                    tell({"step": "tokens"})
+                    tell(loaded.read(what["text"], tokens))
             except Wrong:
                 raise
-            except Failed as error:
-                tell({"failed": str(error)})
             except Exception as error:  # a prompt beyond its length, a stranger's template
-                tell({"failed": type(error).__name__})
+                tell({"failed": _why(error)})
     except Wrong as error:
         tell(error.told)
 

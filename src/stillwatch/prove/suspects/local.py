@@ -17,12 +17,12 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 from stillwatch.errors import ConfigError
-from stillwatch.prove.suspects.endpoint import Calls
+from stillwatch.prove.suspects.endpoint import Calls, Spent
 from stillwatch.prove.suspects.gguf import NAME
 from stillwatch.prove.suspects.plan import AuditPlan, Model
 from stillwatch.prove.suspects.transcript import Along, Said
@@ -40,6 +40,8 @@ LOAD_S, LOAD_BYTES_PER_S = 600.0, 20e6
 TEMPLATE_S = 60.0
 """Longest that making a prompt into tokens may take, the model's template included."""
 MOST_LINE = 64 << 20
+WAITING, TOGETHER = 1_024, 8
+"""Prompts that are made into tokens before they are asked, and of those of one length, how many at once."""
 KEPT = (
     "PATH", "HOME", "LANG", "TMPDIR", "TEMP", "SYSTEMROOT", "LD_LIBRARY_PATH", "OMP_NUM_THREADS", "MKL_NUM_THREADS",
 )  # fmt: skip
@@ -61,7 +63,40 @@ class Local:
             ConfigError: the extra is not installed, the weights cannot be loaded, or their process was ended.
             Spent: the budget ran out; what was answered has been told.
         """
-        self._each(((n, {"prompt": prompt}) for n, prompt in prompts), told)
+        todo = list(prompts)
+        with self._process(len(todo)) as process:
+            for at in range(0, len(todo), WAITING):
+                self._ask_some(process, todo[at : at + WAITING], told)
+
+    def _ask_some(self, process: _Process, some: Sequence[tuple[int, str]], told: Told) -> None:
+        """Prompts of one length together, as many as are answered at once."""
+        by_length: dict[int, list[int]] = {}
+        for number, prompt in some:
+            process.say({"n": number, "prompt": prompt})
+            if "failed" in (found := process.heard("making tokens", TEMPLATE_S)):
+                told(number, _said(found))
+            else:
+                by_length.setdefault(_count(found.get("in")), []).append(number)
+        for _, numbers in sorted(by_length.items()):
+            for at in range(0, len(numbers), TOGETHER):
+                self._ask(process, numbers[at : at + TOGETHER], told)
+
+    def _ask(self, process: _Process, numbers: Sequence[int], told: Told) -> None:
+        paid: list[int] = []
+        spent = None
+        for number in numbers:
+            try:
+                self._calls.take()
+            except Spent as error:
+                spent = error
+                break
+            paid.append(number)
+        if paid:
+            process.say({"ask": paid})
+            for number in paid:
+                told(number, _said(process.heard("answering", self._answer_s() * len(paid))))
+        if spent:
+            raise spent
 
     def read_all(self, texts: Iterable[tuple[int, list[int]]], told: Told) -> None:
         """Read along every text, tokens of ours; ``told`` hears what the model held likeliest at each place.
@@ -69,27 +104,34 @@ class Local:
         Raises:
             As `ask_all` does.
         """
-        self._each(((n, {"text": tokens}) for n, tokens in texts), told)
+        todo = list(texts)
+        with self._process(len(todo)) as process:
+            for number, tokens in todo:
+                self._calls.take()
+                process.say({"text": tokens})
+                if "failed" not in (found := process.heard("making tokens", TEMPLATE_S)):
+                    found = process.heard("answering", self._answer_s())
+                told(number, _said(found))
 
-    def _each(self, asked: Iterable[tuple[int, dict[str, Any]]], told: Told) -> None:
-        todo = list(asked)
+    def _answer_s(self) -> float:
+        return float(self._plan.budget.timeout_s * self._plan.max_tokens)
+
+    @contextlib.contextmanager
+    def _process(self, todo: int) -> Iterator[_Process]:
+        """The process, with its model loaded; where nothing is left to do, none."""
+        process = _Process(self._model.name, self._weights.said)
         if not todo:
+            yield process
             return
         if not self._weights.path.exists():
             raise ConfigError(
                 f"{self._model.name}: {self._weights.said} is not here any more",
                 hint="--replay judges what was answered, without the weights",
             )
-        answer_s = float(self._plan.budget.timeout_s * self._plan.max_tokens)
-        with self._place() as path, _Process(self._model.name, self._weights.said) as process:
+        with self._place() as path, process:
             process.say(self._order(path))
             process.heard("loading", LOAD_S + self._weights.size / LOAD_BYTES_PER_S)
-            for number, what in todo:
-                self._calls.take()
-                process.say(what)
-                if "failed" not in (found := process.heard("making tokens", TEMPLATE_S)):
-                    found = process.heard("answering", answer_s)
-                told(number, _said(found))
+            yield process
 
     @contextlib.contextmanager
     def _place(self) -> Iterator[Path]:
@@ -189,7 +231,7 @@ class _Process:
 
 def _said(found: dict[str, Any]) -> Said:
     """A reply, or a reading, as the process told it."""
-    asked, wrote = (n if type(n) is int and n >= 0 else 0 for n in (found.get("in"), found.get("out")))
+    asked, wrote = _count(found.get("in")), _count(found.get("out"))
     failed = str(found.get("failed", ""))[:200]
     if "tokens" not in found:
         text = found.get("reply")
@@ -198,3 +240,7 @@ def _said(found: dict[str, Any]) -> Said:
         return Said(None, asked, wrote, failed, Along.of(found["tokens"], found.get("log_p")))
     except ValueError:
         return Said(None, asked, wrote, "a reading that is none")
+
+
+def _count(value: object) -> int:
+    return value if type(value) is int and value >= 0 else 0

@@ -23,7 +23,7 @@ from stillwatch.prove.suspects.weights import Weights, read_weights
 Test = Literal["closed", "probes", "hard", "soft"]
 TESTS = ("closed", "probes", "hard", "soft")
 READ = ("hard", "soft")
-"""Tests that read a model along texts, from its weights."""
+"""Tests that read a model along texts, from its weights or where an endpoint echoes likelihoods."""
 Api = Literal["chat", "completions", "prefill"]
 APIS = ("chat", "completions", "prefill")
 LEAST_CONTROLS = 3
@@ -218,16 +218,16 @@ def _check_test(
             f"{path}: {test!r} needs the token after a prefix, which a chat does not give",
             hint='api = "completions", or "prefill" where the model goes on with an unfinished answer',
         )
-    if any(one.weights and one.weights.kind == "gguf" and (test not in READ or one.api != "completions")
-           for one in every):  # fmt: skip
+    if test in READ and any(one.weights and one.weights.kind == "gguf" and one.api != "completions"
+                            for one in every):  # fmt: skip
         raise ConfigError(
-            f"{path}: a GGUF file is read along tokens of ours, which {test!r} as {every[0].api} is not",
-            hint='hard and soft with api = "completions"; else llama-server -m FILE, and name its url',
+            f"{path}: a GGUF file is read along tokens of ours, with no template before them",
+            hint='hard and soft of a GGUF file with api = "completions"',
         )
-    if test in READ and not all(one.weights for one in every):
+    if test in READ and any(one.weights is None and one.api != "completions" for one in every):
         raise ConfigError(
-            f"{path}: {test!r} needs likelihoods along texts, which an endpoint does not give",
-            hint='folder = "...", the weights of each model; of an endpoint: probes or closed',
+            f"{path}: {test!r} needs likelihoods along texts, which of endpoints completions alone echo",
+            hint='api = "completions", or folder = "...", the weights; else probes or closed',
         )
 
 

@@ -22,13 +22,18 @@ from numpy.typing import NDArray
 from stillwatch.errors import VerificationError
 from stillwatch.prove.suspects.plan import Model
 
+LEAST_LOG_P = -60.0
+"""What stands for impossible."""
+NONE_OF_OURS = -1
+"""Stands for a token that we have not, or cannot name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Along:
     """What a model held likeliest at each place of one text, likeliest first, in tokens of ours."""
 
     tokens: NDArray[np.int64]
-    """int64[places, k]."""
+    """int64[places, k]; `NONE_OF_OURS` where an endpoint named one that is none."""
     log_p: NDArray[np.float64]
     """float64[places, k]: natural logarithms, of its whole distribution."""
 
@@ -45,10 +50,16 @@ class Along:
             raise ValueError("not numbers") from error
         if its.dtype != np.int64 or its.ndim != 2 or its.shape != values.shape or not its.size:
             raise ValueError("not places by candidates")
-        if its.min() < 0 or its.max() >= 2**32 or not np.isfinite(values).all() or values.max() > 1e-3:
+        if (
+            its.min() < NONE_OF_OURS
+            or its.max() >= 2**32
+            or not np.isfinite(values).all()
+            or values.max() > 1e-3
+        ):
             raise ValueError("no tokens, or no log-probabilities")
         in_order = np.sort(its, axis=1)
-        if (in_order[:, 1:] == in_order[:, :-1]).any() or (np.diff(values, axis=1) > 0).any():
+        twice = (in_order[:, 1:] == in_order[:, :-1]) & (in_order[:, 1:] != NONE_OF_OURS)
+        if twice.any() or (np.diff(values, axis=1) > 0).any():
             raise ValueError("a token twice at one place, or not the likeliest first")
         return cls(its, values)
 
