@@ -11,6 +11,7 @@ import orjson
 import pyarrow as pa
 import pytest
 
+from stillwatch.detect import clients
 from stillwatch.detect.clients import (
     HDR_ABSENT,
     HDR_LANGUAGE_CONFLICT,
@@ -495,6 +496,19 @@ def test_header_digests_ignore_order_and_strangers() -> None:
         {"client_headers": SOUND[:1]},
     )
     assert a["hdr"] == b["hdr"] != c["hdr"]
+
+
+def test_headers_beyond_those_that_are_kept_digest_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many values there are, one gives the same digest and the same flags."""
+    rows = [
+        {"user_agent": "OpenAI/Python 1.2.3", "client_headers": [*SOUND, ("accept-language", f"l{i % 7}")]}
+        for i in range(20)
+    ]
+    rows += [{"client_headers": [("x-stainless-lang", None), ("x-stainless-os", "")]}, {"client_headers": []}]
+    many = features(*rows)
+    monkeypatch.setattr(clients, "MOST_KEPT", 2)
+    assert features(*rows) == many
+    assert len({row["hdr"] for row in many}) == 9 and many[-1]["hdr"] == 0
 
 
 def test_tools_are_a_set_of_names() -> None:
