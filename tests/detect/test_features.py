@@ -500,7 +500,7 @@ def test_header_digests_ignore_order_and_strangers() -> None:
 
 def test_headers_beyond_those_that_are_kept_digest_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many values there are, one gives the same digest and the same flags."""
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"user_agent": "OpenAI/Python 1.2.3", "client_headers": [*SOUND, ("accept-language", f"l{i % 7}")]}
         for i in range(20)
     ]
