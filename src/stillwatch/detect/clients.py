@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numba as nb
@@ -43,7 +44,12 @@ def client_of(agent: str) -> tuple[str, int]:
     >>> client_of("OpenAI/Python 3.54.0"), client_of("evil\\x1b[31m/1.0")[0]
     (('openai/python', 3054000), 'other')
     """
-    found = _PRODUCT.search(agent[:LONGEST_AGENT])
+    return _product(agent[:LONGEST_AGENT])
+
+
+@lru_cache(maxsize=4096)
+def _product(agent: str) -> tuple[str, int]:
+    found = _PRODUCT.search(agent)
     if not found:
         return "other", MISSING
     name = found.group(1).lower()
