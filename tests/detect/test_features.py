@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from stillwatch.detect import clients
+from stillwatch.detect import features as module
 from stillwatch.detect.clients import (
     HDR_ABSENT,
     HDR_LANGUAGE_CONFLICT,
@@ -521,6 +522,18 @@ def test_tools_are_a_set_of_names() -> None:
     a, b, c, none, null, nameless = features(*({"tools": json.dumps(t)} for t in sets))
     assert a["tools"] == b["tools"] != c["tools"] != 0
     assert none["tools"] == null["tools"] == nameless["tools"] == 0
+
+
+def test_lists_of_tools_are_read_again_when_they_were_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few are remembered, and whatever they were asked for in between."""
+    texts = [json.dumps([{"name": name}]) for name in "abcab"] + ["no json", "[]", "no json"]
+    rows = [{"tools": text} for text in texts]
+    wanted = [row["tools"] for row in features(*rows)]
+    monkeypatch.setattr(module, "MOST_KEPT", 2)
+    feat = featurizer()
+    again = [feat.batch(exchanges(row)).column("tools")[0].as_py() for row in rows]
+    assert again == wanted and len(feat.tool_sets) <= 2
+    assert len(set(wanted)) == 5 and wanted[6] == 0
 
 
 # -- sampling and names
