@@ -11,6 +11,8 @@ import orjson
 import pyarrow as pa
 import pytest
 
+from stillwatch.detect import clients
+from stillwatch.detect import features as module
 from stillwatch.detect.clients import (
     HDR_ABSENT,
     HDR_LANGUAGE_CONFLICT,
@@ -497,6 +499,19 @@ def test_header_digests_ignore_order_and_strangers() -> None:
     assert a["hdr"] == b["hdr"] != c["hdr"]
 
 
+def test_headers_beyond_those_that_are_kept_digest_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many values there are, one gives the same digest and the same flags."""
+    rows: list[dict[str, Any]] = [
+        {"user_agent": "OpenAI/Python 1.2.3", "client_headers": [*SOUND, ("accept-language", f"l{i % 7}")]}
+        for i in range(20)
+    ]
+    rows += [{"client_headers": [("x-stainless-lang", None), ("x-stainless-os", "")]}, {"client_headers": []}]
+    many = features(*rows)
+    monkeypatch.setattr(clients, "MOST_KEPT", 2)
+    assert features(*rows) == many
+    assert len({row["hdr"] for row in many}) == 9 and many[-1]["hdr"] == 0
+
+
 def test_tools_are_a_set_of_names() -> None:
     """Order and descriptions do not matter; no tool, and tools without a name, link nobody."""
 
@@ -507,6 +522,18 @@ def test_tools_are_a_set_of_names() -> None:
     a, b, c, none, null, nameless = features(*({"tools": json.dumps(t)} for t in sets))
     assert a["tools"] == b["tools"] != c["tools"] != 0
     assert none["tools"] == null["tools"] == nameless["tools"] == 0
+
+
+def test_lists_of_tools_are_read_again_when_they_were_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few are remembered, and whatever they were asked for in between."""
+    texts = [json.dumps([{"name": name}]) for name in "abcab"] + ["no json", "[]", "no json"]
+    rows = [{"tools": text} for text in texts]
+    wanted = [row["tools"] for row in features(*rows)]
+    monkeypatch.setattr(module, "MOST_KEPT", 2)
+    feat = featurizer()
+    again = [feat.batch(exchanges(row)).column("tools")[0].as_py() for row in rows]
+    assert again == wanted and len(feat.tool_sets) <= 2
+    assert len(set(wanted)) == 5 and wanted[6] == 0
 
 
 # -- sampling and names

@@ -36,6 +36,21 @@ def test_columns_are_set_beside_rows_in_their_order(monkeypatch: pytest.MonkeyPa
         assert engine.column("t", "double").tolist() == (x[kept] * factor).tolist()
 
 
+def test_rows_are_taken_by_one_thread_and_all_are_there_again_afterwards() -> None:
+    """Also when the input breaks off."""
+    engine = open_backend(3, "1GB", None)
+
+    def threads() -> int:
+        ((number,),) = engine.con.execute("SELECT current_setting('threads')").fetchall()
+        return int(number)
+
+    with pytest.raises(ValueError), engine.filling():
+        engine.append("t", pa.table({"seq": [0, 1]}))
+        assert threads() == 1
+        raise ValueError
+    assert threads() == 3 and engine.column("t", "seq").tolist() == [0, 1]
+
+
 def test_an_empty_table_takes_columns() -> None:
     """Nothing to set is no mistake."""
     engine = open_backend(1, "1GB", None)

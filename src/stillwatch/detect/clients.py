@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numba as nb
@@ -25,6 +26,8 @@ KNOWN_CLIENTS = (
 """Client names that may be shown; any other name is known by digest only."""
 LONGEST_AGENT = 512
 """Characters of a user agent that are read for a client name; its digest covers all."""
+MOST_KEPT = 65_536
+"""Values of headers in one batch whose digests are kept for the rows that show them too."""
 _PRODUCT = re.compile(
     r"([A-Za-z][\w.+-]{0,40}(?:/[A-Za-z][\w+-]{0,20})?)[/ ]v?(\d{1,4})\.(\d{1,4})(?:\.(\d{1,5}))?"
 )
@@ -41,7 +44,12 @@ def client_of(agent: str) -> tuple[str, int]:
     >>> client_of("OpenAI/Python 3.54.0"), client_of("evil\\x1b[31m/1.0")[0]
     (('openai/python', 3054000), 'other')
     """
-    found = _PRODUCT.search(agent[:LONGEST_AGENT])
+    return _product(agent[:LONGEST_AGENT])
+
+
+@lru_cache(maxsize=4096)
+def _product(agent: str) -> tuple[str, int]:
+    found = _PRODUCT.search(agent)
     if not found:
         return "other", MISSING
     name = found.group(1).lower()
@@ -94,29 +102,41 @@ def sdk_headers(column: pa.Array, clients: Clients, key: Key) -> tuple[np.ndarra
     if column.null_count == n:
         return total, np.zeros(n, np.int8)
     offsets = np.asarray(column.offsets).astype(np.int64)
-    names, items = (each[: int(offsets[-1])] for each in (column.keys, column.items))
+    names, items = (each[int(offsets[0]) : int(offsets[-1])] for each in (column.keys, column.items))
+    name_of, known = distinct(names)
+    words = np.array([*(_PLACES.get(name, -1) for name in known), -1], np.int8)
+    encoded = items.dictionary_encode()
+    data, ends, _ = string_buffers(encoded.dictionary)
+    digests = np.zeros((len(_SDK_HEADERS), min(len(ends), MOST_KEPT)), np.int64)
     _sum(
-        offsets,
-        *string_buffers(names)[:2],
-        *string_buffers(items),
-        *_TOLD,
-        *domain_key(key, "header"),
-        total,
-        last,
-    )
+        offsets - offsets[0], name_of, words, places(encoded), data, np.append(ends, ends[-1]), *_TOLD,
+        *domain_key(key, "header"), digests, total, last,
+    )  # fmt: skip
     given = np.asarray(column.is_valid())
-    flags = _contradictions(clients, *(items.take(pa.array(at, mask=at < 0)) for at in last))
+    flags = _contradictions(clients, *(_shown(encoded.dictionary, at) for at in last))
     return np.where(given, total, 0), np.where(given, flags, 0).astype(np.int8)
 
 
-def _contradictions(clients: Clients, languages: pa.Array, packages: pa.Array) -> np.ndarray:
+def _shown(items: pa.Array, at: np.ndarray) -> tuple[np.ndarray, list[str | None]]:
+    """Which value each row shows, and these; None is among them. ``at`` is -1, or the number of items, for none."""
+    place = np.zeros(len(items) + 2, np.int64)
+    place[at] = 1
+    place[len(items) :] = 0
+    shown = np.flatnonzero(place)
+    place[shown] = np.arange(1, len(shown) + 1)
+    return place[at], [None, *items.take(pa.array(shown)).to_pylist()]
+
+
+def _contradictions(
+    clients: Clients, languages: tuple[np.ndarray, list[str | None]], packages: tuple[np.ndarray, list[str | None]]
+) -> np.ndarray:  # fmt: skip
     """Flags of each row: what its headers say of language and version, beside what its user agent says."""
-    at, values = distinct(packages)
-    told = np.array([_package(value) for value in [*values, None]], np.int64)[at]
+    at, values = packages
+    told = np.array([_package(value) for value in values], np.int64)[at]
     version = clients.versions[clients.at]
     conflict = (told != MISSING) & (version != MISSING) & (told != version)
-    at, values = distinct(languages)
-    spoken = np.array([(value or "").lower() for value in [*values, None]], object)
+    at, values = languages
+    spoken = np.array([(value or "").lower() for value in values], object)
     implied = np.array([name.partition("/")[2] for name in clients.names], object)
     codes = {text: code for code, text in enumerate(dict.fromkeys(["", *spoken, *implied]))}
     language = np.array([codes[text] for text in spoken], np.int64)[at]
@@ -145,42 +165,36 @@ def _table(words: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
 
 
 _TOLD = _table(_SDK_HEADERS)
-
-
-@nb.njit(cache=True, nogil=True)
-def _which(data, start, end, words, ends):  # type: ignore[no-untyped-def]  # numba infers
-    """Which word ``data[start:end]`` is; -1 for none."""
-    for word in range(len(ends) - 1):
-        first = ends[word]
-        if end - start != ends[word + 1] - first:
-            continue
-        same = True
-        for j in range(end - start):
-            if data[start + j] != words[first + j]:
-                same = False
-                break
-        if same:
-            return word
-    return -1
+_PLACES = {name: place for place, name in enumerate(_SDK_HEADERS)}
 
 
 @nb.njit(cache=True, nogil=True)
 def _sum(  # type: ignore[no-untyped-def]  # numba infers
-    rows, names, name_at, items, item_at, given, words, ends, k0, k1, total, last
+    rows, name_of, word_of, item_of, items, item_at, words, ends, k0, k1, digests, total, last
 ):
-    """Add up digests of ``name=value`` over the SDK's headers of each row, and note where the last of two stands."""
+    """Add up digests of ``name=value`` over the SDK's headers of each row, and note what the last of two says.
+
+    What a pair digests to is kept in ``digests``, since few pairs differ; of values beyond its width it is made again.
+    """
     pair = np.empty(256, np.uint8)
     for row in range(len(total)):
         for i in range(rows[row], rows[row + 1]):
-            word = _which(names, name_at[i], name_at[i + 1], words, ends)
+            word = word_of[name_of[i]]
             if word < 0:
                 continue
+            item = item_of[i]
             if word < 2:
-                last[word, row] = i
-            name, size = name_at[i + 1] - name_at[i], item_at[i + 1] - item_at[i] if given[i] else 0
-            if name + 1 + size > len(pair):
-                pair = np.empty(2 * (name + 1 + size), np.uint8)
-            pair[:name] = names[name_at[i] : name_at[i + 1]]
-            pair[name] = 61
-            pair[name + 1 : name + 1 + size] = items[item_at[i] : item_at[i] + size]
-            total[row] += np.int64(sip_bytes(pair, 0, name + 1 + size, k0, k1))
+                last[word, row] = item
+            kept = item < digests.shape[1]
+            digest = digests[word, item] if kept else 0
+            if digest == 0:
+                name, size = ends[word + 1] - ends[word], item_at[item + 1] - item_at[item]
+                if name + 1 + size > len(pair):
+                    pair = np.empty(2 * (name + 1 + size), np.uint8)
+                pair[:name] = words[ends[word] : ends[word + 1]]
+                pair[name] = 61
+                pair[name + 1 : name + 1 + size] = items[item_at[item] : item_at[item + 1]]
+                digest = np.int64(sip_bytes(pair, 0, name + 1 + size, k0, k1))
+                if kept:
+                    digests[word, item] = digest
+            total[row] += digest

@@ -127,6 +127,8 @@ def sampling_label(
     )
 
 
+MOST_KEPT = 65_536
+"""Lists of tools that are remembered at one time."""
 _SENT = ("temperature", "top_p", "n", "max_tokens", "logprobs", "seeded")
 """Columns that make up a sampling vector."""
 
@@ -187,6 +189,8 @@ class Featurizer:
         self.lexicon = lexicon
         self.names = Names()
         self.sampling_labels: dict[str, int] = {}
+        self.tool_sets: dict[int, int] = {}
+        """What lists of tools were read as: digest of the text to that of the set."""
         self.seen_fields: dict[str, int] = {}
         """Rows in which each contract field was present."""
 
@@ -283,6 +287,16 @@ class Featurizer:
         return self.finish(batch, self.heavy(batch))
 
     def _tools(self, text: str) -> int:
+        """Digest of the set of tools that a text names; the same few texts come again, and only digests are kept."""
+        seen = digest_text(self.key, "tools-text", text)
+        found = self.tool_sets.get(seen)
+        if found is None:
+            if len(self.tool_sets) >= MOST_KEPT:
+                self.tool_sets = {}
+            found = self.tool_sets[seen] = self._tool_set(text)
+        return found
+
+    def _tool_set(self, text: str) -> int:
         try:
             tools = orjson.loads(text)
         except orjson.JSONDecodeError:

@@ -20,6 +20,9 @@ import pyarrow as pa
 
 from stillwatch.detect.digest import string_buffers
 
+U64 = np.uint64
+_EACH, _TOPS = U64(0x0101010101010101), U64(0x8080808080808080)
+"""Eight bytes that are 1, and eight of which only the top bit is set."""
 USER, ASSISTANT, OTHER, LEFT_OUT = 0, 1, 2, 3
 ROLES = {"user": USER, "assistant": ASSISTANT, "system": LEFT_OUT, "developer": LEFT_OUT}
 """What roles mean to a chain; any other is `OTHER`."""
@@ -88,6 +91,29 @@ def _hex(data, i):  # type: ignore[no-untyped-def]  # numba infers
     return value
 
 
+@nb.njit(inline="always", cache=True)
+def _zeros(m):  # type: ignore[no-untyped-def]  # numba infers
+    """Not 0 when one of eight bytes is 0."""
+    return (m - _EACH) & ~m & _TOPS
+
+
+@nb.njit(inline="always", cache=True)
+def _special(data, i, end):  # type: ignore[no-untyped-def]  # numba infers
+    """The first place from ``i`` on, at most ``end``, of a quote, a backslash or a control character."""
+    at, last = U64(i), U64(end)
+    while at + U64(8) <= last:
+        m = U64(0)
+        for j in range(8):
+            m |= U64(data[at + U64(j)]) << U64(8 * j)
+        controls = (m - _EACH * U64(32)) & ~m & _TOPS
+        if _zeros(m ^ (_EACH * U64(34))) | _zeros(m ^ (_EACH * U64(92))) | controls:
+            break
+        at += U64(8)
+    while at < last and data[at] >= 32 and data[at] != 34 and data[at] != 92:
+        at += U64(1)
+    return np.int64(at)
+
+
 @nb.njit(cache=True, nogil=True)
 def _string(data, i, end, out, at):  # type: ignore[no-untyped-def]  # numba infers
     """Unescape the string whose first byte is at ``i`` into ``out`` from ``at`` on.
@@ -95,16 +121,17 @@ def _string(data, i, end, out, at):  # type: ignore[no-untyped-def]  # numba inf
     Returns where both go on, the first behind the closing quote; -1 for what is no string or escapes a surrogate.
     """
     while i < end:
+        stop = _special(data, i, end)
+        for j in range(stop - i):
+            out[U64(at + j)] = data[U64(i + j)]
+        i, at = stop, at + stop - i
+        if i >= end:
+            break
         b = data[i]
         if b == 34:
             return i + 1, at
         if b < 32:
             return -1, at
-        if b != 92:
-            out[at] = b
-            at += 1
-            i += 1
-            continue
         if i + 1 >= end:
             return -1, at
         b = data[i + 1]

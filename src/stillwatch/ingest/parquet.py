@@ -18,13 +18,13 @@ _BATCH_BYTES = 16 * 2**20
 
 
 def open_parquet(name: str, stream: BinaryIO) -> pq.ParquetFile:
-    """The file, its footer read.
+    """The file, its footer read. Columns are read when their batch comes: fetched ahead, all of them would be held.
 
     Raises:
         SourceError: when the footer is damaged or missing.
     """
     try:
-        return pq.ParquetFile(stream)
+        return pq.ParquetFile(stream, pre_buffer=False)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise SourceError(
             name, "a damaged or cut Parquet file", hint="write or copy the file again"

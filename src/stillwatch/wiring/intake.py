@@ -245,7 +245,8 @@ def load_traffic(
     with ExitStack() as undo:
         undo.callback(engine.close)
         loader = Loader(engine, intake.feat)
-        rows = _taken(loader, intake.batches())
+        with engine.filling():
+            rows = _taken(loader, intake.batches())
         clock.count(rows=rows, bytes=intake.bytes_read)
         clock.step("accounts and units")
         traffic = loader.finish(table, model_rows, client_rows)

@@ -11,6 +11,9 @@ from stillwatch.detect.families import shared
 from stillwatch.detect.traffic import Traffic
 from stillwatch.detect.trait import Tokens
 
+_BEHIND = np.iinfo(np.int64).max
+"""Behind every unit: where a list is at its end."""
+
 
 def fetch(traffic: Traffic, expression: Any) -> Tokens:
     """Run an expression with columns unit, value, count; rows in a fixed order."""
@@ -32,37 +35,51 @@ def shared_keys(traffic: Traffic, columns: tuple[str, ...]) -> Tokens:
     One sentence may stand in two columns (the second of two is also the last); it is one value, and its
     count is the larger of the two.
     """
-    found = Tokens.empty()
-    for column in columns:
-        mine = traffic.cache.pop(f"shared {column}", None) or shared(traffic, column)
-        found = Tokens(*_merged(found.unit, found.value, found.count, mine.unit, mine.value, mine.count))
-    return found
+    found = [traffic.cache.pop(f"shared {column}", None) or shared(traffic, column) for column in columns]
+    ends = np.cumsum([len(tokens.unit) for tokens in found])
+    unit, value, count = (
+        np.concatenate([getattr(tokens, name) for tokens in found]) for name in ("unit", "value", "count")
+    )
+    del found
+    return Tokens(*_merged(unit, value, count, ends))
 
 
 @nb.njit(cache=True, nogil=True)
-def _merged(unit, value, count, more_unit, more_value, more_count):  # type: ignore[no-untyped-def]  # numba infers
-    """Two lists of tokens that are sorted by unit and value, as one; the larger count of what is in both."""
-    n, m = len(unit), len(more_unit)
-    units = np.empty(n + m, np.int32)
-    values = np.empty(n + m, np.int64)
-    counts = np.empty(n + m, np.int64)
-    i, j, k = 0, 0, 0
-    while i < n or j < m:
-        ours = j == m or (
-            i < n and (unit[i] < more_unit[j] or (unit[i] == more_unit[j] and value[i] <= more_value[j]))
-        )
-        if ours:
-            both = j < m and unit[i] == more_unit[j] and value[i] == more_value[j]
-            units[k], values[k], counts[k] = unit[i], value[i], count[i]
-            if both:
-                counts[k] = max(count[i], more_count[j])
-                j += 1
-            i += 1
+def _merged(unit, value, count, ends):  # type: ignore[no-untyped-def]  # numba infers
+    """Lists of tokens, each sorted by unit and value, as one; the largest count of what is in several.
+
+    The lists lie end to end: that of number ``j`` ends before ``ends[j]``.
+    """
+    at, units, values = (
+        np.zeros(len(ends), np.int64),
+        np.zeros(len(ends), np.int64),
+        np.zeros(len(ends), np.int64),
+    )
+    for j in range(len(ends)):
+        at[j] = ends[j - 1] if j else 0
+        units[j] = _BEHIND
+        if at[j] < ends[j]:
+            units[j], values[j] = unit[at[j]], value[at[j]]
+    out_unit, out_value = np.empty(len(unit), np.int32), np.empty(len(unit), np.int64)
+    out_count = np.empty(len(unit), np.int64)
+    k = 0
+    for _ in range(len(unit)):
+        first = 0
+        for j in range(1, len(ends)):
+            if units[j] < units[first] or (units[j] == units[first] and values[j] < values[first]):
+                first = j
+        i = at[first]
+        if k and out_unit[k - 1] == unit[i] and out_value[k - 1] == value[i]:
+            out_count[k - 1] = max(out_count[k - 1], count[i])
         else:
-            units[k], values[k], counts[k] = more_unit[j], more_value[j], more_count[j]
-            j += 1
-        k += 1
-    return units[:k].copy(), values[:k].copy(), counts[:k].copy()
+            out_unit[k], out_value[k], out_count[k] = unit[i], value[i], count[i]
+            k += 1
+        i += 1
+        at[first] = i
+        units[first] = _BEHIND
+        if i < ends[first]:
+            units[first], values[first] = unit[i], value[i]
+    return out_unit[:k].copy(), out_value[:k].copy(), out_count[:k].copy()
 
 
 def kind_mask(traffic: Traffic, kind: str) -> int:

@@ -15,11 +15,15 @@ MAX_UNITS = 8
 
 
 def extract(traffic: Traffic) -> Events:
-    """Refused (429, 403, 401, 5xx) then the same payload elsewhere within fifteen minutes."""
+    """Refused (429, 403, 401, 5xx) then the same payload elsewhere within fifteen minutes.
+
+    Only payloads that were ever refused are looked at.
+    """
     t = traffic.table()
     failed = t.status.isin((401, 403, 429)) | (t.status >= 500)
     served = t.status.between(100, 299)
-    known = t.filter(t["full"] != 0, t.words >= 6).select("unit", "full")
+    turned = t.filter(failed, t["full"] != 0).select("full")
+    known = t.filter(t["full"] != 0, t.words >= 6).select("unit", "full").semi_join(turned, "full")
     several = known.group_by("full").agg(low=known.unit.min(), high=known.unit.max())
     known = known.semi_join(several.filter(several.low != several.high), "full")
     rare = known.group_by("full").agg(units=known.unit.nunique())
