@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from stillwatch.detect import controller, discordant
+from stillwatch.detect import run as steps
+from stillwatch.detect.controller import HubTests
 from stillwatch.detect.run import Detection, Options, detect
 from stillwatch.detect.traits import builtin_traits
 from tests.contracts.factory import NOTHING
@@ -34,3 +38,32 @@ def test_small_blocks_in_three_threads_are_one_large_block(monkeypatch: pytest.M
     for trait, matrix in whole.matrices.items():
         for name in ("values", "codes", "total", "having", "stratum", "ptr", "owners"):
             assert np.array_equal(getattr(matrix, name), getattr(parts.matrices[trait], name))
+
+
+def test_chosen_hubs_have_the_evidence_that_they_would_have_anyway(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether the whole evidence is laid out for every hub or for the chosen, these have the same, to the bit."""
+    asked: list[tuple[HubTests, HubTests]] = []
+
+    def both(*given: Any, every: bool = True, **options: Any) -> HubTests:
+        tests = test_of_hubs(*given, **options)
+        if not every:
+            second = float(np.sort(tests.select)[-2])
+            options["alpha"] = 1.01 * len(tests.select) / (2 * 10.0**second)  # at which two are chosen
+            asked.append((test_of_hubs(*given, every=False, **options), test_of_hubs(*given, **options)))
+        return tests
+
+    test_of_hubs = controller.test_hubs
+    monkeypatch.setattr(steps, "test_hubs", both)
+    monkeypatch.setattr(controller, "BLOCK", 40)
+    monkeypatch.setattr(controller, "SPLIT_SIZE", 7)
+    detection(2)
+    ((some, every),) = asked
+    chosen = every.discovered
+    assert chosen.sum() == 2
+    for name in ("select", "discovered", "confirmed"):
+        assert getattr(some, name).tobytes() == getattr(every, name).tobytes()
+    for name in ("log10", "combined", "retest", "sourced"):
+        assert getattr(some, name)[chosen].tobytes() == getattr(every, name)[chosen].tobytes()
+    assert np.isnan(some.log10[~chosen]).all()
+    assert not np.isnan(every.log10[~chosen]).all()
+    assert not some.sourced[~chosen].any()

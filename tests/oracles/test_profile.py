@@ -1,4 +1,4 @@
-"""What units show of a trait and share with others, against the same sums in plain NumPy."""
+"""What units show of traits and share with others, against the same sums in plain NumPy, one trait at a time."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -6,92 +6,135 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stillwatch.detect.assemble import Attributor
-from stillwatch.detect.profile import keep_best, odds, own_odds
+from stillwatch.detect.profile import Shown, met, odds, own_odds, profile
 
-KAPPA, FLOOR = 3.0, 1e-9
+KAPPA, FLOOR, ROWS = 3.0, 1e-9, 3
 
 
-def a_matrix(rng: np.random.Generator) -> Any:
+def a_matrix(rng: np.random.Generator, units: int) -> Any:
     """Up to four codes a unit, some units with none."""
-    units, values = int(rng.integers(3, 300)), int(rng.integers(4, 60))
+    values = int(rng.integers(4, 60))
     codes = np.full((units, 4), -1, np.int32)
     for row in codes:
         width = int(rng.integers(0, 5))
         row[:width] = rng.choice(values, width, replace=False)
+    owner, code = np.repeat(np.arange(units, dtype=np.int32), 4)[codes.ravel() >= 0], codes[codes >= 0]
+    having = np.bincount(code, minlength=values)
     return SimpleNamespace(
-        codes=codes, having=np.bincount(codes[codes >= 0], minlength=values).astype(np.int64),
-        stratum=rng.integers(0, 3, values), present=rng.integers(0, units, 8).astype(float),
+        codes=codes, having=having.astype(np.int32), stratum=rng.integers(0, 3, values),
+        present=rng.integers(0, units, 8).astype(float), ptr=np.concatenate([[0], np.cumsum(having)]),
+        owners=owner[np.argsort(code, kind="stable")],
     )  # fmt: skip
 
 
-def plain_table(
-    matrix: Any, members: np.ndarray, more: np.ndarray, reference: np.ndarray, traffic: bool
-) -> Any:
-    """Codes, counts, how many show anything, and kappa times the null share."""
-    got, theirs = matrix.codes[members], matrix.codes[more]
-    codes, count = np.unique(got[got >= 0], return_counts=True)
-    shown = float((got[:, 0] >= 0).sum())
-    q = np.maximum(reference[codes], FLOOR)
-    if traffic:
-        mine = np.array([n + (theirs == code).sum() for code, n in zip(codes, count, strict=True)])
-        present = matrix.present[matrix.stratum[codes]] - shown - float((theirs[:, 0] >= 0).sum())
-        q = np.maximum(q, (matrix.having[codes] - mine + 1.0) / (np.maximum(present, 0.0) + 1.0))
-    return codes, count.astype(float), shown, np.minimum(KAPPA * q, 1.0)
+class World:
+    """Some traits, of which two may be in one row, and their values under one numbering."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = rng = np.random.default_rng(seed)
+        self.n, self.traffic = int(rng.integers(3, 300)), bool(seed % 3)
+        self.matrices = [a_matrix(rng, self.n) for _ in range(4)]
+        self.reference = [
+            rng.random(len(m.having)) * rng.choice([0.0, 1e-3, 1.0], len(m.having)) for m in self.matrices
+        ]
+        self.shown = Shown.of(self.matrices, [(r, FLOOR) for r in self.reference], self.n)
+        self.row = np.array([0, 1, 2, 1])
+
+    def some(self, least: int = 1) -> np.ndarray:
+        """Some units, ascending."""
+        return np.sort(self.rng.choice(self.n, int(self.rng.integers(least, self.n)), replace=False)).astype(
+            np.int32
+        )
+
+    def plainly(self, members: np.ndarray, more: np.ndarray, units: np.ndarray) -> np.ndarray:
+        """float64[rows, units]: the best odds of each unit by the textbook formula, at least 1."""
+        out = np.ones((ROWS, len(units)))
+        for matrix, reference, row in zip(self.matrices, self.reference, self.row, strict=True):
+            got, theirs = matrix.codes[members], matrix.codes[more]
+            shown, absent = (got[:, 0] >= 0).sum(), (got[:, 0] >= 0).sum() + (theirs[:, 0] >= 0).sum()
+            for i, unit in enumerate(units.tolist()):
+                own = float(unit in members)
+                for code in matrix.codes[unit][matrix.codes[unit] >= 0].tolist():
+                    count, mine = (got == code).sum(), (got == code).sum() + (theirs == code).sum()
+                    q = max(reference[code], FLOOR)
+                    if self.traffic:
+                        others = max(matrix.present[matrix.stratum[code]] - float(absent), 0.0)
+                        q = max(q, (matrix.having[code] - float(mine) + 1.0) / (others + 1.0))
+                    share = max(float(count) - own, 0.0) / max(float(shown) - own, 1.0)
+                    out[row, i] = max(out[row, i], 0.5 + 0.5 * share / min(KAPPA * q, 1.0))
+        return out
+
+    def compiled(self, members: np.ndarray, more: np.ndarray, units: np.ndarray) -> np.ndarray:
+        """The same by the compiled code."""
+        s, place = self.shown, np.full(len(self.shown.share), -1, np.int32)
+        _, count, q, showing = profile(
+            members,
+            more,
+            s.ptr,
+            s.codes,
+            s.shows,
+            s.trait,
+            s.share,
+            s.having,
+            s.present,
+            self.traffic,
+            KAPPA,
+            place,
+        )
+        inside = np.isin(np.arange(self.n), members)
+        found: np.ndarray = odds(
+            units, inside, s.ptr, s.codes, s.trait, place, count, q, showing, self.row, ROWS
+        )
+        return found
 
 
 @pytest.mark.parametrize("seed", range(40))
 def test_profiles_are_the_plain_sums(seed: int) -> None:
-    """Codes, counts, null shares and decades are those of the textbook formula, whoever is inside or left out."""
-    rng = np.random.default_rng(seed)
-    matrix, traffic = a_matrix(rng), bool(seed % 3)
-    n, values = len(matrix.codes), len(matrix.having)
-    members = np.sort(rng.choice(n, int(rng.integers(1, n)), replace=False)).astype(np.int32)
-    more = np.setdiff1d(rng.integers(0, n, 20 * (seed % 2)), members).astype(np.int32)
-    reference = rng.random(values) * rng.choice([0.0, 1e-3, 1.0], values)
-    attributor = Attributor.__new__(Attributor)
-    attributor.use_traffic, attributor.kappa = traffic, KAPPA
-    table = attributor._table(matrix, members, more, reference, FLOOR)
-    codes, count, shown, q = plain_table(matrix, members, more, reference, traffic)
-    assert table.codes.tolist() == codes.tolist() and table.count.tolist() == count.tolist()
-    assert table.shown == shown and table.q.tolist() == q.tolist()
-
-    inside = np.isin(np.arange(n), members)
-    units = np.sort(rng.choice(n, int(rng.integers(1, n)), replace=False)).astype(np.int32)
-    best = rng.random(len(units))
-    expected = best.copy()
-    for i, unit in enumerate(units.tolist()):
-        base, decades = max(shown - inside[unit], 1.0), []
-        for code in matrix.codes[unit][matrix.codes[unit] >= 0].tolist():
-            at = np.flatnonzero(codes == code)
-            others = max(float(count[at[0]]) - inside[unit], 0.0) if len(at) else 0.0
-            decades.append(np.log10(0.5 + 0.5 * others / base / (q[at[0]] if len(at) else 1.0)))
-        expected[i] = max(best[i], max([-9.0, *decades]) if decades else 0.0)
-    found = odds(matrix.codes, units, inside, table.codes, table.count, table.shown, table.q)
-    keep_best(matrix.codes, units, np.log10(found), best)
-    np.testing.assert_allclose(best, expected, rtol=1e-15)
+    """Odds are those of the textbook formula, to the bit, whoever is inside, asked for or left out of the traffic."""
+    world = World(seed)
+    members, units = world.some(), world.some()
+    more = np.setdiff1d(world.rng.integers(0, world.n, 20 * (seed % 2)), members).astype(np.int32)
+    got = world.compiled(members, more, units)
+    assert got.tolist() == world.plainly(members, more, units).tolist()
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_sets_laid_beside_themselves_are_the_same_one_by_one(seed: int) -> None:
     """The best odds of each member are those that the general sums give, to the bit, whatever sets are beside it."""
-    rng = np.random.default_rng(seed)
-    matrix, traffic = a_matrix(rng), bool(seed % 3)
-    n, values = len(matrix.codes), len(matrix.having)
-    reference = rng.random(values) * rng.choice([0.0, 1e-3, 1.0], values)
-    attributor = Attributor.__new__(Attributor)
-    attributor.use_traffic, attributor.kappa = traffic, KAPPA
-    sizes = (1, n, n // 2, 0, int(rng.integers(1, n + 1)))
-    sets = [np.sort(rng.choice(n, size, replace=False)).astype(np.int32) for size in sizes]
+    world, s = World(seed), World(seed).shown
+    sizes = (1, world.n, world.n // 2, 0, int(world.rng.integers(1, world.n + 1)))
+    sets = [np.sort(world.rng.choice(world.n, size, replace=False)).astype(np.int32) for size in sizes]
     got = own_odds(
-        matrix.codes, np.concatenate([[0], np.cumsum(sizes)]), np.concatenate(sets), reference, FLOOR, traffic,
-        matrix.having, matrix.stratum, matrix.present, KAPPA,
+        np.concatenate([[0], np.cumsum(sizes)]), np.concatenate(sets), s.ptr, s.codes, s.shows, s.trait, s.share,
+        s.having, s.present, world.row, ROWS, world.traffic, KAPPA,
     )  # fmt: skip
-    wanted = []
-    for members in sets:
-        table = attributor._table(matrix, members, np.zeros(0, np.int32), reference, FLOOR)
-        inside = np.isin(np.arange(n), members)
-        found = odds(matrix.codes, members, inside, table.codes, table.count, table.shown, table.q)
-        wanted.append(np.maximum(found.max(1), 1.0))
-    assert got.tolist() == np.concatenate(wanted).tolist()
-    assert traffic or got.max() > 1.0
+    nobody = np.zeros(0, np.int32)
+    wanted = np.concatenate([world.compiled(members, nobody, members) for members in sets], axis=1)
+    assert got.tolist() == wanted.tolist()
+    assert world.traffic or got.max() > 1.0
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_value_has_one_number_and_its_owners(seed: int) -> None:
+    """Whoever shows a value that two show is among its owners and the other way round; what one shows has no number."""
+    world = World(seed)
+    s, said = world.shown, set()
+    for u in range(world.n):
+        said |= {(int(c), u) for c in s.codes[s.ptr[u] : s.ptr[u + 1]]}
+        assert s.shows[u].tolist() == [int(m.codes[u, 0] >= 0) for m in world.matrices]
+    owned = {(c, int(u)) for c in range(len(s.share)) for u in s.owners[s.owner_ptr[c] : s.owner_ptr[c + 1]]}
+    assert said == owned
+    assert len(s.share) == sum(int((m.having >= 2).sum()) for m in world.matrices)
+    assert (np.diff(s.owner_ptr) == s.having).all()
+
+
+def test_the_best_of_several_kinds_of_events_counts() -> None:
+    """An event with somebody inside gives the gain of its kind; others give nothing."""
+    inside = np.array([True, False, True, False])
+    ptr, other, kind = (
+        np.array([0, 1, 4, 4, 5]),
+        np.array([1, 0, 2, 3, 1]),
+        np.array([0, 0, 1, 1, 0], np.int8),
+    )
+    gains = np.array([[1.0, 2.0, 3.0, 4.0], [0.5, 3.5, 0.5, 0.5]])
+    assert met(np.arange(4), inside, ptr, other, kind, gains).tolist() == [0.0, 3.5, 0.0, 0.0]

@@ -20,7 +20,7 @@ import numpy as np
 from stillwatch.detect.baseline import Baseline
 from stillwatch.detect.controller import HubTests, Pairs, share_of
 from stillwatch.detect.hubs import Hubs, TokenMatrix, runs
-from stillwatch.detect.profile import keep_best, met, null_shares, odds, own_odds, shown_by
+from stillwatch.detect.profile import Shown, met, odds, own_odds, profile
 from stillwatch.detect.threads import spread
 from stillwatch.detect.traffic import Traffic
 from stillwatch.detect.trait import CONTROL_GROUPS, SOURCE_GROUPS, UnitEvidence
@@ -41,8 +41,6 @@ THIN_HONEST = 0.25
 """Largest estimated share of honest members in such a hub."""
 MIN_TRUSTED = 0.05
 """Below this share of trusted units in the population the honest share cannot be estimated."""
-MANY = 2_000
-"""Units from which scoring is spread over threads."""
 AHEAD = 64
 """Hubs that are weighed at one time, before it is known whether a group that is made meanwhile absorbs them."""
 MAX_GROUPS = 2000
@@ -69,14 +67,6 @@ class Group:
     """How heavy the evidence is, on the finished group: no second test, and no error rate of its own."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Table:
-    codes: np.ndarray
-    count: np.ndarray
-    shown: float
-    q: np.ndarray
-
-
 class Attributor:
     """Scores units against a group's profile."""
 
@@ -92,38 +82,45 @@ class Attributor:
         self.links = links
         self.reference = [share_of(m, baseline) for m in self.matrices]
         rates = [kappa * p.rate * np.maximum(p.exposure, 1) for p in pairs]
-        self.gains = [np.clip(-np.log10(np.minimum(rate, 1.0)), 0.0, PAIR_CAP) for rate in rates]
-        self.others = [_others(p, traffic.n_units) for p in pairs]
+        gains = [np.clip(-np.log10(np.minimum(rate, 1.0)), 0.0, PAIR_CAP) for rate in rates]
+        self.gains = np.stack(gains) if gains else np.zeros((0, traffic.n_units))
+        self.others = _others(pairs, traffic.n_units)
         self.trait_groups = sorted({m.trait.group for m in self.matrices}) + (
             ["control"] if pairs or links else []
         )
+        self.shown = self._shown(frozenset(self.trait_groups))
+        self.sources = self._shown(SOURCE_GROUPS)
+        self._draws = np.array([m.trait.group != "language" for m in self.matrices], np.bool_)
+        self._place = np.full(len(self.shown[0].share), -1, np.int32)
+
+    def _shown(self, groups: frozenset[str]) -> tuple[Shown, np.ndarray]:
+        """What units show of the traits of some groups, and the row of `trait_groups` that each trait belongs to."""
+        chosen = [i for i, m in enumerate(self.matrices) if m.trait.group in groups]
+        matrices = [self.matrices[i] for i in chosen]
+        shown = Shown.of(matrices, [self.reference[i] for i in chosen], self.traffic.n_units)
+        return shown, np.array([self.trait_groups.index(m.trait.group) for m in matrices], np.int64)
 
     def score(self, members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Units and decades[trait groups, units] of members, each against the others; rows follow ``trait_groups``."""
         units = np.sort(members).astype(np.int32)
-        parts = self.of_sets(np.array([0, len(units)]), units)
+        parts = self.of_sets(np.array([0, len(units)]), units, *self.shown)
         if self.pairs or self.links:
             inside = np.zeros(self.traffic.n_units, np.bool_)
             inside[members] = True
             parts[-1] = np.maximum(parts[-1], self.control(units, inside))
         return units, parts
 
-    def of_sets(self, ptr: np.ndarray, units: np.ndarray, only: frozenset[str] | None = None) -> np.ndarray:
+    def of_sets(self, ptr: np.ndarray, units: np.ndarray, shown: Shown, row: np.ndarray) -> np.ndarray:
         """Decades[trait groups, units] of the members of some sets, each against the others of its set.
 
-        Sets are in compressed rows. Control events are not looked at, and with ``only`` no other trait groups than
-        these; their rows are 0.
+        Sets are in compressed rows. Control events are not looked at; the rows of groups that are not ``shown`` are 0.
         """
-        parts = np.zeros((len(self.trait_groups), len(units)))
-        for matrix, (reference, floor) in zip(self.matrices, self.reference, strict=True):
-            if only is None or matrix.trait.group in only:
-                best = own_odds(
-                    matrix.codes, ptr, units, reference, floor, self.use_traffic, matrix.having, matrix.stratum,
-                    matrix.present, self.kappa,
-                )  # fmt: skip
-                row = self.trait_groups.index(matrix.trait.group)
-                parts[row] = np.maximum(parts[row], np.log10(best))
-        return parts
+        best = own_odds(
+            ptr, units, shown.ptr, shown.codes, shown.shows, shown.trait, shown.share, shown.having, shown.present,
+            row, len(self.trait_groups), self.use_traffic, self.kappa,
+        )  # fmt: skip
+        decades: np.ndarray = np.log10(best)
+        return decades
 
     def drawn(self, members: np.ndarray, need: float) -> tuple[np.ndarray, np.ndarray]:
         """The same of members and of all units that share a telling value or an event with one of them.
@@ -141,44 +138,34 @@ class Attributor:
     ) -> tuple[np.ndarray, np.ndarray]:
         inside = np.zeros(self.traffic.n_units, np.bool_)
         inside[members] = True
-        tables = []
-        candidates = [members]
+        shown, row = self.shown
         others_too = np.setdiff1d(chosen, members) if chosen is not None else np.zeros(0, np.int32)
-        for matrix, (reference, floor) in zip(self.matrices, self.reference, strict=True):
-            table = self._table(matrix, members, others_too, reference, floor)
-            tables.append((matrix, table))
-            if chosen is None and table.shown >= 2 and matrix.trait.group != "language":
-                ratio = table.count / table.shown / table.q
-                start = matrix.ptr[telling := table.codes[(ratio >= 10.0) & (table.count >= 2)]]
-                candidates.append(matrix.owners[runs(start, matrix.ptr[telling + 1] - start)])
-        if chosen is None:
-            candidates += [
-                other[runs(ptr[members], ptr[members + 1] - ptr[members])] for ptr, other in self.others
-            ]
+        codes, count, q, showing = profile(
+            members, others_too, shown.ptr, shown.codes, shown.shows, shown.trait, shown.share, shown.having,
+            shown.present, self.use_traffic, self.kappa, self._place,
+        )  # fmt: skip
+        units = chosen
+        if units is None:
+            of = shown.trait[codes]
+            telling = (count >= 2) & (showing[of] >= 2) & self._draws[of]
+            drawing = codes[telling][count[telling] / showing[of[telling]] / q[telling] >= 10.0]
+            start = shown.owner_ptr[drawing]
+            candidates = [members, shown.owners[runs(start, shown.owner_ptr[drawing + 1] - start)]]
+            ptr, other, _ = self.others
+            candidates.append(other[runs(ptr[members], ptr[members + 1] - ptr[members])])
             candidates += [link.partners(inside) for link in self.links]
-        units = self._distinct(candidates) if chosen is None else chosen
-        parts = np.zeros((len(self.trait_groups), len(units)))
-
-        def decades(shown: tuple[TokenMatrix, _Table] | None) -> np.ndarray:
-            if shown is None:
-                return self.control(units, inside)
-            matrix, table = shown
-            best = np.zeros(len(units))
-            shared = odds(matrix.codes, units, inside, table.codes, table.count, table.shown, table.q)
-            keep_best(matrix.codes, units, np.log10(shared), best)
-            return best
-
-        asked: list[tuple[TokenMatrix, _Table] | None] = [shown for shown in tables if len(shown[1].codes)]
-        rows = [self.trait_groups.index(shown[0].trait.group) for shown in tables if len(shown[1].codes)]
-        controlled = bool(self.pairs or self.links)
-        if controlled and need == -np.inf:
-            asked, rows = [None, *asked], [-1, *rows]
-        threads = self.traffic.threads if len(units) >= MANY else 1
-        for row, found in zip(rows, spread(decades, asked, threads), strict=True):
-            parts[row] = np.maximum(parts[row], found)
-        if controlled and need > -np.inf:
-            most = self._weight(parts) + self.control_at_most(units, inside)
-            able = np.flatnonzero(most >= need - 1e-6)
+            units = self._distinct(candidates)
+        best = odds(
+            units, inside, shown.ptr, shown.codes, shown.trait, self._place, count, q, showing, row,
+            len(self.trait_groups),
+        )  # fmt: skip
+        self._place[codes] = -1
+        parts: np.ndarray = np.log10(best)
+        if self.pairs or self.links:
+            able = np.arange(len(units))
+            if need > -np.inf:
+                most = self._weight(parts) + self.control_at_most(units, inside)
+                able = np.flatnonzero(most >= need - 1e-6)
             parts[-1, able] = np.maximum(parts[-1, able], self.control(units[able], inside))
         return units, parts
 
@@ -203,37 +190,16 @@ class Attributor:
             out = np.maximum(out, np.clip(link.decades(units, inside), 0.0, PAIR_CAP))
         return out
 
-    def _table(
-        self, matrix: TokenMatrix, members: np.ndarray, more: np.ndarray, reference: np.ndarray, floor: float
-    ) -> _Table:
-        """What the members show of one trait: codes, counts, and kappa times the share among the others."""
-        codes, count, shown = shown_by(matrix.codes, members)
-        mine, absent = count, shown
-        if self.use_traffic and len(codes) and len(more):
-            theirs = matrix.codes[more]
-            extra_codes, extra = np.unique(theirs[theirs >= 0], return_counts=True)
-            if len(extra_codes):
-                at = np.minimum(np.searchsorted(extra_codes, codes), len(extra_codes) - 1)
-                mine = mine + np.where(extra_codes[at] == codes, extra[at], 0)
-            absent += float((theirs[:, 0] >= 0).sum())
-        q = null_shares(
-            codes, mine, absent, reference, floor, self.use_traffic, matrix.having, matrix.stratum, matrix.present,
-            self.kappa,
-        )  # fmt: skip
-        return _Table(codes, count, shown, q)
-
-    def control_at_most(self, units: np.ndarray, inside: np.ndarray, cap: float = PAIR_CAP) -> np.ndarray:
-        """What `control` does not exceed, or ``cap`` or more where it may; for less work."""
+    def control_at_most(self, units: np.ndarray, inside: np.ndarray) -> np.ndarray:
+        """What `control` does not exceed, for less work."""
         out = self._pairs(units, inside)
         for link in self.links:
-            out = np.maximum(out, np.minimum(link.at_most(units, inside, cap), PAIR_CAP))
+            out = np.maximum(out, np.minimum(link.at_most(units, inside), PAIR_CAP))
         return out
 
     def _pairs(self, units: np.ndarray, inside: np.ndarray) -> np.ndarray:
-        out = np.zeros(len(units))
-        for gain, (ptr, other) in zip(self.gains, self.others, strict=True):
-            out = np.maximum(out, np.where(met(units, inside, ptr, other), gain[units], 0.0))
-        return out
+        found: np.ndarray = met(units, inside, *self.others, self.gains)
+        return found
 
     def qualifies(self, parts: np.ndarray, floor: float, *, controlled: bool) -> np.ndarray:
         """Enough weight, from two independent sources, or from one beside content that is the group's own.
@@ -254,11 +220,15 @@ class Attributor:
         return out
 
 
-def _others(pairs: Pairs, n_units: int) -> tuple[np.ndarray, np.ndarray]:
-    """With whom each unit has events, in compressed rows."""
-    ends = np.concatenate([pairs.giver, pairs.taker])
-    ptr = np.concatenate([[0], np.cumsum(np.bincount(ends, minlength=n_units))])
-    return ptr, np.concatenate([pairs.taker, pairs.giver])[np.argsort(ends, kind="stable")]
+def _others(pairs: list[Pairs], n_units: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """With whom each unit has events, and of which kind, in compressed rows."""
+    none = np.zeros(0, np.int32)
+    ends = np.concatenate([none, *(p.giver for p in pairs), *(p.taker for p in pairs)])
+    others = np.concatenate([none, *(p.taker for p in pairs), *(p.giver for p in pairs)])
+    kinds = np.tile(np.repeat(np.arange(len(pairs), dtype=np.int8), [len(p.giver) for p in pairs]), 2)
+    ptr = np.concatenate([[0], np.cumsum(np.bincount(ends, minlength=n_units))]).astype(np.int64)
+    order = np.argsort(ends, kind="stable")
+    return ptr, others[order], kinds[order]
 
 
 def assemble(
@@ -387,7 +357,7 @@ def _weigh(attributor: Attributor, hubs: Hubs, some: list[int]) -> list[_Weighed
     """Weights of the members of some hubs."""
     sets = [np.sort(hubs.members(hub)) for hub in some]
     ptr = np.concatenate([[0], np.cumsum([len(units) for units in sets])])
-    parts = attributor.of_sets(ptr, np.concatenate(sets), SOURCE_GROUPS)
+    parts = attributor.of_sets(ptr, np.concatenate(sets), *attributor.sources)
     inside = np.zeros(attributor.traffic.n_units, np.bool_)
     out = []
     for hub, units, start, end in zip(some, sets, ptr[:-1], ptr[1:], strict=True):
@@ -396,7 +366,7 @@ def _weigh(attributor: Attributor, hubs: Hubs, some: list[int]) -> list[_Weighed
         undecided = np.flatnonzero(weight < STAY_DECADES)
         if len(undecided):
             inside[units] = True
-            most = weight[undecided] + attributor.control_at_most(units[undecided], inside, STAY_DECADES)
+            most = weight[undecided] + attributor.control_at_most(units[undecided], inside)
             undecided = undecided[most >= STAY_DECADES]
             inside[units] = False
         out.append(_Weighed(units, weight, undecided))

@@ -72,7 +72,7 @@ def _telling(codes, stratum):  # type: ignore[no-untyped-def]  # numba infers
 def bet_hubs(
     ptr: np.ndarray, units: np.ndarray, half: np.ndarray, telling: Telling, total: np.ndarray, stratum: np.ndarray,
     present: np.ndarray, q_reference: np.ndarray, q_floor: float, use_traffic: bool, kappa: float,
-    asked: np.ndarray, halved: np.ndarray,
+    asked: np.ndarray, halved: np.ndarray, choosing: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Bet, hub by hub, that the next unit shows a value an earlier unit of the hub showed.
 
@@ -84,14 +84,15 @@ def bet_hubs(
 
     Returns log10 e (float64[3, hubs]) of bets on all members of hubs that are ``asked`` for (bool[hubs]), and on those
     with ``half`` 0 and with ``half`` 1 of hubs that are also ``halved``; and how many of them show anything
-    (int64[3, hubs]). Both are 0 for everything else.
+    (int64[3, hubs]). Both are 0 for everything else. If it is only about ``choosing``, those that are halved are bet on
+    with ``half`` 0 alone.
 
     *Looks alike*: any dependence that kappa does not cover, such as a region or a product, raises the value
     without a controller; that is why hubs need several sources and the shape test.
     """
     found: tuple[np.ndarray, np.ndarray] = _bet_hubs(
         ptr, units, half, telling.k, telling.stratum, telling.codes, total, stratum, present, q_reference, q_floor,
-        use_traffic, kappa, asked, halved,
+        use_traffic, kappa, asked, halved, choosing,
     )  # fmt: skip
     return found
 
@@ -99,7 +100,7 @@ def bet_hubs(
 @nb.njit(cache=True, nogil=True)
 def _bet_hubs(  # type: ignore[no-untyped-def]  # numba infers
     ptr, units, half, k, first, codes, total, stratum, present, q_reference, q_floor, use_traffic, kappa, asked,
-    halved,
+    halved, choosing,
 ):  # fmt: skip
     """Values of one hub get numbers of their own first, so that what is counted of them lies close together.
 
@@ -153,7 +154,7 @@ def _bet_hubs(  # type: ignore[no-untyped-def]  # numba infers
                             q, (total[x] - weight[at] + 1.0) / (present[stratum[x]] - n_h[stratum[x]] + 1.0)
                         )
                     null[at] = min(1.0, kappa * q)
-            for part in range(3 if halved[h] else 1):
+            for part in range(1 if halved[h] and choosing else 0, (2 if choosing else 3) if halved[h] else 1):
                 out[part, h] = _bet(part, n, who, many, held, owners, weight, null, n_names)
         for at in range(n_names):
             number[names[at]] = 0

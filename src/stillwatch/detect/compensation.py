@@ -22,7 +22,6 @@ McNemar, *Note on the sampling error of the difference between correlated propor
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -353,22 +352,31 @@ def _unit_votes(events, giver, control, reach, ptr, unit, gap, inside, row_of, w
     """
     out = np.empty((4096, 5), np.int32)
     used = 0
+    asked = np.empty(64, np.int64)
     for e in events:
         a = giver[e]
         near_after, near_before = 2**62, 2**62
         who_after, who_before = -1, -1
-        for i in range(ptr[e], ptr[e + 1]):
-            v, d = unit[i], gap[i]
-            if d > 0:
-                if inside[a]:
-                    after[v] = d
-                if inside[v] and d < near_after:
-                    near_after, who_after = d, v
-            else:
-                if inside[a]:
-                    before[v] = -d
-                if inside[v] and -d < near_before:
-                    near_before, who_before = -d, v
+        if ptr[e + 1] - ptr[e] > len(asked):
+            asked = np.empty(2 * (ptr[e + 1] - ptr[e]), np.int64)
+        n_asked = 0
+        if inside[a]:
+            for i in range(ptr[e], ptr[e + 1]):
+                if row_of[unit[i]] >= 0:
+                    asked[n_asked] = i
+                    n_asked += 1
+                    if gap[i] > 0:
+                        after[unit[i]] = gap[i]
+                    else:
+                        before[unit[i]] = -gap[i]
+        if row_of[a] >= 0:
+            for i in range(ptr[e], ptr[e + 1]):
+                v, d = unit[i], gap[i]
+                if inside[v]:
+                    if d > 0 and d < near_after:
+                        near_after, who_after = d, v
+                    elif d <= 0 and -d < near_before:
+                        near_before, who_before = -d, v
         c = 1 if control[e] else 0
         for w in range(len(windows)):
             width = windows[w]
@@ -383,20 +391,18 @@ def _unit_votes(events, giver, control, reach, ptr, unit, gap, inside, row_of, w
                 out[used, 0], out[used, 1], out[used, 2] = row_of[a], w * 2 + c, 0 if x else 1
                 out[used, 3], out[used, 4] = who_after if x else who_before, e
                 used += 1
-            if inside[a]:
-                for i in range(ptr[e], ptr[e + 1]):
-                    v = unit[i]
-                    if row_of[v] < 0 or (gap[i] < 0 and after[v] < 2**62):
-                        continue  # not asked for, or seen already on the other side
-                    x, y = after[v] <= width, before[v] <= width
-                    if x != y:
-                        out[used, 0], out[used, 1], out[used, 2] = row_of[v], w * 2 + c, 0 if x else 1
-                        out[used, 3], out[used, 4] = a, e
-                        used += 1
-        if inside[a]:
-            for i in range(ptr[e], ptr[e + 1]):
-                after[unit[i]] = 2**62
-                before[unit[i]] = 2**62
+            for i in asked[:n_asked]:
+                v = unit[i]
+                if gap[i] < 0 and after[v] < 2**62:
+                    continue  # seen already on the other side
+                x, y = after[v] <= width, before[v] <= width
+                if x != y:
+                    out[used, 0], out[used, 1], out[used, 2] = row_of[v], w * 2 + c, 0 if x else 1
+                    out[used, 3], out[used, 4] = a, e
+                    used += 1
+        for i in asked[:n_asked]:
+            after[unit[i]] = 2**62
+            before[unit[i]] = 2**62
     return out[:used].copy()
 
 
@@ -436,46 +442,58 @@ def _heard_in(ptr, unit, heard_ptr):  # type: ignore[no-untyped-def]  # numba in
 
 
 @nb.njit(cache=True, nogil=True)
-def _takers(ptr, unit, gap, giver, control, n_units):  # type: ignore[no-untyped-def]  # numba infers
-    """Whose refusals each unit is heard after, in compressed rows."""
-    start = np.zeros(n_units + 1, np.int64)
-    for e in range(len(giver)):
-        for i in range(ptr[e], ptr[e + 1]):
-            if gap[i] > 0 and not control[e]:
-                start[unit[i] + 1] += 1
-    start = np.cumsum(start)
-    free, out = start[:-1].copy(), np.empty(start[-1], np.int32)
-    for e in range(len(giver)):
-        for i in range(ptr[e], ptr[e + 1]):
-            if gap[i] > 0 and not control[e]:
-                out[free[unit[i]]] = giver[e]
-                free[unit[i]] += 1
-    return start, out
-
-
-@nb.njit(cache=True, nogil=True)
-def _refusals_between(units, inside, enough, ev_ptr, events, control, ptr, unit, gap, taken_ptr, taken):  # type: ignore[no-untyped-def]  # numba infers
-    """int64[units]: refusals of each after which somebody inside is heard, and of those inside after which it is.
-
-    Nobody's are counted beyond ``enough``.
-    """
-    votes = np.zeros(len(units), np.int64)
-    for k in range(len(units)):
-        u = units[k]
-        for j in range(taken_ptr[u], taken_ptr[u + 1]):
-            if votes[k] >= enough:
-                break
-            votes[k] += inside[taken[j]]
+def _heard_after(ev_ptr, events, control, ptr, unit, gap):  # type: ignore[no-untyped-def]  # numba infers
+    """The refusals of each unit, and who is heard after each of these; both in compressed rows."""
+    many, total = 0, 0
+    for e in events:
+        if not control[e]:
+            many += 1
+            for i in range(ptr[e], ptr[e + 1]):
+                total += gap[i] > 0
+    own, start, heard = (
+        np.zeros(len(ev_ptr), np.int64),
+        np.zeros(many + 1, np.int64),
+        np.empty(total, np.int32),
+    )
+    k, used = 0, 0
+    for u in range(len(ev_ptr) - 1):
         for j in range(ev_ptr[u], ev_ptr[u + 1]):
-            if votes[k] >= enough:
-                break
             e = events[j]
             if control[e]:
                 continue
             for i in range(ptr[e], ptr[e + 1]):
-                if gap[i] > 0 and inside[unit[i]]:
-                    votes[k] += 1
-                    break
+                if gap[i] > 0:
+                    heard[used] = unit[i]
+                    used += 1
+            k += 1
+            start[k] = used
+        own[u + 1] = k
+    return own, start, heard
+
+
+@nb.njit(cache=True, nogil=True)
+def _refusals_between(units, members, inside, own, start, heard):  # type: ignore[no-untyped-def]  # numba infers
+    """int64[units]: refusals of each after which somebody inside is heard, and of those inside after which it is.
+
+    ``members`` are those inside.
+    """
+    row = np.full(len(inside), -1, np.int32)
+    for k in range(len(units)):
+        row[units[k]] = k
+    votes = np.zeros(len(units), np.int64)
+    for k in range(len(units) + len(members)):
+        a = units[k] if k < len(units) else members[k - len(units)]
+        if k >= len(units) and row[a] >= 0:
+            continue  # looked at already
+        for r in range(own[a], own[a + 1]):
+            answered = False
+            for i in range(start[r], start[r + 1]):
+                v = heard[i]
+                answered |= inside[v]
+                if inside[a] and row[v] >= 0:
+                    votes[row[v]] += 1
+            if answered and row[a] >= 0:
+                votes[row[a]] += 1
     return votes
 
 
@@ -522,11 +540,11 @@ class UnitCompensation:
         self.index = Index.of(found.giver, n_units)
         self.heard_ptr = np.concatenate([[0], np.cumsum(np.bincount(found.unit, minlength=n_units))])
         self.heard_in = _heard_in(found.ptr, found.unit, self.heard_ptr)
-        self.taken_ptr, self.taken = _takers(
-            found.ptr, found.unit, found.gap, found.giver, found.control, n_units
+        self.refusals = _heard_after(
+            self.index.ptr, self.index.events, found.control, found.ptr, found.unit, found.gap
         )
         self._room = np.full((2, n_units), 2**62, np.int64)
-        self._row = np.full(n_units, -1, np.int64)
+        self._row = np.full(n_units, -1, np.int32)
         self._balance = np.zeros(n_units, np.int64)
 
     def decades(self, units: np.ndarray, inside: np.ndarray) -> np.ndarray:
@@ -548,25 +566,9 @@ class UnitCompensation:
         )
         return got
 
-    def at_most(self, units: np.ndarray, inside: np.ndarray, cap: float) -> np.ndarray:
-        """What `decades` cannot exceed: every refusal with one of the units on its other side as a vote for "after".
-
-        Where this reaches ``cap``, no more are counted.
-        """
-        f = self.found
-        votes = _refusals_between(
-            units,
-            inside,
-            math.ceil(cap / VOTE_DECADES),
-            self.index.ptr,
-            self.index.events,
-            f.control,
-            f.ptr,
-            f.unit,
-            f.gap,
-            self.taken_ptr,
-            self.taken,
-        )
+    def at_most(self, units: np.ndarray, inside: np.ndarray) -> np.ndarray:
+        """What `decades` cannot exceed: every refusal with one of the units on its other side as a vote for "after"."""
+        votes = _refusals_between(units, np.flatnonzero(inside), inside, *self.refusals)
         most: np.ndarray = votes * VOTE_DECADES
         return most
 

@@ -15,7 +15,7 @@ device. Shared software and shared content name hubs and never count.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numba as nb
 import numpy as np
@@ -23,7 +23,7 @@ import numpy as np
 from stillwatch.detect.baseline import Baseline
 from stillwatch.detect.betting import Telling, bet_hubs, e_bh, events_log10_e
 from stillwatch.detect.families import look_up
-from stillwatch.detect.hubs import Hubs, TokenMatrix, hubs_by_unit
+from stillwatch.detect.hubs import Hubs, TokenMatrix, hubs_by_unit, runs
 from stillwatch.detect.threads import spread
 from stillwatch.detect.traffic import Traffic
 from stillwatch.detect.trait import CONTROL_GROUPS, SOURCE_GROUPS, Events, EventTrait, Judged, QueueTrait
@@ -63,10 +63,11 @@ class HubTests:
     channels: tuple[str, ...]
     groups: tuple[str, ...]
     log10: np.ndarray
-    """float64[hubs, channels]; nan where the channel defines the hub or cannot judge it."""
+    """float64[hubs, channels]; nan where the channel defines the hub or cannot judge it, or nobody asked."""
     combined: np.ndarray
     select: np.ndarray
     retest: np.ndarray
+    """Like ``combined``, 0 where nobody asked."""
     discovered: np.ndarray
     """Rejected by e-BH on the selection half."""
     confirmed: np.ndarray
@@ -131,11 +132,13 @@ def _ends(ptr: np.ndarray, units: np.ndarray, degree: np.ndarray) -> np.ndarray:
 def test_hubs(
     traffic: Traffic, hubs: Hubs, matrices: dict[str, TokenMatrix], pairs: list[Pairs],
     queues: list[tuple[QueueTrait, dict[int, Judged]]], baseline: Baseline, *,
-    kappa: float, alpha: float, use_traffic: bool, retest: bool = True,
+    kappa: float, alpha: float, use_traffic: bool, retest: bool = True, every: bool = True,
 ) -> HubTests:  # fmt: skip
     """Test every hub on every channel that does not define it, a block of hubs at a time.
 
-    Without ``retest`` hubs are chosen and believed on all of the evidence at once, for comparing.
+    Unless it is asked of ``every`` hub, the whole of the evidence and its second half are laid out for those alone that
+    the first half chooses: few of the many. Without ``retest`` hubs are chosen and believed on all of the evidence at
+    once, for comparing.
     """
     n = len(hubs)
     bets = [m for m in matrices.values() if m.trait.bets and len(m.values)]
@@ -150,13 +153,21 @@ def test_hubs(
     )  # fmt: skip
     log10 = np.full((n, len(channels)), np.nan)
     parts = np.zeros((3, n))
+    asked = np.arange(n)
+
+    def choose(block: slice) -> None:
+        parts[1, block] = _average(evidence.of(block, len(channels), choosing=True)[1])
 
     def judge(block: slice) -> None:
-        found = evidence.of(block, len(channels))
-        log10[block] = found[0]
-        parts[:, block] = [_average(part) for part in found]
+        found = chosen.of(block, len(channels))
+        log10[asked[block]] = found[0]
+        parts[:, asked[block]] = [_average(part) for part in found]
 
-    spread(judge, _blocks(hubs.ptr), traffic.threads)
+    if retest and not every:
+        spread(choose, _blocks(hubs.ptr), traffic.threads)
+        asked = np.flatnonzero(e_bh(parts[1], alpha))
+    chosen = evidence.among(asked)
+    spread(judge, _blocks(chosen.hubs.ptr), traffic.threads)
     discovered = e_bh(parts[1], alpha)
     confirmed = np.zeros(n, np.bool_)
     confirmed[discovered] = e_bh(parts[2][discovered], alpha)
@@ -225,8 +236,26 @@ class _Evidence:
     own_group: np.ndarray
     """Group of the trait that defines each hub."""
 
-    def of(self, block: slice, channels: int) -> np.ndarray:
-        """float64[3, hubs, channels]: log10 e-values of a block of hubs on all evidence and on its two halves."""
+    def among(self, some: np.ndarray) -> _Evidence:
+        """What speaks of some of the hubs, ascending."""
+        hubs, length = self.hubs, np.diff(self.hubs.ptr)[some]
+        found = [(q, np.flatnonzero(np.isin(q.hub, some))) for q in self.queues]
+        return replace(
+            self,
+            hubs=replace(
+                hubs, ptr=np.concatenate([[0], np.cumsum(length)]), units=hubs.units[runs(hubs.ptr[some], length)],
+                trait=hubs.trait[some], value=hubs.value[some], size=hubs.size[some],
+            ),
+            inside=[counts[some] for counts in self.inside],
+            queues=[_Found(np.searchsorted(some, q.hub[at]), q.log10[at]) for q, at in found],
+            own_group=self.own_group[some],
+        )  # fmt: skip
+
+    def of(self, block: slice, channels: int, *, choosing: bool = False) -> np.ndarray:
+        """float64[3, hubs, channels]: log10 e-values of a block of hubs on all evidence and on its two halves.
+
+        If it is only about ``choosing`` hubs, the first half alone is looked at, and the rest says nothing.
+        """
         first, end = block.start, block.stop
         ptr = self.hubs.ptr[first : end + 1] - self.hubs.ptr[first]
         units = self.hubs.units[self.hubs.ptr[first] : self.hubs.ptr[end]]
@@ -235,11 +264,19 @@ class _Evidence:
         own = self.own_group[block]
         bets = zip(self.bets, self.telling, self.reference, strict=True)
         for c, (matrix, telling, (q, floor)) in enumerate(bets):
-            self._bet(out[:, :, c], matrix, telling, q, floor, ptr, units, own != matrix.trait.group)
+            self._bet(
+                out[:, :, c], matrix, telling, q, floor, ptr, units, own != matrix.trait.group, choosing
+            )
         events = zip(self.pairs, self.inside, self.degree, strict=True)
         for c, (p, inside, degree) in enumerate(events, start=len(self.bets)):
             self._events(
-                out[:, :, c], p, inside[block], _ends(ptr, units, degree) - inside[block], ptr, units
+                out[:, :, c],
+                p,
+                inside[block],
+                _ends(ptr, units, degree) - inside[block],
+                ptr,
+                units,
+                choosing,
             )
         for c, found in enumerate(self.queues, start=len(self.bets) + len(self.pairs)):
             low, high = np.searchsorted(found.hub, (first, end))
@@ -248,13 +285,15 @@ class _Evidence:
 
     def _bet(
         self, out: np.ndarray, matrix: TokenMatrix, telling: Telling, q: np.ndarray, floor: float, ptr: np.ndarray,
-        units: np.ndarray, judged: np.ndarray,
+        units: np.ndarray, judged: np.ndarray, choosing: bool,
     ) -> None:  # fmt: skip
         """Bets on the hubs that are judged: small ones as a whole for the block that their trait belongs to."""
         small = np.diff(ptr) < SPLIT_SIZE
+        if choosing and matrix.trait.block != 1:
+            judged = judged & ~small
         values, shown = bet_hubs(
             ptr, units, self.half, telling, matrix.total, matrix.stratum, matrix.present, q, floor, self.use_traffic,
-            self.kappa, judged, ~small,
+            self.kappa, judged, ~small, choosing,
         )  # fmt: skip
         for part, asked in enumerate((judged, judged & ~small, judged & ~small)):
             out[part, asked] = np.where(shown[part] >= 2, values[part], 0.0)[asked]
@@ -262,7 +301,7 @@ class _Evidence:
 
     def _events(
         self, out: np.ndarray, p: Pairs, counts: np.ndarray, touching: np.ndarray, ptr: np.ndarray,
-        units: np.ndarray,
+        units: np.ndarray, choosing: bool,
     ) -> None:  # fmt: skip
         """Pairs of events inside the hubs, against the honest rate and against chance."""
         n_units = len(self.half)
@@ -271,8 +310,11 @@ class _Evidence:
         size = np.diff(ptr)
         share = np.maximum(size / n_units, exposed / max(float(p.exposure.sum()), 1.0))
         mixed = (size / n_units) ** 2
-        out[0] = events_log10_e(counts.sum(1), touching.sum(1), rate, mixed * len(p.giver), share, self.kappa)
-        for h in (0, 1):
+        if not choosing:
+            out[0] = events_log10_e(
+                counts.sum(1), touching.sum(1), rate, mixed * len(p.giver), share, self.kappa
+            )
+        for h in (0,) if choosing else (0, 1):
             out[h + 1] = events_log10_e(
                 counts[:, h], touching[:, h], rate / 2, mixed * int((p.half == h).sum()), share, self.kappa
             )

@@ -7,7 +7,9 @@ sentence, unless that sentence belongs to the template, then the whole prompt.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from threading import Lock
 
 import numba as nb
 import numpy as np
@@ -15,7 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stillwatch.detect.kernel import TEMPLATE_KEYS
-from stillwatch.detect.tables import Columns
+from stillwatch.detect.marks import Marks, by_unit, shared_marks
+from stillwatch.detect.tables import Columns, at_hand
+from stillwatch.detect.threads import spread
 from stillwatch.detect.traffic import Traffic
 from stillwatch.detect.trait import Tokens
 
@@ -24,7 +28,15 @@ _NEW = pa.schema([("family", pa.int64()), ("payload", pa.int64())])
 
 
 def shared(traffic: Traffic, column: str) -> Tokens:
-    """Values of a key column that at least two units and three exchanges show, by unit and value.
+    """Values of a key column that at least two units and three exchanges show, by unit and value."""
+    if at_hand(traffic.engine):
+        found = _marks(traffic, column, *_rows(traffic))
+        return Tokens(found.unit, found.value, found.count)
+    return counted_apart(traffic, column)
+
+
+def counted_apart(traffic: Traffic, column: str) -> Tokens:
+    """The same, counted where the rows are.
 
     What a value is shown by is counted first, by value alone: nearly every value of a large traffic is shown once.
     """
@@ -37,10 +49,34 @@ def shared(traffic: Traffic, column: str) -> Tokens:
     return Tokens(got["unit"], got["value"], got["count"])
 
 
-def _support(traffic: Traffic, column: str) -> tuple[np.ndarray, np.ndarray]:
-    """Shared values of a key column, sorted, and how many units show each; traits take the rest from the cache."""
-    found = traffic.cache[f"shared {column}"] = shared(traffic, column)
-    return np.unique(found.value, return_counts=True)
+def _rows(traffic: Traffic) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of the exchanges of each unit, in compressed rows."""
+    found: tuple[np.ndarray, np.ndarray] = by_unit(traffic.column("unit"), traffic.n_units)
+    return found
+
+
+def _marks(
+    traffic: Traffic, column: str, ptr: np.ndarray, rows: np.ndarray, one_at_a_time: Lock | None = None
+) -> Marks:
+    with one_at_a_time or Lock():
+        values = traffic.column(column)
+    return shared_marks(values, ptr, rows)
+
+
+def _supports(traffic: Traffic, columns: Sequence[str]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Shared values of key columns, and how many units show each; traits take the rest from the cache."""
+    if not at_hand(traffic.engine):
+        apart = [counted_apart(traffic, column) for column in columns]
+        traffic.cache |= {f"shared {column}": found for column, found in zip(columns, apart, strict=True)}
+        return [np.unique(found.value, return_counts=True) for found in apart]
+    rows, engine = _rows(traffic), Lock()
+
+    def of(column: str) -> tuple[np.ndarray, np.ndarray]:
+        found = _marks(traffic, column, *rows, engine)
+        traffic.cache[f"shared {column}"] = Tokens(found.unit, found.value, found.count)
+        return found.values, found.units
+
+    return spread(of, columns, traffic.threads)
 
 
 def look_up(values: np.ndarray, table: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -123,10 +159,10 @@ def assign_families(traffic: Traffic) -> None:
 
     What a value is shared by is looked up row by row in tables of the shared values alone: nothing is joined or moved.
     """
+    *of_templates, of_longest = _supports(traffic, (*TEMPLATE_KEYS, "longest"))
     templates = {}
-    for column in TEMPLATE_KEYS:
-        values, units = _support(traffic, column)
+    for column, (values, units) in zip(TEMPLATE_KEYS, of_templates, strict=True):
         keep = units >= MIN_UNITS
         templates[column] = _Support.of(values[keep], units[keep])
-    assign = _Assign(templates, _Support.of(*_support(traffic, "longest")))
+    assign = _Assign(templates, _Support.of(*of_longest))
     traffic.engine.widen("exchange", [*TEMPLATE_KEYS, "longest", "full"], assign, _NEW)

@@ -1,173 +1,192 @@
-"""The compiled part of `stillwatch.detect.assemble`: what units show of one trait, and what others share with them.
+"""The compiled part of `stillwatch.detect.assemble`: what units show of all traits, and what others share with them.
 
+Values that two units or more show have numbers of their own, whatever their trait, and what one unit shows lies
+together: a unit is looked at once and not once for every trait. What one unit alone shows says nothing of another.
 Only arithmetic that gives the same bits everywhere is done here; logarithms are left to the caller.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numba as nb
 import numpy as np
 
-_SPREAD = 0x9E3779B1
-"""An odd number that spreads neighbouring codes over a table."""
+from stillwatch.detect.hubs import TokenMatrix
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What units show of some traits that others show too."""
+
+    ptr: np.ndarray
+    codes: np.ndarray
+    """int32: unit u shows ``codes[ptr[u]:ptr[u + 1]]``."""
+    shows: np.ndarray
+    """uint8[units, traits]: whether a unit shows anything of a trait."""
+    trait: np.ndarray
+    """int16[codes]: place of the trait that each is of."""
+    share: np.ndarray
+    """float64[codes]: reference share, or the floor."""
+    having: np.ndarray
+    """float64[codes]: units that show each."""
+    present: np.ndarray
+    """float64[codes]: units that show anything of its stratum."""
+    owner_ptr: np.ndarray
+    owners: np.ndarray
+    """int32: who shows code c are ``owners[owner_ptr[c]:owner_ptr[c + 1]]``."""
+
+    @classmethod
+    def of(
+        cls, matrices: Sequence[TokenMatrix], reference: Sequence[tuple[np.ndarray, float]], n_units: int
+    ) -> Shown:
+        """Number the values of some traits, given the reference share of each and the floor."""
+        wide = [np.zeros((n_units, 0), np.int32)]
+        shows = np.zeros((n_units, len(matrices)), np.uint8)
+        columns: list[list[np.ndarray]] = [[np.zeros(0)] * 5]
+        numbered = 0
+        for i, (matrix, (known, floor)) in enumerate(zip(matrices, reference, strict=True)):
+            several = matrix.having >= 2
+            number = np.append(np.where(several, np.cumsum(several) - 1 + numbered, -1), -1).astype(np.int32)
+            wide.append(number[matrix.codes])  # the last number is of what is missing, -1
+            shows[:, i] = matrix.codes[:, 0] >= 0
+            having = matrix.having[several]
+            columns.append([
+                np.full(len(having), i), np.maximum(known[several], floor), having,
+                matrix.present[matrix.stratum[several]], matrix.owners[np.repeat(several, np.diff(matrix.ptr))],
+            ])  # fmt: skip
+            numbered += len(having)
+        codes = np.concatenate(wide, axis=1)
+        held = codes >= 0
+        trait, share, having, present, owners = (np.concatenate(c) for c in zip(*columns, strict=True))
+        return cls(
+            np.concatenate([[0], np.cumsum(held.sum(1))]).astype(np.int64), codes[held], shows, trait.astype(np.int16),
+            share, having.astype(float), present, np.concatenate([[0], np.cumsum(having)]).astype(np.int64),
+            owners.astype(np.int32),
+        )  # fmt: skip
 
 
 @nb.njit(cache=True, nogil=True)
-def shown_by(codes, members):  # type: ignore[no-untyped-def]  # numba infers
-    """Distinct codes of ``members``, ascending; how many times each comes; how many members show anything.
+def _null(share, having, present, mine, absent, use_traffic, kappa):  # type: ignore[no-untyped-def]  # numba infers
+    """``kappa`` times the share of a code among the others, at most 1: the reference's, or the traffic's if larger.
 
-    ``codes`` is int32[units, k], padded with -1.
+    ``mine`` is how many of those who show it are left out of the traffic, and ``absent`` how many of those who show
+    anything.
     """
-    held = np.empty(len(members) * codes.shape[1], np.int32)
-    used, shown = 0, 0
+    if use_traffic:
+        others = max(present - absent, 0.0)
+        share = max(share, (having - mine + 1.0) / (others + 1.0))
+    return min(kappa * share, 1.0)
+
+
+@nb.njit(cache=True, nogil=True)
+def own_odds(  # type: ignore[no-untyped-def]  # numba infers
+    sets, members, ptr, codes, shows, trait, share, having, present, row, rows, use_traffic, kappa
+):
+    """float64[rows, members]: the largest of the `odds` of each unit against the other members of its set.
+
+    Sets are in compressed rows.
+    """
+    most = 1
+    for s in range(len(sets) - 1):
+        total = 0
+        for i in range(sets[s], sets[s + 1]):
+            total += ptr[members[i] + 1] - ptr[members[i]]
+        most = max(most, total)
+    count, best, distinct = np.zeros(len(share)), np.empty(len(share)), np.empty(most, np.int32)
+    shown = np.zeros(shows.shape[1])
+    out = np.ones((rows, len(members)))
+    for s in range(len(sets) - 1):
+        shown[:] = 0.0
+        n = 0
+        for i in range(sets[s], sets[s + 1]):
+            u = members[i]
+            for t in range(shows.shape[1]):
+                shown[t] += shows[u, t]
+            for j in range(ptr[u], ptr[u + 1]):
+                c = codes[j]
+                if count[c] == 0.0:
+                    distinct[n] = c
+                    n += 1
+                count[c] += 1.0
+        for k in range(n):
+            c = distinct[k]
+            best[c] = 0.5
+            if count[c] > 1.0:
+                all_of = shown[trait[c]]
+                q = _null(share[c], having[c], present[c], count[c], all_of, use_traffic, kappa)
+                best[c] = 0.5 + 0.5 * max(count[c] - 1.0, 0.0) / max(all_of - 1.0, 1.0) / q
+        for i in range(sets[s], sets[s + 1]):
+            for j in range(ptr[members[i]], ptr[members[i] + 1]):
+                c = codes[j]
+                out[row[trait[c]], i] = max(out[row[trait[c]], i], best[c])
+        for k in range(n):
+            count[distinct[k]] = 0.0
+    return out
+
+
+@nb.njit(cache=True, nogil=True)
+def profile(members, more, ptr, codes, shows, trait, share, having, present, use_traffic, kappa, place):  # type: ignore[no-untyped-def]  # numba infers
+    """Distinct codes of ``members`` and how often each comes; `_null` of each; members that show anything, by trait.
+
+    ``more`` are left out of the traffic as well. ``place`` is -1 before, and afterwards where each code is.
+    """
+    total = 0
     for u in members:
-        if codes[u, 0] >= 0:
-            shown += 1
-        for j in range(codes.shape[1]):
-            if codes[u, j] >= 0:
-                held[used] = codes[u, j]
-                used += 1
-    held = np.sort(held[:used])
-    distinct, count = np.empty(used, np.int32), np.empty(used, np.float64)
-    k = 0
-    for i in range(used):
-        if k and distinct[k - 1] == held[i]:
-            count[k - 1] += 1.0
-        else:
-            distinct[k], count[k] = held[i], 1.0
-            k += 1
-    return distinct[:k].copy(), count[:k].copy(), float(shown)
+        total += ptr[u + 1] - ptr[u]
+    distinct, count, n = np.empty(total, np.int32), np.empty(total), 0
+    shown = np.zeros(shows.shape[1])
+    for u in members:
+        for t in range(shows.shape[1]):
+            shown[t] += shows[u, t]
+        for j in range(ptr[u], ptr[u + 1]):
+            c = codes[j]
+            if place[c] < 0:
+                place[c], distinct[n], count[n] = n, c, 0.0
+                n += 1
+            count[place[c]] += 1.0
+    mine, absent = count[:n].copy(), shown.copy()
+    for u in more:
+        for t in range(shows.shape[1]):
+            absent[t] += shows[u, t]
+        for j in range(ptr[u], ptr[u + 1]):
+            if place[codes[j]] >= 0:
+                mine[place[codes[j]]] += 1.0
+    q = np.empty(n)
+    for k in range(n):
+        c = distinct[k]
+        q[k] = _null(share[c], having[c], present[c], mine[k], absent[trait[c]], use_traffic, kappa)
+    return distinct[:n].copy(), count[:n].copy(), q, shown
 
 
 @nb.njit(cache=True, nogil=True)
-def null_shares(distinct, mine, absent, reference, floor, use_traffic, having, stratum, present, kappa):  # type: ignore[no-untyped-def]  # numba infers
-    """``kappa`` times the share of each code among the others, at most 1: the reference's, or the traffic's if larger.
+def odds(units, inside, ptr, codes, trait, place, count, q, shown, row, rows):  # type: ignore[no-untyped-def]  # numba infers
+    """float64[rows, units]: of what each unit shows, the largest odds, at least 1.
 
-    ``mine`` (float64[codes]) is how many of those who show a code are left out of the traffic, and ``absent`` how many
-    of those who show anything.
+    The odds of a code are one half, and half the share of other members that show it over its null share ``q``.
     """
-    q = np.empty(len(distinct))
-    for i in range(len(distinct)):
-        code = distinct[i]
-        share = max(reference[code], floor)
-        if use_traffic:
-            others = max(present[stratum[code]] - absent, 0.0)
-            share = max(share, (having[code] - mine[i] + 1.0) / (others + 1.0))
-        q[i] = min(kappa * share, 1.0)
-    return q
-
-
-@nb.njit(cache=True, nogil=True)
-def odds(codes, units, inside, distinct, count, shown, q):  # type: ignore[no-untyped-def]  # numba infers
-    """float64[units, k]: one half, and half the share of other members that show a code over its null share ``q``."""
-    out = np.full((len(units), codes.shape[1]), 0.5)
-    slots = 8
-    while slots < 2 * len(distinct):
-        slots *= 2
-    place = np.full(slots, -1, np.int32)
-    for k in range(len(distinct)):
-        slot = (np.int64(distinct[k]) * _SPREAD) & (slots - 1)
-        while place[slot] >= 0:
-            slot = (slot + 1) & (slots - 1)
-        place[slot] = k
+    out = np.ones((rows, len(units)))
     for i in range(len(units)):
         own = 1.0 if inside[units[i]] else 0.0
-        base = max(shown - own, 1.0)
-        for j in range(codes.shape[1]):
-            code = codes[units[i], j]
-            if code < 0:
-                continue
-            slot = (np.int64(code) * _SPREAD) & (slots - 1)
-            while place[slot] >= 0 and distinct[place[slot]] != code:
-                slot = (slot + 1) & (slots - 1)
-            if place[slot] >= 0:
-                at = place[slot]
-                out[i, j] = 0.5 + 0.5 * max(count[at] - own, 0.0) / base / q[at]
+        for j in range(ptr[units[i]], ptr[units[i] + 1]):
+            k = place[codes[j]]
+            if k >= 0:
+                t = trait[codes[j]]
+                found = 0.5 + 0.5 * max(count[k] - own, 0.0) / max(shown[t] - own, 1.0) / q[k]
+                out[row[t], i] = max(out[row[t], i], found)
     return out
 
 
 @nb.njit(cache=True, nogil=True)
-def own_odds(codes, ptr, members, reference, floor, use_traffic, having, stratum, present, kappa):  # type: ignore[no-untyped-def]  # numba infers
-    """float64[members]: the largest of the `odds` of each unit against the other members of its set, at least 1.
+def met(units, inside, ptr, other, kind, gains):  # type: ignore[no-untyped-def]  # numba infers
+    """float64[units]: the largest of the ``gains`` (float64[kinds, units]) of events with somebody who is ``inside``.
 
-    Sets are in compressed rows. What one member alone shows says nothing, so nothing is sorted and no share is looked
-    up but of what two show.
+    A unit has events with ``other[ptr[u]:ptr[u + 1]]``, of these kinds.
     """
-    width, most = codes.shape[1], 1
-    for s in range(len(ptr) - 1):
-        most = max(most, ptr[s + 1] - ptr[s])
-    slots = 8
-    while slots < 2 * most * width:
-        slots *= 2
-    place = np.full(slots, -1, np.int32)
-    distinct, count = np.empty(most * width, np.int32), np.empty(most * width, np.float64)
-    found, best = np.empty(most * width, np.int64), np.empty(most * width, np.float64)
-    held = np.empty((most, width), np.int32)
-    out = np.ones(len(members))
-    for s in range(len(ptr) - 1):
-        slots = 8
-        while slots < 2 * (ptr[s + 1] - ptr[s]) * width:
-            slots *= 2
-        shown, n, shared = 0.0, 0, False
-        for i in range(ptr[s + 1] - ptr[s]):
-            u = members[ptr[s] + i]
-            if codes[u, 0] >= 0:
-                shown += 1.0
-            for j in range(width):
-                code = codes[u, j]
-                held[i, j] = -1
-                if code < 0 or having[code] < 2:
-                    continue
-                slot = (np.int64(code) * _SPREAD) & (slots - 1)
-                while place[slot] >= 0 and distinct[place[slot]] != code:
-                    slot = (slot + 1) & (slots - 1)
-                if place[slot] < 0:
-                    place[slot], found[n], distinct[n], count[n] = n, slot, code, 0.0
-                    n += 1
-                at = place[slot]
-                count[at] += 1.0
-                shared |= count[at] > 1.0
-                held[i, j] = at
-        if shared:
-            base = max(shown - 1.0, 1.0)
-            for at in range(n):
-                best[at] = 0.5
-                if count[at] > 1.0:
-                    code = distinct[at]
-                    share = max(reference[code], floor)
-                    if use_traffic:
-                        others = max(present[stratum[code]] - shown, 0.0)
-                        share = max(share, (having[code] - count[at] + 1.0) / (others + 1.0))
-                    q = min(kappa * share, 1.0)
-                    best[at] = 0.5 + 0.5 * max(count[at] - 1.0, 0.0) / base / q
-            for i in range(ptr[s + 1] - ptr[s]):
-                for j in range(width):
-                    if held[i, j] >= 0:
-                        out[ptr[s] + i] = max(out[ptr[s] + i], best[held[i, j]])
-        for at in range(n):
-            place[found[at]] = -1
-    return out
-
-
-@nb.njit(cache=True, nogil=True)
-def keep_best(codes, units, decades, part):  # type: ignore[no-untyped-def]  # numba infers
-    """Raise ``part`` (float64[units]) to the best decades of the codes that each unit shows; 0 where it shows none."""
-    for i in range(len(units)):
-        best, some = -9.0, False
-        for j in range(codes.shape[1]):
-            if codes[units[i], j] >= 0:
-                some = True
-                best = max(best, decades[i, j])
-        part[i] = max(part[i], best if some else 0.0)
-
-
-@nb.njit(cache=True, nogil=True)
-def met(units, inside, ptr, other):  # type: ignore[no-untyped-def]  # numba infers
-    """bool[units]: whether one of those that a unit has an event with, ``other[ptr[u]:ptr[u + 1]]``, is ``inside``."""
-    out = np.zeros(len(units), np.bool_)
+    out = np.zeros(len(units))
     for i in range(len(units)):
         for j in range(ptr[units[i]], ptr[units[i] + 1]):
             if inside[other[j]]:
-                out[i] = True
-                break
+                out[i] = max(out[i], gains[kind[j], units[i]])
     return out

@@ -158,7 +158,7 @@ def detect(
     tests = test_hubs(
         traffic, hubs, matrices, pairs, found, baseline,
         kappa=options.kappa, alpha=options.alpha_controller, use_traffic=use_traffic,
-        retest="retest" not in options.without,
+        retest="retest" not in options.without, every=False,
     )  # fmt: skip
     step("groups")
     attributor = Attributor(

@@ -71,6 +71,14 @@ def fetched(engine: Engine, expression: Any) -> dict[str, np.ndarray]:
     return {name: table.column(name).to_numpy() for name in table.column_names}
 
 
+def at_hand(engine: Engine) -> bool:
+    """Whether the rows lie in this process, where a whole column is an array for the asking.
+
+    On a cluster they lie elsewhere: values are counted there, and only what is shared comes here.
+    """
+    return engine.salts == 1
+
+
 def smallest(rows: Any, by: Sequence[str], column: str, most: int, salts: int) -> Any:
     """The ``most`` smallest values of integer ``column`` in each group of distinct rows.
 

@@ -135,8 +135,8 @@ class UnitEvidence(Protocol):
         """float64[units] log10 e-values against the units marked in ``inside`` (bool[n_units]), leave-one-out."""
         ...
 
-    def at_most(self, units: np.ndarray, inside: np.ndarray, cap: float) -> np.ndarray:
-        """float64[units]: what ``decades`` does not exceed, or ``cap`` or more where it may; for less work.
+    def at_most(self, units: np.ndarray, inside: np.ndarray) -> np.ndarray:
+        """float64[units]: what ``decades`` does not exceed, for less work.
 
         Several threads may ask at one time.
         """
