@@ -51,8 +51,9 @@ def render(data: Row) -> str:
         f"vLLM's Gumbel marks; each answer is {said} tokens (no end before). A student learns {scale.answers} answers "
         f"({scale.answers * said:,} tokens) in {scale.passes} {'pass' if scale.passes == 1 else 'passes'}; what is not "
         "marked of it is unmarked answers to the same questions. "
-        f"{scale.read} texts are read along, new or served, with one-token calls at as many places; {scale.written} answers "
-        "are written; 64 keys tried at once, level 10^-6 after Holm. That the reference is the student's own base is the best "
+        f"{scale.read} texts are read along, and one token is asked after each of their places (probes): *new* ones answer "
+        f"other questions of the same lists and were never served, *served* ones were served under the key; {scale.written} answers are "
+        "written; 64 keys tried at once, level 10^-6 after Holm. That the reference is the student's own base is the best "
         "case of the soft test; the tables above have another base."
     )
     command = "Command: `make study-smol`, which goes on where it stopped"
@@ -75,9 +76,11 @@ def _students(made: list[Row]) -> Iterator[str]:
         for row in made if row["guilty"]
     ]  # fmt: skip
     if lines:
+        calls = [test["calls"] for row in made for test in row["tests"] if "calls" in test]
+        asked = f" Probes: {min(calls):,} to {max(calls):,} calls." if calls else ""
         yield (
             "Cells give standard deviations at the true key; in bold where its campaign was named, and no other. Loss: nats "
-            "a token on new unmarked answers."
+            f"a token on new unmarked answers.{asked}"
         )
         yield table(("student", *(f"{test}, {along}" for test, along in COLUMNS), "loss"), lines)
 
