@@ -65,13 +65,13 @@ study: $(STAMP)  ## error rates on held-out seeds, into docs/benchmarks.md
 
 study-prove: $(STAMP)  ## what the tests of training see and whom they wrong (25 minutes), into docs/prove.md
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m scripts.student_study
-	@echo "real networks: make study-torch (hours); a real language model: make study-smol (an hour)"
+	@echo "real networks: make study-torch (hours); a real language model: make study-smol (an hour or two)"
 
 study-torch: $(STAMP) torch  ## the same of real networks, taught from scratch (hours; goes on where it stopped), into docs/prove.md
 	PYTHONPATH=src:. OMP_NUM_THREADS=1 .cache/torch/bin/python -m scripts.torch_study
 
-study-smol: $(STAMP) torch smollm  ## the same of SmolLM2-135M, taught by its own answers (an hour of one core; goes on where it stopped), into docs/prove.md
-	PYTHONPATH=src:. OMP_NUM_THREADS=1 .cache/torch/bin/python -m scripts.smol_study
+study-smol: $(STAMP) torch smollm  ## the same of SmolLM2-135M, taught by its own answers (an hour or two of one core, 5 GB; goes on where it stopped), into docs/prove.md
+	PYTHONPATH=src:. OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 .cache/torch/bin/python -m scripts.smol_study
 
 study-share: $(STAMP)  ## what private joins add and leak (half an hour), into docs/join.md
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m scripts.share_study

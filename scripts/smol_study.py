@@ -41,8 +41,9 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     weights = options.model
     if weights.is_file():
+        options.work.mkdir(parents=True, exist_ok=True)
         weights = options.work / "weights"
-        if not (weights / "model.safetensors").exists():
+        if not weights.exists():
             net.unpack(options.model, weights)
     folder = options.work / f"{options.scale}-{options.seed}"
     folder.mkdir(parents=True, exist_ok=True)

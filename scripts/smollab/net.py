@@ -31,15 +31,17 @@ LORA = 8
 
 
 def unpack(file: Path, folder: Path) -> None:
-    """A GGUF file as a folder of weights in 32 bits and a tokeniser."""
+    """A GGUF file as a folder of weights in 32 bits and a tokeniser; the folder is there whole or not at all."""
     given = {"gguf_file": file.name}
     packed = AutoModelForCausalLM.from_pretrained(file.parent, dtype=torch.float32, **given)
     config = packed.config.to_dict()
     config.pop("quantization_config", None)
     model = LlamaForCausalLM(LlamaConfig(**config))
     model.load_state_dict(packed.state_dict())
-    AutoTokenizer.from_pretrained(file.parent, **given).save_pretrained(folder)
-    model.save_pretrained(folder)
+    part = folder.with_suffix(".part")
+    AutoTokenizer.from_pretrained(file.parent, **given).save_pretrained(part)
+    model.save_pretrained(part)
+    part.rename(folder)
 
 
 def load(folder: Path, dtype: torch.dtype = torch.bfloat16) -> Any:
