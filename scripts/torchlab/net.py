@@ -61,7 +61,7 @@ def train(
     weights = [w for w in model.parameters() if w.requires_grad]
     adam = torch.optim.AdamW(weights, lr=rate, betas=(0.9, 0.95), weight_decay=0.01)
     warm = max(1, steps // 20)
-    for step, chosen in enumerate(_batches(rows.shape[0], batch, steps, seed)):
+    for step, chosen in enumerate(batches(rows.shape[0], batch, steps, seed)):
         for group in adam.param_groups:
             group["lr"] = rate * min((step + 1) / warm, max(0.02, 1 - step / steps))
         ids = torch.from_numpy(rows[chosen])
@@ -75,7 +75,7 @@ def train(
     return model.merge_and_unload() if lora else model
 
 
-def _batches(count: int, batch: int, steps: int, seed: int) -> Iterator[np.ndarray[Any, Any]]:
+def batches(count: int, batch: int, steps: int, seed: int) -> Iterator[np.ndarray[Any, Any]]:
     rng = np.random.default_rng(seed)
     order = rng.permutation(count)
     at = 0
@@ -168,7 +168,7 @@ def _written(
     given = torch.from_numpy(prompts)
     for at in range(first, length):
         said = [
-            m(input_ids=given, past_key_values=c, use_cache=True).logits[:, -1]
+            m(input_ids=given, cache=c, use_cache=True).logits[:, -1]
             for m, c in zip(models, caches, strict=True)
         ]
         scores = (torch.stack(said).mean(0) / temperature).double().numpy()
@@ -184,12 +184,17 @@ def _written(
 
 
 def marked(
-    mark: Mark, key: Keys, contexts: Tokens, fresh: np.ndarray[Any, Any], scores: Floats, noise: Floats
-) -> tuple[Floats, Floats]:
-    """Logits and noise as the engine has them; a window that comes again in a text is sampled without the mark."""
-    count, vocabulary = scores.shape
-    tokens = np.tile(np.arange(vocabulary), count)
-    said = mark.scores(key, np.repeat(contexts, vocabulary, axis=0), tokens).reshape(count, vocabulary)
+    mark: Mark, key: Keys, contexts: Tokens, fresh: np.ndarray[Any, Any], scores: Floats, noise: Floats,
+    tokens: Tokens | None = None,
+) -> tuple[Floats, Floats]:  # fmt: skip
+    """Logits and noise as the engine has them; a window that comes again in a text is sampled without the mark.
+
+    Args:
+        tokens: which ones the scores int64[n, k] are of; None: of the whole vocabulary.
+    """
+    count, each = scores.shape
+    flat = np.tile(np.arange(each), count) if tokens is None else np.ascontiguousarray(tokens).reshape(-1)
+    said = mark.scores(key, np.repeat(contexts, each, axis=0), flat).reshape(count, each)
     if isinstance(mark.law, Exponential):
         return scores, np.where(fresh, -np.log(-np.log1p(-np.exp(-said))), noise)
     if isinstance(mark.law, Coins) and mark.law.trials == 1:

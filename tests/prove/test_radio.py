@@ -237,6 +237,16 @@ def test_a_place_whose_likeliest_token_is_none_of_ours_is_dropped() -> None:
     assert [k.value for k in holed.keys] == [k.value for k in alone.keys] and holed.scored == alone.scored
 
 
+def test_a_suspect_that_is_the_reference_is_not_scored() -> None:
+    """A model held against itself leaves nothing to weigh: no evidence, said so, and not an invalid test."""
+    at = reading_positions(toy.plain(40, 3).tolist(), toy.GUMBEL.width)
+    log_p = np.log(np.random.default_rng(2).dirichlet(np.ones(toy.VOCABULARY), at.place.size))
+    claim = soft("m", toy.GUMBEL, at, top_candidates(log_p, log_p), ISSUED, PLAN)
+    assert claim.verdict is ClaimVerdict.NO_EVIDENCE and "nothing could be scored" in claim.notes
+    assert claim.scored == 0 and claim.null is None and claim.power is not None
+    assert claim.power.detectable_share == float("inf")
+
+
 def test_unusable_input_is_refused_with_a_hint() -> None:
     """No keys, keys of the wrong size, too few random keys, shapes that do not fit."""
     reading = Counted(toy.GUMBEL, marked_tuples())

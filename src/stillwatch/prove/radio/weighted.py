@@ -7,7 +7,8 @@ heavy ones would make the tail far wider than a normal one. All of that is fixed
 null the sum of weight * (score - mean) has mean 0 and variance known exactly; its p-value is a Chernoff bound, which is
 rigorous.
 
-*Looks alike*: nothing under a secret key. A reference unlike the suspect costs power, not validity.
+*Looks alike*: nothing under a secret key. A reference unlike the suspect costs power, not validity. A suspect that is
+the reference itself leaves nothing to weigh, and nothing is scored.
 """
 
 from __future__ import annotations
@@ -79,11 +80,13 @@ class Weighted:
             contexts, tokens, weights = contexts[kept], tokens[kept], weights[kept]
         k = keys.shape[0]
         z, log_p, scored = np.zeros(k), np.zeros(k), np.zeros(k, dtype=np.int64)
+        if (
+            not weights.any()
+        ):  # the suspect is the reference itself: nothing is scored, rather than all of it at 0
+            return Statistics(z, scored, z, log_p, np.full(k, 0.5))
         law = self.mark.law
         grouped = None
         for i, key in enumerate(keys):
-            if not tokens.size:
-                break
             if grouped is None or self.mark.keyed_preimages:
                 digests = self.mark.preimages(key, contexts, tokens)
                 _, first, group = np.unique(digests, return_index=True, return_inverse=True)
