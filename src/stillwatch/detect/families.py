@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from stillwatch.detect.kernel import TEMPLATE_KEYS
 from stillwatch.detect.marks import Marks, by_unit, shared_marks
-from stillwatch.detect.tables import Columns, at_hand
+from stillwatch.detect.tables import Columns
 from stillwatch.detect.threads import spread
 from stillwatch.detect.traffic import Traffic
 from stillwatch.detect.trait import Tokens
@@ -29,7 +29,7 @@ _NEW = pa.schema([("family", pa.int64()), ("payload", pa.int64())])
 
 def shared(traffic: Traffic, column: str) -> Tokens:
     """Values of a key column that at least two units and three exchanges show, by unit and value."""
-    if at_hand(traffic.engine):
+    if traffic.engine.in_process:
         found = _marks(traffic, column, *_rows(traffic))
         return Tokens(found.unit, found.value, found.count)
     return counted_apart(traffic, column)
@@ -65,7 +65,7 @@ def _marks(
 
 def _supports(traffic: Traffic, columns: Sequence[str]) -> list[tuple[np.ndarray, np.ndarray]]:
     """Shared values of key columns, and how many units show each; traits take the rest from the cache."""
-    if not at_hand(traffic.engine):
+    if not traffic.engine.in_process:
         apart = [counted_apart(traffic, column) for column in columns]
         traffic.cache |= {f"shared {column}": found for column, found in zip(columns, apart, strict=True)}
         return [np.unique(found.value, return_counts=True) for found in apart]

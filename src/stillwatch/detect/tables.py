@@ -31,6 +31,13 @@ class Engine(Protocol):
     def salts(self) -> int:
         """Parts, a power of two, into which the ranking of a large group is dealt first; 1 where it gains nothing."""
 
+    @property
+    def in_process(self) -> bool:
+        """Whether the rows lie in this process, where a whole column is an array for the asking.
+
+        On a cluster they lie elsewhere: values are counted there, and only what is shared comes here.
+        """
+
     def close(self) -> None:
         """Let go of everything."""
 
@@ -69,14 +76,6 @@ def fetched(engine: Engine, expression: Any) -> dict[str, np.ndarray]:
     """The result of an expression as arrays by column name."""
     table = engine.arrow(expression)
     return {name: table.column(name).to_numpy() for name in table.column_names}
-
-
-def at_hand(engine: Engine) -> bool:
-    """Whether the rows lie in this process, where a whole column is an array for the asking.
-
-    On a cluster they lie elsewhere: values are counted there, and only what is shared comes here.
-    """
-    return engine.salts == 1
 
 
 def smallest(rows: Any, by: Sequence[str], column: str, most: int, salts: int) -> Any:

@@ -56,6 +56,7 @@ class DuckEngine:
     """
 
     salts = 1
+    in_process = True
 
     def __init__(self, backend: Any) -> None:
         self.backend = backend

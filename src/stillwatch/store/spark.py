@@ -150,6 +150,7 @@ class SparkEngine:
     """Tables on Spark."""
 
     salts = SALTS
+    in_process = False
 
     def __init__(self, session: Any) -> None:
         import ibis
