@@ -107,18 +107,18 @@ def _rewritten(made: list[Row]) -> Iterator[str]:
 def _innocents(made: list[Row]) -> Iterator[str]:
     """Whom the tests wrong, and the nulls beside them."""
     rows = [row for row in made if not row["guilty"]]
-    keyed = [test for row in rows for test in row["tests"] if "z" in test]
+    keyed = [test for row in rows for test in row["tests"] if "z" in test and test["scored"]]
     if not keyed:
         return
     wrong = sum(bool(test["named"]) for test in keyed)
     bound = share_interval(wrong, len(keyed))
-    sds = [test["null_sd"] for test in keyed if test["null_sd"] is not None]
+    sds = [t["null_sd"] for row in made for t in row["tests"] if t.get("null_sd") is not None]
     highest = max(test["z"] for test in keyed)
     yield (
-        f"**Innocents** ({'; '.join(row['cell'] for row in rows)}), all on the same base: {len(rows)} students, "
+        f"**Innocent of every key** ({'; '.join(row['cell'] for row in rows)}), all on the same base: {len(rows)} students, "
         f"{len(keyed)} tests, {wrong} of which named a campaign (95 % interval {bound.low:.2%} to {bound.high:.2%}; tests of "
         f"one world share texts and keys, so it is too narrow). The most that the key of the guilty scored: {highest:.1f} "
-        f"standard deviations. Standard deviation of 400 random keys on their materials: {min(sds):.2f} to {max(sds):.2f}."
+        f"standard deviations. Standard deviation of 400 random keys, over the materials of all students: {min(sds):.2f} to {max(sds):.2f}."
     )
     invalid = sum(test["verdict"] == "invalid" for row in made for test in row["tests"])
     wrongly = sum(
@@ -127,7 +127,8 @@ def _innocents(made: list[Row]) -> Iterator[str]:
     yield f"A wrong key was named in {wrongly} tests of all students; {invalid} called themselves invalid."
     if any(row["cell"] == "the base alone" for row in rows):
         yield (
-            "The base alone is the reference itself: softly there is nothing to weigh, so nothing is scored and nothing said."
+            "The base alone is the reference itself: softly there is nothing to weigh, so nothing is scored or said, and "
+            "those two tests are not counted."
         )
 
 

@@ -129,7 +129,8 @@ def test_the_page_says_what_the_data_say() -> None:
 def test_a_study_that_was_stopped_is_a_table() -> None:
     """The page shows the students that there are, names the missing, and tells an innocent that was named."""
     test = {
-        "test": "soft", "along": "new", "z": 9.0, "named": ["key-0"], "null_sd": 1.0, "verdict": "evidence",
+        "test": "soft", "along": "new", "scored": 9, "z": 9.0, "named": ["key-0"], "null_sd": 1.0,
+        "verdict": "evidence",
     }  # fmt: skip
     row = {
         "seed": SEED, "scale": SHOWN, "cell": "window 2, 5%", "guilty": True, "share": 0.05, "loss": 4.0, "cpu_s": 60,
