@@ -31,6 +31,8 @@ import pyarrow.parquet as pq
 from scripts.lab_run import a_key, generate, scan_arguments
 
 STUDY, RECORD = Path("docs/data/study.json"), Path("docs/data/carried.json")
+SHARED = Path("docs/data/share_study.json")
+"""Its laboratories' scans come from the same program; how they are joined has a digest of its own."""
 WORLDS = (
     ("demo_day", 11, 1.0),
     ("demo_day", 12, 0.3),
@@ -153,6 +155,33 @@ def main() -> None:
     )
     RECORD.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
     sys.stderr.write(f"{count} rows of {given.study} carried over\n")
+    if SHARED.exists():
+        SHARED.write_text(
+            renamed(SHARED.read_text("utf-8"), own(before[STAMP]), own(after[STAMP])), encoding="utf-8"
+        )
+
+
+def own(stamp: str) -> str:
+    """Of a stamp, the part that is of our own detector."""
+    return stamp.partition("-")[0]
+
+
+def renamed(text: str, before: str, after: str) -> str:
+    """A study of what laboratories share, with the stamps of the one program renamed to those of the other.
+
+    >>> text = '{"code": "aa-b-c", "cells": [{"stamp": "aa-b-c"}, {"stamp": "dd-b-c"}]}'
+    >>> json.loads(renamed(text, "aa", "ee"))
+    {'code': 'ee-b-c', 'cells': [{'stamp': 'ee-b-c'}, {'stamp': 'dd-b-c'}]}
+    """
+
+    def new(stamp: str) -> str:
+        return after + stamp.removeprefix(before) if own(stamp) == before else stamp
+
+    found = json.loads(text)
+    found["code"] = new(found["code"])
+    for cell in found["cells"]:
+        cell["stamp"] = new(cell["stamp"])
+    return json.dumps(found, indent=1) + "\n"
 
 
 def same_lab(before: Row, after: Row) -> None:
