@@ -114,7 +114,20 @@ def _why(part: Row, capacity: Mapping[str, Row]) -> str:
         f"A request costs LiteLLM without a guardrail {bare['cpu_ms_each']:.1f} ms of CPU in its production mode, the model server's with it: all {part['cores']} cores"
         f" together do {most(bare, part['cores']):.0f} of them a second and nothing else. With ours it is {ours['cpu_ms_each']:.1f} ms, the"
         f" gate's among them, and at most {most(ours, part['cores']):.0f} a second. The highest rates held, of those tried:"
-        f" {_rate(bare)} without and {_rate(ours)} with."
+        f" {_rate(bare)} without and {_rate(ours)} with.{_with_mock(part)}"
+    )
+
+
+def _with_mock(part: Row) -> str:
+    """What becomes of the rate that was asked for where LiteLLM calls no model."""
+    asked = part["asked_rate"]
+    rows = (each for each in part.get("mocked", {}).get("rows", ()) if each["rate"] == asked)
+    at = {each["door"]: f"{each['per_s']:.0f}/s" for each in rows}
+    if not {BARE, OURS} <= at.keys():
+        return ""
+    return (
+        f" With its own mock in place of a model server it answers {at[BARE]} of {asked:g}/s without a guardrail and"
+        f" {at[OURS]} with ours."
     )
 
 
