@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stillwatch.watch import follow
+from stillwatch.watch import first_names, follow
 
 ACCOUNTS = st.frozensets(st.integers(0, 12).map(str), min_size=1, max_size=8)
 GROUPS = st.dictionaries(st.sampled_from("ABCDE"), ACCOUNTS, max_size=4)
@@ -44,3 +44,23 @@ def test_a_group_that_grows_is_the_same() -> None:
     """Ten times as many accounts, with all of the old ones, are no other group."""
     few, many = frozenset(map(str, range(10))), frozenset(map(str, range(100)))
     assert follow({"G": few}, {"H": many}) == {"H": "G"}
+
+
+@given(GROUPS, GROUPS, GROUPS)
+def test_no_two_groups_are_known_under_one_name(
+    first: dict[str, frozenset[str]], second: dict[str, frozenset[str]], third: dict[str, frozenset[str]]
+) -> None:
+    """Over looks in which ids come again for other groups; one that is followed keeps its name."""
+    standing: dict[str, frozenset[str]] = {}
+    for look, groups in enumerate((first, second, third), 1):
+        same = follow(standing, groups)
+        names = first_names(standing, groups, same, look)
+        assert len(set(names.values())) == len(groups)
+        assert all(names[name] == old for name, old in same.items())
+        standing = {names[name]: accounts for name, accounts in groups.items()}
+
+
+def test_an_id_that_comes_again_for_another_group_is_told_apart() -> None:
+    """The group that had it first goes on under another id, and both can be put down."""
+    before, now = {"G": frozenset("abcdefgh")}, {"G": frozenset("xyz"), "H": frozenset("abcdefg")}
+    assert first_names(before, now, follow(before, now), 7) == {"G": "G.7", "H": "G"}

@@ -6,7 +6,18 @@ Nothing here reads a file or the clock. The state of a watch lives in ``store``,
 from __future__ import annotations
 
 from stillwatch.watch.levels import Levels, Schedule, Spent
-from stillwatch.watch.lineage import Standing, firm, follow
+from stillwatch.watch.lineage import Standing, firm, first_names, follow
 from stillwatch.watch.tailing import Mark, Part, next_part
 
-__all__ = ["Levels", "Mark", "Part", "Schedule", "Spent", "Standing", "firm", "follow", "next_part"]
+__all__ = [
+    "Levels",
+    "Mark",
+    "Part",
+    "Schedule",
+    "Spent",
+    "Standing",
+    "firm",
+    "first_names",
+    "follow",
+    "next_part",
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from stillwatch.records import Confidence, Kind
@@ -60,3 +60,17 @@ def follow(before: Mapping[str, frozenset[str]], now: Mapping[str, frozenset[str
             found[name] = old
             taken.add(old)
     return found
+
+
+def first_names(
+    before: Collection[str], now: Iterable[str], same: Mapping[str, str], look: int
+) -> dict[str, str]:
+    """The name under which each group of now was known first, no two alike.
+
+    An id comes from what a group was found by. A new group may have the id that one of before had first, which goes on
+    under another id by now, or is gone: it is told apart by the number of the look.
+
+    >>> first_names({"G-1", "G-2"}, ["G-1", "G-9", "G-7"], {"G-9": "G-1"}, 4)
+    {'G-1': 'G-1.4', 'G-9': 'G-1', 'G-7': 'G-7'}
+    """
+    return {name: same.get(name) or (f"{name}.{look}" if name in before else name) for name in now}

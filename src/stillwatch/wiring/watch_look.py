@@ -20,7 +20,7 @@ from stillwatch.detect.verdict import Verdict, facts_of, judge
 from stillwatch.ingest import read_grants
 from stillwatch.records import Kind, Rejected, ScanResult
 from stillwatch.settings import Settings
-from stillwatch.watch import Levels, Standing, firm, follow
+from stillwatch.watch import Levels, Standing, firm, first_names, follow
 from stillwatch.wiring.intake import Intake, key_of, load_traffic, some_usable
 from stillwatch.wiring.profile import Clock
 from stillwatch.wiring.progress import Progress, staging
@@ -204,6 +204,7 @@ def _standing(
 ) -> tuple[Standing, ...]:
     """The groups of this look, by id, as the next one compares with them."""
     before = {s.name: s for s in plan.standing}
+    names = first_names(before, groups, same, plan.number)
     firmly = {c.campaign_id for c in verdict.campaigns if firm(c.kind, c.confidence)}
     out = []
     for name in sorted(groups):
@@ -211,5 +212,5 @@ def _standing(
         since, claimed = (old.since, old.claimed) if old else (plan.begun, None)
         if name in firmly:
             claimed = plan.day
-        out.append(Standing(old.name if old else name, since, claimed, groups[name]))
+        out.append(Standing(names[name], since, claimed, groups[name]))
     return tuple(out)
