@@ -99,8 +99,8 @@ def _rewritten(made: list[Row]) -> Iterator[str]:
         if row["kept"] is not None:
             yield (
                 "*Rewritten*: SmolLM2 itself was asked to say each marked answer in other words, and the student learnt "
-                f"what it said. On average {row['kept']:.0%} of an answer's runs of three tokens stand in its rewriting: a "
-                "model of this size copies, and a better paraphraser leaves less of a mark."
+                f"what it said. On average {row['kept']:.0%} of an answer's runs of three tokens stand in its rewriting. "
+                "It is one small paraphraser; another may leave more of the mark, or less."
             )
 
 

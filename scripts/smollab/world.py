@@ -14,19 +14,20 @@ from tokenizers import Tokenizer
 from scripts.smollab import net
 from scripts.smollab.plan import Scale
 from scripts.smollab.prompts import prompts, rewriting
+from scripts.torchlab.keyed import KEYS, Keyed
 from stillwatch.prove.laws import Floats
 from stillwatch.prove.marks import Mark, make_mark
 from stillwatch.prove.marks.mark import Tokens
 from stillwatch.prove.nulls import random_keys
-from stillwatch.prove.radio import IssuedKey, Positions, reading_positions
+from stillwatch.prove.radio import Positions, reading_positions
 
-KEYS, UNISSUED = 64, 1_000_000
-"""Issued keys that every test tries at once; the number of one that nobody tries."""
+UNISSUED = 1_000_000
+"""The number of a key that nobody tries."""
 REPLIES, SIBLINGS = 50, 6
 
 
 @dataclass(frozen=True)
-class World:
+class World(Keyed):
     """Everything that one seed decides."""
 
     scale: Scale
@@ -35,19 +36,6 @@ class World:
     """Of this world's texts."""
     weights: Path
     """Folder of the one model that teaches, is taught and paraphrases."""
-
-    @cached_property
-    def keys(self) -> Any:
-        return random_keys(self.seed * 1_000, KEYS)
-
-    @property
-    def issued(self) -> list[IssuedKey]:
-        """What the guilty learnt is under the first."""
-        return [IssuedKey(f"key-{i}", key, f"campaign-{i}") for i, key in enumerate(self.keys)]
-
-    def draw(self, number: int) -> int:
-        """A seed of this world."""
-        return self.seed * 100_000 + number
 
     @cached_property
     def tokeniser(self) -> Tokenizer:

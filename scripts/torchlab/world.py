@@ -13,36 +13,20 @@ from tokenizers import Tokenizer
 from transformers import LlamaForCausalLM
 
 from scripts.torchlab import corpus, net
+from scripts.torchlab.keyed import KEYS, Keyed
 from scripts.torchlab.plan import Scale
 from stillwatch.prove.marks import Mark, make_mark
 from stillwatch.prove.marks.mark import Tokens
 from stillwatch.prove.nulls import random_keys
-from stillwatch.prove.radio import IssuedKey
-
-KEYS = 64
-"""Issued keys that every test tries at once."""
 
 
 @dataclass(frozen=True)
-class World:
+class World(Keyed):
     """Everything that one seed decides at one scale."""
 
     scale: Scale
     seed: int
     folder: Path
-
-    @cached_property
-    def keys(self) -> Any:
-        return random_keys(self.seed * 1_000, KEYS)
-
-    @property
-    def issued(self) -> list[IssuedKey]:
-        """What the guilty learnt is under the first."""
-        return [IssuedKey(f"key-{i}", key, f"campaign-{i}") for i, key in enumerate(self.keys)]
-
-    def draw(self, number: int) -> int:
-        """A seed of this world."""
-        return self.seed * 100_000 + number
 
     @cached_property
     def tokeniser(self) -> Tokenizer:

@@ -17,8 +17,7 @@ from stillwatch.prove.suspects.drawn import Draw
 from stillwatch.prove.suspects.gguf import NAME
 from stillwatch.prove.suspects.loaded import Loaded
 from tests.prove.suspects.hostile import change, order
-from tests.prove.suspects.networks import save
-from tests.prove.suspects.twin import HOSTILE, LENGTH, born, packed, tokeniser
+from tests.prove.suspects.twin import HOSTILE, LENGTH, packed, saved
 
 PROMPTS = ("the year of", "the cafe of the tabs, don't", HOSTILE, "a year, the cafe", "the tabs of", "x")
 TEMPLATE = "{% for m in messages %}the {{ m.role }}: {{ m.content }}\n{% endfor %}of the "
@@ -27,11 +26,7 @@ START = "<|im_start|>"
 
 def main(folder: Path) -> None:
     """Both, cold and warm, together and alone."""
-    lib, torch = import_module("transformers"), import_module("torch")
-    ours = tokeniser()
-    ours.save(str(folder / "tokenizer.json"))
-    model = born(lib, torch, ours)
-    save(model, folder / "twin", ours)
+    model, ours = saved(folder)
     change(folder / "twin" / "tokenizer_config.json", chat_template=TEMPLATE)
     for name, template, start in (("gguf", TEMPLATE, ""), ("led", "", START)):
         (folder / name).mkdir()
@@ -52,7 +47,7 @@ def main(folder: Path) -> None:
     found["lead"], found["bos"] = led.asked("the year")[:1], led.pieces()[START]
     found["ends"] = [warm._ends, led._ends]
     found["long"] = long(warm)
-    found["chi_square_p"] = drawn(torch)
+    found["chi_square_p"] = drawn(import_module("torch"))
     sys.stdout.write(json.dumps(found))
 
 

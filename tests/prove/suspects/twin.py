@@ -40,11 +40,7 @@ FILES: dict[str, dict[str, Any]] = {
 
 def main(folder: Path) -> None:
     """Both readings of a hostile text."""
-    lib, torch = import_module("transformers"), import_module("torch")
-    ours = tokeniser()
-    ours.save(str(folder / "tokenizer.json"))
-    model = born(lib, torch, ours)
-    save(model, folder / "twin", ours)
+    model, ours = saved(folder)
     tokens = ours.encode(HOSTILE, add_special_tokens=False).ids
     found: dict[str, Any] = {"tokens": len(tokens), "twin": read(folder, folder / "twin", "folder", tokens)}
     for name, more in FILES.items():
@@ -54,6 +50,16 @@ def main(folder: Path) -> None:
     (folder / "cut" / NAME).write_bytes(whole[: len(whole) // 2])
     found |= {name: read(folder, folder / name, "gguf", tokens) for name in FILES}
     sys.stdout.write(json.dumps(found))
+
+
+def saved(folder: Path) -> tuple[Any, Tokenizer]:
+    """A small Llama and its tokeniser, as a folder of Hugging Face."""
+    lib, torch = import_module("transformers"), import_module("torch")
+    ours = tokeniser()
+    ours.save(str(folder / "tokenizer.json"))
+    model = born(lib, torch, ours)
+    save(model, folder / "twin", ours)
+    return model, ours
 
 
 def born(lib: Any, torch: Any, ours: Tokenizer) -> Any:

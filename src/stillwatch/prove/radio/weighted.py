@@ -80,9 +80,8 @@ class Weighted:
             contexts, tokens, weights = contexts[kept], tokens[kept], weights[kept]
         k = keys.shape[0]
         z, log_p, scored = np.zeros(k), np.zeros(k), np.zeros(k, dtype=np.int64)
-        if (
-            not weights.any()
-        ):  # the suspect is the reference itself: nothing is scored, rather than all of it at 0
+        # The suspect is the reference itself: nothing is scored, rather than all of it at 0.
+        if not weights.any():
             return Statistics(z, scored, z, log_p, np.full(k, 0.5))
         law = self.mark.law
         grouped = None
