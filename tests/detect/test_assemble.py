@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from stillwatch.detect import assemble as room
 from stillwatch.detect.assemble import Attributor, Group, assemble
@@ -63,3 +65,72 @@ def test_weighing_ahead_leaves_no_trace(traffic: Traffic, seed: int, monkeypatch
         assert not any(public in g.hubs for g in groups), "a quarter of its users are a crew"
         told.append([(g.units.tolist(), g.seed, g.hubs) for g in groups])
     assert all(one == told[0] for one in told)
+
+
+CREW, HIDDEN = range(15), range(15, 27)
+
+
+def crowded(traffic: Traffic, wordings: int, monkeypatch: pytest.MonkeyPatch) -> tuple[list[Group], int]:
+    """Groups where two crews and 30 strangers, others each time, share wording after wording; and whom that laid out.
+
+    All hubs stand, those of the wordings first and the crews' own last.
+    """
+    rng = np.random.default_rng(5)
+    unit = np.arange(UNITS, dtype=np.int32)
+    shown = {t.id: (unit, 10_000 + np.arange(UNITS)) for t in TRAITS}
+    for value, crew in ((1, CREW), (2, HIDDEN)):
+        own = np.array(crew)
+        for name in ("card", "mail", "exit"):
+            shown[name][1][own] = value
+    crews = np.array([*CREW, *HIDDEN])
+    users = [
+        np.sort(np.append(crews, rng.choice(np.arange(100, 200), 30, replace=False))) for _ in range(wordings)
+    ]
+    shown["wording"] = (
+        np.concatenate(users).astype(np.int32),
+        np.repeat(np.arange(1, wordings + 1), [len(u) for u in users]),
+    )
+    by_unit = np.argsort(shown["wording"][0], kind="stable")
+    shown["wording"] = (shown["wording"][0][by_unit], shown["wording"][1][by_unit])
+    tokens = {name: Tokens(u, v, np.ones(len(u), np.int64)) for name, (u, v) in shown.items()}
+    hubs, matrices = hubs_and_matrices(traffic, tokens, TRAITS, low=5, high=1000, sample=1000)
+    n = len(hubs)
+    public = np.diff(hubs.ptr) > len(CREW)
+    assert public.sum() == wordings
+    strength, yes = np.where(public, 1000.0, 1.0), np.ones(n, np.bool_)
+    tests = HubTests(("card",), ("payment",), np.zeros((n, 1)), strength, strength, strength, yes, yes, yes)
+    laid_out = []
+    retain = room._retain
+    monkeypatch.setattr(room, "_retain", lambda a, w: (laid_out.append(len(w.units)), retain(a, w))[1])
+    attributor = Attributor(traffic, matrices, [], NOTHING, kappa=3.0, use_traffic=True)
+    groups = assemble(traffic, hubs, tests, attributor, np.zeros(UNITS, np.bool_), low=5)
+    monkeypatch.undo()
+    return groups, sum(laid_out)
+
+
+def test_people_who_were_let_go_are_not_asked_for_ever(
+    traffic: Traffic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten times as many public wordings lay nobody more out, and the crews inside them are found all the same."""
+    few, many = (crowded(traffic, n, monkeypatch) for n in (60, 600))
+    for groups, _ in (few, many):
+        assert sorted(g.units.tolist() for g in groups) == [list(CREW), list(HIDDEN)]
+    assert few[1] <= many[1] <= 1.1 * few[1]
+    monkeypatch.setattr(room, "LET_GO", 255)
+    assert crowded(traffic, 600, monkeypatch)[1] > 5 * many[1], "else nothing was shown"
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 40), st.integers(0, 2**32 - 1)), max_size=60))
+def test_letting_go_is_counted_by_size(hubs: list[tuple[int, int]]) -> None:
+    """A hub is settled by what hubs of its size or smaller let go, and by nothing else."""
+    times, counted = room._LetGo(40), np.zeros((7, 40), int)
+    for size, seed in hubs:
+        rng = np.random.default_rng(seed)
+        members = rng.choice(40, size, replace=False)
+        size_class = size.bit_length()
+        often = (counted[: size_class + 1].sum(0)[members] >= room.LET_GO).mean()
+        assert times.settle(members) == (often >= room.SETTLED)
+        gone = members[rng.random(size) < 0.7]
+        times.note(size, gone)
+        counted[size_class, gone] += 1

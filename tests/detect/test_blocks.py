@@ -11,6 +11,7 @@ from stillwatch.detect import controller, discordant
 from stillwatch.detect import run as steps
 from stillwatch.detect.controller import HubTests
 from stillwatch.detect.run import Detection, Options, detect
+from stillwatch.detect.trait import Judged, Judgements
 from stillwatch.detect.traits import builtin_traits
 from tests.contracts.factory import NOTHING
 from tests.contracts.town import town
@@ -67,3 +68,15 @@ def test_chosen_hubs_have_the_evidence_that_they_would_have_anyway(monkeypatch: 
     assert np.isnan(some.log10[~chosen]).all()
     assert not np.isnan(every.log10[~chosen]).all()
     assert not some.sourced[~chosen].any()
+
+
+def test_judgements_in_columns_are_the_same_mapping() -> None:
+    """What is said of hubs comes back hub by hub, in order, and of others nothing is said."""
+    said = {7: Judged(3.0, 1.0, 2.0), 2: Judged(0.5, float("-inf"), 0.25)}
+    columns = Judgements.of(said)
+    assert dict(columns) == said
+    assert list(columns) == [2, 7]
+    assert Judgements.of(columns) is columns
+    assert len(Judgements.of({})) == 0
+    assert 3 not in columns
+    assert columns.get(8) is None

@@ -4,7 +4,8 @@ Strongest evidence first: a hub's members become a seed; members whose own evide
 that recruited them) is under one decade leave it, and a hub that keeps less than half was a public template
 with a campaign inside, so it cannot seed a group: if control events in it are strong and hardly a trusted unit is
 there, it stands as a *thin* group afterwards. The seed's profile then attracts other units, leave-one-out, until
-nothing changes. Hubs whose members are mostly inside an earlier group are part of it. Linear per group.
+nothing changes. Hubs whose members are mostly inside an earlier group are part of it. Linear per group; and so is
+what is laid out for hubs that come to nothing, since hubs of people who were let go often enough are put aside unread.
 
 A unit's weight is the sum over independent trait groups of the strongest channel in each:
 ``log10(1/2 + 1/2 * share in group / (kappa * share outside))``, with its own contribution left out.
@@ -33,6 +34,10 @@ OWN_CONTENT = 1.5
 RETENTION = 0.5
 ABSORB = 0.5
 MAX_ROUNDS = 8
+LET_GO = 4
+"""Hubs that let a unit go before it counts as settled for hubs of that size and larger ones."""
+SETTLED = 0.4
+"""Share of settled members from which a hub is put aside; under `RETENTION`, so a hub that fails settles somebody."""
 THIN_CONTROL = 6.0
 """Decades of control evidence with which a hub may stand although few members show it themselves."""
 THIN_JOIN = 1.0
@@ -42,7 +47,7 @@ THIN_HONEST = 0.25
 MIN_TRUSTED = 0.05
 """Below this share of trusted units in the population the honest share cannot be estimated."""
 AHEAD = 64
-"""Hubs that are weighed at one time, before it is known whether a group that is made meanwhile absorbs them."""
+"""Hubs that are weighed at one time, before it is known whether what is found meanwhile decides them."""
 MAX_GROUPS = 2000
 PAIR_CAP = 4.0
 
@@ -90,6 +95,7 @@ class Attributor:
         )
         self.shown = self._shown(frozenset(self.trait_groups))
         self.sources = self._shown(SOURCE_GROUPS)
+        self.texts = self._shown(frozenset({"content"}))
         self._draws = np.array([m.trait.group != "language" for m in self.matrices], np.bool_)
         self._place = np.full(len(self.shown[0].share), -1, np.int32)
 
@@ -109,6 +115,12 @@ class Attributor:
             inside[members] = True
             parts[-1] = np.maximum(parts[-1], self.control(units, inside))
         return units, parts
+
+    def content(self, members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Units and decades[units] of the content that each of members shares with the others."""
+        units = np.sort(members).astype(np.int32)
+        parts = self.of_sets(np.array([0, len(units)]), units, *self.texts)
+        return units, parts[self.trait_groups.index("content")]
 
     def of_sets(self, ptr: np.ndarray, units: np.ndarray, shown: Shown, row: np.ndarray) -> np.ndarray:
         """Decades[trait groups, units] of the members of some sets, each against the others of its set.
@@ -242,11 +254,15 @@ def assemble(
     claimed = np.full(traffic.n_units, -1, np.int64)
     groups: list[Group] = []
     doubtful: list[int] = []
+    let_go = _LetGo(traffic.n_units)
 
     def absorbed(hub: int) -> bool:
         return bool((claimed[hubs.members(hub)] >= 0).mean() >= ABSORB)
 
-    for hub, weighed in _weighed_ahead(attributor, hubs, order.tolist(), absorbed):
+    def decided(hub: int) -> bool:
+        return absorbed(hub) or let_go.settle(hubs.members(hub))
+
+    for hub, weighed in _weighed_ahead(attributor, hubs, order.tolist(), decided):
         members = hubs.members(hub)
         if absorbed(hub):
             owners = claimed[members]
@@ -254,11 +270,16 @@ def assemble(
             continue
         if len(groups) >= MAX_GROUPS:
             break
+        if let_go.settle(members):
+            doubtful.append(hub)
+            continue
         seed = _retain(attributor, weighed)
         if not traffic.enough(seed, low) or len(seed) < RETENTION * len(members):
+            let_go.note(len(members), np.setdiff1d(members, seed))
             doubtful.append(hub)
             continue
         units = _grow(attributor, seed, low, controlled=tests.controlled([hub]))
+        let_go.note(len(members), np.setdiff1d(members, units))
         if len(units) < RETENTION * len(seed):
             doubtful.append(hub)
             continue
@@ -266,10 +287,35 @@ def assemble(
     for hub in sorted(doubtful, key=lambda h: (-int(size[h]), int(hubs.value[h]))):
         members = hubs.members(hub)
         if _may_be_thin(hubs, tests, hub, trusted) and (claimed[members] < 0).mean() > ABSORB:
-            units, parts = attributor.score(members)
-            content = parts[attributor.trait_groups.index("content")]
+            units, content = attributor.content(members)
             _claim(traffic, groups, claimed, units[content >= THIN_JOIN], hub, low, thin=True)
     return groups
+
+
+class _LetGo:
+    """How often hubs that came to nothing let each unit go, by the size of the hub.
+
+    In a template that a campaign of 600 shares with 2,000 others, nobody but the campaign stays; each of its thousand
+    other templates would tell the same again. So a hub is put aside unread if many of its members were let go by
+    `LET_GO` others of its size or smaller: in a larger one a unit's own crowd may go under, in those it did not.
+    """
+
+    def __init__(self, n_units: int) -> None:
+        self.times = np.zeros((_size_class(n_units) + 1, n_units), np.uint8)
+
+    def note(self, size: int, units: np.ndarray) -> None:
+        """A hub of so many members let these units go; so would larger ones."""
+        rows = self.times[_size_class(size) :]
+        rows[:, units] = np.minimum(rows[:, units] + np.uint8(1), np.uint8(LET_GO))
+
+    def settle(self, members: np.ndarray) -> bool:
+        """Whether enough of a hub's members have been let go often enough."""
+        often = self.times[_size_class(len(members)), members] >= LET_GO
+        return bool(often.mean() >= SETTLED)
+
+
+def _size_class(size: int) -> int:
+    return max(size, 1).bit_length()
 
 
 def content_groups(traffic: Traffic, hubs: Hubs, attributor: Attributor, *, low: int) -> list[Group]:
@@ -331,16 +377,16 @@ class _Weighed:
 
 
 def _weighed_ahead(
-    attributor: Attributor, hubs: Hubs, order: list[int], absorbed: Callable[[int], bool]
+    attributor: Attributor, hubs: Hubs, order: list[int], decided: Callable[[int], bool]
 ) -> Iterator[tuple[int, _Weighed]]:
-    """Hubs in their order, `AHEAD` of them weighed at one time; one that is absorbed by then has no weights.
+    """Hubs in their order, `AHEAD` of them weighed at one time; one that is decided by then has no weights.
 
-    What is absorbed stays so, and what a hub weighs does not depend on the groups.
+    What is decided stays so, and what a hub weighs does not depend on the groups.
     """
     threads = max(attributor.traffic.threads, 1)
     for first in range(0, len(order), AHEAD):
         some = order[first : first + AHEAD]
-        asked = [hub for hub in some if not absorbed(hub)]
+        asked = [hub for hub in some if not decided(hub)]
         shares = [asked[k::threads] for k in range(threads) if asked[k::threads]]
         found = spread(lambda share: _weigh(attributor, hubs, share), shares, threads)
         weighed = {

@@ -31,7 +31,7 @@ import numpy as np
 from stillwatch.detect.betting import binomial_log10_e, log10_mean
 from stillwatch.detect.discordant import SLOT, Index, counted_votes
 from stillwatch.detect.hubs import Hubs, mix, runs
-from stillwatch.detect.trait import Judged
+from stillwatch.detect.trait import Judgements
 
 if TYPE_CHECKING:
     from stillwatch.detect.traffic import Traffic
@@ -320,7 +320,7 @@ def balance(control: np.ndarray) -> np.ndarray:
     return out
 
 
-def extract(traffic: Traffic, hubs: Hubs, rng: np.random.Generator | None = None) -> dict[int, Judged]:
+def extract(traffic: Traffic, hubs: Hubs, rng: np.random.Generator | None = None) -> Judgements:
     """Compensation evidence of every hub in which a refusal was followed or preceded by another unit.
 
     With ``rng`` a coin says for each event which side is "after": the null of ``--check-null``.
@@ -336,11 +336,8 @@ def extract(traffic: Traffic, hubs: Hubs, rng: np.random.Generator | None = None
         log10_mean(binomial_log10_e(r[..., 0], r.sum(-1), null), axis=1)
         for r in (refused[:, :, 0], refused[:, :, 1])
     ]
-    return {
-        int(hub[i]): Judged(float(a + b), float(a), float(b))
-        for i in np.flatnonzero(refused.any(axis=(1, 2, 3)))
-        for a, b in [(halves[0][i], halves[1][i])]
-    }
+    seen = refused.any(axis=(1, 2, 3))
+    return Judgements(hub[seen], np.stack([halves[0] + halves[1], *halves], axis=1)[seen])
 
 
 @nb.njit(cache=True, nogil=True)

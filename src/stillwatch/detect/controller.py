@@ -14,7 +14,7 @@ device. Shared software and shared content name hubs and never count.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numba as nb
@@ -26,7 +26,15 @@ from stillwatch.detect.families import look_up
 from stillwatch.detect.hubs import Hubs, TokenMatrix, hubs_by_unit, runs
 from stillwatch.detect.threads import spread
 from stillwatch.detect.traffic import Traffic
-from stillwatch.detect.trait import CONTROL_GROUPS, SOURCE_GROUPS, Events, EventTrait, Judged, QueueTrait
+from stillwatch.detect.trait import (
+    CONTROL_GROUPS,
+    SOURCE_GROUPS,
+    Events,
+    EventTrait,
+    Judged,
+    Judgements,
+    QueueTrait,
+)
 
 SPLIT_SIZE = 24
 BLOCK = 1_000_000
@@ -131,7 +139,7 @@ def _ends(ptr: np.ndarray, units: np.ndarray, degree: np.ndarray) -> np.ndarray:
 
 def test_hubs(
     traffic: Traffic, hubs: Hubs, matrices: dict[str, TokenMatrix], pairs: list[Pairs],
-    queues: list[tuple[QueueTrait, dict[int, Judged]]], baseline: Baseline, *,
+    queues: list[tuple[QueueTrait, Mapping[int, Judged]]], baseline: Baseline, *,
     kappa: float, alpha: float, use_traffic: bool, retest: bool = True, every: bool = True,
 ) -> HubTests:  # fmt: skip
     """Test every hub on every channel that does not define it, a block of hubs at a time.
@@ -148,8 +156,8 @@ def test_hubs(
         (traffic.unit_order & np.uint64(1)).astype(np.int64), hubs, bets,
         [Telling.of(m.codes, m.stratum) for m in bets], [share_of(m, baseline) for m in bets], pairs,
         _inside(traffic, hubs, pairs), [p.degree() for p in pairs],
-        [_Found.of(found) for _, found in queues], kappa, use_traffic,
-        np.array([hubs.traits[t].group if t >= 0 else "" for t in hubs.trait]) if n else np.zeros(0, "U8"),
+        [Judgements.of(found) for _, found in queues], kappa, use_traffic,
+        np.array([*(t.group for t in hubs.traits), ""])[hubs.trait],  # -1 is of no trait
     )  # fmt: skip
     log10 = np.full((n, len(channels)), np.nan)
     parts = np.zeros((3, n))
@@ -203,21 +211,6 @@ def _inside(traffic: Traffic, hubs: Hubs, pairs: list[Pairs]) -> list[np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    """What a queue trait says of some hubs."""
-
-    hub: np.ndarray
-    """int64, ascending."""
-    log10: np.ndarray
-    """float64[hubs, 3]."""
-
-    @classmethod
-    def of(cls, judged: dict[int, Judged]) -> _Found:
-        hubs = sorted(judged)
-        return cls(np.array(hubs, np.int64), np.array([judged[h] for h in hubs], float).reshape(-1, 3))
-
-
-@dataclass(frozen=True, slots=True)
 class _Evidence:
     """What speaks of hubs, channel by channel."""
 
@@ -230,7 +223,7 @@ class _Evidence:
     pairs: list[Pairs]
     inside: list[np.ndarray]
     degree: list[np.ndarray]
-    queues: list[_Found]
+    queues: list[Judgements]
     kappa: float
     use_traffic: bool
     own_group: np.ndarray
@@ -247,7 +240,7 @@ class _Evidence:
                 trait=hubs.trait[some], value=hubs.value[some], size=hubs.size[some],
             ),
             inside=[counts[some] for counts in self.inside],
-            queues=[_Found(np.searchsorted(some, q.hub[at]), q.log10[at]) for q, at in found],
+            queues=[Judgements(np.searchsorted(some, q.hub[at]), q.log10[at]) for q, at in found],
             own_group=self.own_group[some],
         )  # fmt: skip
 

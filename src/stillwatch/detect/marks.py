@@ -67,10 +67,8 @@ def shared_marks(values: np.ndarray, ptr: np.ndarray, rows: np.ndarray) -> Marks
 def _distinct(values, ptr, rows):  # type: ignore[no-untyped-def]  # numba infers
     """The distinct values of each unit but 0, in compressed rows, and how many of its rows have each."""
     start = np.zeros(len(ptr), np.int64)
-    value, count = (
-        np.empty(len(rows), np.int64),
-        np.empty(len(rows), np.int32),
-    )  # touched as far as they are used
+    # touched as far as they are used
+    value, count = np.empty(len(rows), np.int64), np.empty(len(rows), np.int32)
     place, own = np.empty(_FEW, np.int32), np.empty(_AT_ONCE, np.int64)
     used = 0
     for u in range(len(ptr) - 1):

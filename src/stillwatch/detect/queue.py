@@ -17,7 +17,7 @@ from scipy import stats
 from stillwatch.detect.betting import binomial_log10_e, log10_mean
 from stillwatch.detect.tables import smallest
 from stillwatch.detect.traffic import DAY, HOUR, UNKNOWN_TIME
-from stillwatch.detect.trait import Judged
+from stillwatch.detect.trait import Judged, Judgements
 
 if TYPE_CHECKING:
     from stillwatch.detect.hubs import Hubs
@@ -293,9 +293,9 @@ def _votes(hours):  # type: ignore[no-untyped-def]  # numba infers
     return votes
 
 
-def succession(traffic: Traffic, hubs: Hubs) -> dict[int, Judged]:
+def succession(traffic: Traffic, hubs: Hubs) -> Judgements:
     """Succession evidence of every hub with somebody who appeared near a ban in it."""
     after, before = _appearances(traffic, hubs.ptr, hubs.units)
     judged = np.flatnonzero(after + before)
     log10 = _weighed(after[judged], before[judged])
-    return {int(h): Judged(float(e), math.nan, float(e)) for h, e in zip(judged, log10, strict=True)}
+    return Judgements(judged, np.stack([log10, np.full(len(log10), math.nan), log10], axis=1))

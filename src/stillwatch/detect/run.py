@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -194,7 +194,7 @@ def detect(
 
 def _queues(
     traffic: Traffic, hubs: Hubs, queues: list[QueueTrait], note: Callable[[Abstention], None]
-) -> list[tuple[QueueTrait, dict[int, Judged]]]:
+) -> list[tuple[QueueTrait, Mapping[int, Judged]]]:
     """What each queue trait says of the hubs; one that fails is named and the rest go on."""
     found = []
     for trait in queues:

@@ -16,7 +16,7 @@ neither: links inside a unit are never evidence.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -68,6 +68,39 @@ class Judged(NamedTuple):
     whole: float
     select: float
     retest: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judgements(Mapping[int, Judged]):
+    """What is said of many hubs, in columns: a mapping that does not hold an object for each of a million."""
+
+    hub: np.ndarray
+    """int64, ascending."""
+    log10: np.ndarray
+    """float64[hubs, 3], in the order of `Judged`."""
+
+    @classmethod
+    def of(cls, judged: Mapping[int, Judged]) -> Judgements:
+        """The same in columns."""
+        if isinstance(judged, Judgements):
+            return judged
+        hubs = sorted(judged)
+        return cls(np.array(hubs, np.int64), np.array([judged[h] for h in hubs], float).reshape(-1, 3))
+
+    def __getitem__(self, hub: int) -> Judged:
+        """What is said of one hub."""
+        at = int(np.searchsorted(self.hub, hub))
+        if at == len(self.hub) or self.hub[at] != hub:
+            raise KeyError(hub)
+        return Judged(*self.log10[at].tolist())
+
+    def __iter__(self) -> Iterator[int]:
+        """The hubs, ascending."""
+        return iter(self.hub.tolist())
+
+    def __len__(self) -> int:
+        """How many hubs something is said of."""
+        return len(self.hub)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +184,12 @@ class UnitEvidence(Protocol):
 class QueueTrait(_About):
     """Evidence about a whole hub that no single unit shows: how work or successors are dealt out."""
 
-    extract: Callable[..., dict[int, Judged]]
+    extract: Callable[..., Mapping[int, Judged]]
     """(traffic, hubs) to log10 e-values by hub index, for the hubs it can judge."""
     group: str = "queue"
     units: Callable[[Traffic], UnitEvidence] | None = None
     """Evidence of single units, where the trait has any; it counts as control events do."""
-    shuffled: Callable[..., dict[int, Judged]] | None = None
+    shuffled: Callable[..., Mapping[int, Judged]] | None = None
     """(traffic, hubs, rng) to the same after every real link was broken; None where that is not possible."""
 
 

@@ -147,9 +147,8 @@ def _attempt(
 ) -> pa.Array | None:
     try:
         found = caster(column, kind)
-        if found is not None and not pa.types.is_map(
-            kind
-        ):  # a map was validated before its names were looked at
+        # a map was validated before its names were looked at
+        if found is not None and not pa.types.is_map(kind):
             found.validate(full=True)
         return found
     except (pa.ArrowException, ValueError, TypeError, OverflowError):
