@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -101,7 +103,12 @@ def crowded(traffic: Traffic, wordings: int, monkeypatch: pytest.MonkeyPatch) ->
     tests = HubTests(("card",), ("payment",), np.zeros((n, 1)), strength, strength, strength, yes, yes, yes)
     laid_out = []
     retain = room._retain
-    monkeypatch.setattr(room, "_retain", lambda a, w: (laid_out.append(len(w.units)), retain(a, w))[1])
+
+    def counting(attributor: Attributor, weighed: Any) -> np.ndarray:
+        laid_out.append(len(weighed.units))
+        return retain(attributor, weighed)
+
+    monkeypatch.setattr(room, "_retain", counting)
     attributor = Attributor(traffic, matrices, [], NOTHING, kappa=3.0, use_traffic=True)
     groups = assemble(traffic, hubs, tests, attributor, np.zeros(UNITS, np.bool_), low=5)
     monkeypatch.undo()

@@ -404,6 +404,21 @@ def _unit_votes(events, giver, control, reach, ptr, unit, gap, inside, row_of, w
 
 
 @nb.njit(cache=True, nogil=True)
+def _by_class(votes, rows):  # type: ignore[no-untyped-def]  # numba infers
+    """Votes that are in order of time, by row and class, and there as they were."""
+    free = np.zeros(rows * 8 + 1, np.int64)
+    for v in range(len(votes)):
+        free[votes[v, 0] * 8 + votes[v, 1] + 1] += 1
+    free = np.cumsum(free)
+    out = np.empty_like(votes)
+    for v in range(len(votes)):
+        at = votes[v, 0] * 8 + votes[v, 1]
+        out[free[at]] = votes[v]
+        free[at] += 1
+    return out
+
+
+@nb.njit(cache=True, nogil=True)
 def _apart(votes, when, lot, windows):  # type: ignore[no-untyped-def]  # numba infers
     """Which votes of a row and class are drawn: of those whose windows overlap, the one with the lowest lot.
 
@@ -550,7 +565,7 @@ class UnitCompensation:
         if not len(events):
             return np.zeros(len(units))
         self._row[units] = np.arange(len(units))
-        votes = self._votes(events, inside)
+        votes = self._votes(events, inside, len(units))
         self._row[units] = -1
         start = np.searchsorted(votes[:, 0], np.arange(len(units) + 1))
         cap = np.full(len(units), pair_cap(np.array([inside.sum()]))[0])
@@ -583,8 +598,8 @@ class UnitCompensation:
         heard = self.heard_in[runs(self.heard_ptr[units], lengths)]
         return np.unique(np.concatenate([self._events_of(units), heard[inside[f.giver[heard]]]]))
 
-    def _votes(self, events: np.ndarray, inside: np.ndarray) -> np.ndarray:
-        """Votes that are drawn, sorted by row and class."""
+    def _votes(self, events: np.ndarray, inside: np.ndarray, rows: int) -> np.ndarray:
+        """Votes of so many rows that are drawn, sorted by row and class."""
         f = self.found
         votes = _unit_votes(
             events,
@@ -599,8 +614,7 @@ class UnitCompensation:
             self.windows,
             *self._room,
         )
-        order = ((votes[:, 0].astype(np.int64) << 3) | votes[:, 1]) << 32 | votes[:, 4]
-        votes = votes[np.argsort(order, kind="stable")]  # events are in order of time
+        votes = _by_class(votes, rows)
         drawn: np.ndarray = votes[_apart(votes, f.when, f.lot, self.windows)]
         return drawn
 
