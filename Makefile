@@ -125,6 +125,10 @@ bench-engines: $(STAMP) java peers  ## DuckDB beside Spark, linking beside Splin
 	  --out docs/data/linking.json
 	$(BIN)/python -m scripts.benchmarks_page
 
+bench-engines-large: $(STAMP) java  ## the same of 16 million exchanges; 8 GB of disk, and about an hour
+	$(BIN)/python -m scripts.bench_engines --scale 7.39 --work .cache/bench_engines --out docs/data/engines_large.json
+	$(BIN)/python -m scripts.benchmarks_page
+
 bench-auditors: $(STAMP) auditors torch textseal  ## other auditors beside ours on the same students, into docs/prove.md (minutes)
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m scripts.bench_auditors
 

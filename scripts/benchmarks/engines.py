@@ -17,7 +17,7 @@ def engines(row: dict[str, Any]) -> list[str]:
     """DuckDB and Spark on one log."""
     duck, spark = row["rows"]
     out = [
-        "", "### DuckDB and Spark on one machine", "", row["machine"], "",
+        "", f"### DuckDB and Spark on one machine, {duck['exchanges'] / 1e6:.1f} million exchanges", "", row["machine"], "",
         f"{duck['exchanges']:,} exchanges of {duck['accounts']:,} accounts in {row['files']} files ({row['scenario']},"
         f" seed {row['seed']}, scale {row['scale']:g}); Spark with master `{row['master']}`; memory limit"
         f" {row['memory_limit']} for either.", "",
@@ -100,4 +100,6 @@ def kernel(row: dict[str, Any]) -> list[str]:
     return out
 
 
-FILES = (("engines.json", engines), ("linking.json", linking), ("kernel.json", kernel))
+FILES = (
+    ("engines.json", engines), ("engines_large.json", engines), ("linking.json", linking), ("kernel.json", kernel),
+)  # fmt: skip

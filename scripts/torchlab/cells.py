@@ -27,12 +27,12 @@ def run(world: World, cell: Cell) -> dict[str, Any]:
     lesson, served = _lesson(world, cell, plain)
     model = world.base()
     if lesson.size:
-        model = _taught(world, cell, model, lesson, 80)
+        model = taught(world, cell, model, lesson, 80)
     if cell.after:
         rows = (
             world.rows("public")[:count] if cell.after == "public" else world.answers(count, 13, by="other")
         )
-        model = _taught(world, cell, model, rows, 81)
+        model = taught(world, cell, model, rows, 81)
     held = world.answers(scale.read, 61)
     talk = (model, world.base()) if cell.talks else None
     return {
@@ -67,7 +67,7 @@ def _lesson(world: World, cell: Cell, plain: Tokens) -> tuple[Tokens, Tokens]:
     return learnt, served[:cut] if cut else served
 
 
-def _taught(world: World, cell: Cell, model: Any, rows: Tokens, number: int) -> Any:
+def taught(world: World, cell: Cell, model: Any, rows: Tokens, number: int) -> Any:
     scale = world.scale
     steps = max(1, rows.shape[0] // scale.batch) * cell.epochs
     return net.train(

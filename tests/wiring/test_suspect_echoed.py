@@ -18,6 +18,7 @@ from stillwatch.prove.marks import Gumbel, as_keys
 from stillwatch.prove.suspects import local
 from stillwatch.settings import Settings
 from stillwatch.wiring import suspect as work
+from stillwatch.wiring import suspect_claim as claimed
 from stillwatch.wiring.dye import open_desk
 from stillwatch.wiring.progress import Unheard
 from tests.prove import toy
@@ -223,3 +224,69 @@ def test_endpoints_and_weights_stand_side_by_side(
     assert scored["control-1"] == scored["control-0"] or test == "soft"
     cost = work.cost(work.open_plan(path, settings))
     assert cost["tokens_out_at_most"] == 60 * (cost["models"] - 1)
+
+
+class Twice:
+    """A model that after every seventh pair of words says the last word again."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+
+    def log_p(self, windows: Any) -> Any:
+        """Logarithms of what follows each pair."""
+        found = self.model.log_p(windows).copy()
+        again = np.flatnonzero(windows.sum(axis=1) % 7 == 0)
+        found[again, windows[again, 1]] = 0.0
+        return found - np.logaddexp.reduce(found, axis=1, keepdims=True)
+
+
+def late(body: dict[str, Any]) -> dict[str, Any]:
+    """As llama-cpp-python answers for a model that puts no token before a text: each list beside the token before."""
+    said = body["choices"][0]["logprobs"]
+    tokens, lists = said["tokens"][:-1], said["top_logprobs"][1:]
+    said["tokens"], said["top_logprobs"], said["token_logprobs"] = tokens, [], []
+    for look, row in zip(tokens, lists, strict=True):
+        row = {look: -30.0, **row}
+        said["top_logprobs"].append(row)
+        said["token_logprobs"].append(row[look])
+    said["top_logprobs"][0] = said["token_logprobs"][0] = None
+    return body
+
+
+@pytest.mark.parametrize("test", ["hard", "soft"])
+def test_lists_that_stand_a_place_late_are_read_where_they_belong(
+    test: str, served: Any, texts: list[str], settings: Settings, tmp_path: Path
+) -> None:
+    """The campaign is named from them, the first place of each text is not used, and the dossier says so."""
+    told, url = served
+    told.bend = late
+    found = audited(plan(tmp_path, url, texts, test), tmp_path / "out", settings)
+    assert found["evidence"] == "keyed" and found["campaigns"] == [world.GUILTY], found["sentence"]
+    assert all(model["dropped"] == {claimed.LATE: TEXTS} for model in found["models"]), found["models"]
+    place = tmp_path / "clean"
+    place.mkdir()
+    clean = audited(plan(place, url, texts, test, suspect="clean"), place / "out", settings)
+    assert clean["evidence"] is None and not clean["campaigns"], clean["sentence"]
+
+
+@pytest.mark.parametrize("pairs", [7, 3])
+def test_an_innocent_that_says_words_twice_is_not_found_guilty_by_late_lists(
+    pairs: int,
+    served: Any,
+    texts: list[str],
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Beside the token before, a list knows what the mark chose: taken as it stands it would convict, so it is not."""
+    told, url = served
+    told.bend = late
+    told.models["twice"] = Twice(told.models["clean"])
+    path, out = plan(tmp_path, url, texts, suspect="twice"), tmp_path / "out"
+    with pytest.raises(ConfigError, match=r"lists the token of a place [0-9,]+ times") as caught:
+        audited(path, out, settings)
+    assert "probes" in str(caught.value.hint)
+    monkeypatch.setattr(claimed, "SURE", float("inf"))
+    monkeypatch.setattr(claimed, "ENOUGH", float("inf"))
+    taken = work.judge(work.open_plan(path, settings, again=out), out)
+    assert taken["campaigns"] == [world.GUILTY], "else nothing was shown"

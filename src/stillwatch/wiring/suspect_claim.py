@@ -40,6 +40,10 @@ MOST_APART = 0.05
 """Share of texts that a model may cut into other tokens than ours: few enough that leaving them out chooses nothing."""
 MOST_OWN = 0.98
 """Share of places at which no model that reads a new text guesses its next token."""
+SURE, ENOUGH = 4.0, 100
+"""Standard deviations by which a model must guess one of two places better, for its lists to be of that one; and from
+how many guesses on they have to be of one."""
+LATE = "lists that stand one place late: read as what they are, the first place of each text unused"
 BORDER = "answer does not begin at a border of our tokens"
 Lost = dict[str, dict[str, int]]
 
@@ -90,7 +94,7 @@ def claim_of(
     """
     fixed = Plan(seed=plan.seed, effect=Effect(plan.effect, plan.effect_source), alpha=plan.alpha)
     if plan.reads:
-        return _read(plan, fixed, keys, said), {}
+        return _read(plan, fixed, keys, said)
     return (_probed if plan.test == "probes" else _written)(plan, fixed, keys, said)
 
 
@@ -127,23 +131,27 @@ def _probed(
 
 def _read(
     plan: AuditPlan, fixed: Plan, keys: Sequence[IssuedKey], said: Mapping[str, Mapping[int, Said]]
-) -> Claim:
+) -> tuple[Claim, Lost]:
     tokens = texts(plan)
     _check_apart(said)
     read = {name: {n: s.along for n, s in one.items() if s.along is not None and n < len(tokens)
                    and s.along.tokens.shape[0] == max(0, len(tokens[n]) - plan.width)}
             for name, one in said.items()}  # fmt: skip
     whole = _by_all(plan, read, said)
-    _check_own(plan, read, {n: tokens[n][plan.width :] for n in whole})
+    late = _late(plan, read, {n: tokens[n][plan.width :] for n in whole})
     at = reading_positions([tokens[n] for n in whole], plan.width)
+    if any(late.values()):
+        told = at.place > plan.width
+        at = type(at)(at.text[told], at.place[told], at.contexts[told], at.seen_before)
     mark, suspect = make_mark(plan.scheme, width=plan.width), plan.suspect.name
+    lost: Lost = {name: {LATE: len(whole)} for name in late if late[name]}
 
     def along(name: str) -> tuple[Tokens, Floats]:
         """The model's likeliest at every position: all its places, of which windows that came before are left out."""
         parts = [read[name][n] for n in whole]
         least = min(one.tokens.shape[1] for one in parts)
         first = np.cumsum([0, *(one.tokens.shape[0] for one in parts)])
-        kept = first[at.text] + at.place - plan.width
+        kept = first[at.text] + at.place - plan.width - late[name]
         return (
             np.concatenate([one.tokens[:, :least] for one in parts])[kept],
             np.concatenate([one.log_p[:, :least] for one in parts])[kept],
@@ -151,14 +159,14 @@ def _read(
 
     if plan.reference is None:
         controls = [(model.name, along(model.name)[0][:, 0]) for model in plan.controls]
-        return hard(suspect, mark, at, along(suspect)[0][:, 0], keys, fixed, controls)
+        return hard(suspect, mark, at, along(suspect)[0][:, 0], keys, fixed, controls), lost
     ours = along(plan.reference.name)
 
     def against(name: str) -> Distributions:
         return from_likeliest(*along(name), *ours)
 
     others = [(model.name, against(model.name)) for model in plan.controls]
-    return soft(suspect, mark, at, against(suspect), keys, fixed, others)
+    return soft(suspect, mark, at, against(suspect), keys, fixed, others), lost
 
 
 def _check_apart(said: Mapping[str, Mapping[int, Said]]) -> None:
@@ -172,19 +180,47 @@ def _check_apart(said: Mapping[str, Mapping[int, Said]]) -> None:
             )
 
 
-def _check_own(
+def _late(
     plan: AuditPlan, read: Mapping[str, Mapping[int, Along]], own: Mapping[int, Sequence[int]]
-) -> None:
-    """An endpoint that names a text's own token as the likeliest everywhere did not read: the mark chose that token."""
-    count = sum(map(len, own.values()))
+) -> dict[str, int]:
+    """By how many places each model's lists stand too late in its texts: 0 or 1; an endpoint alone can be wrong there.
+
+    A list that stands beside the token before its place knows that token, which the mark chose: read as it stands, a
+    model that likes to say a word twice would be found guilty. What a model guesses tells which place a list is of,
+    unless it says more words twice than it guesses.
+
+    Raises:
+        ConfigError: that cannot be told, or an endpoint names a text's own token as the likeliest everywhere, so it did
+            not read.
+    """
+    late = dict.fromkeys((model.name for model in plan.models), 0)
     for model in plan.models:
-        same = sum(int((read[model.name][n].tokens[:, 0] == its).sum()) for n, its in own.items())
-        if model.weights is None and same > MOST_OWN * count:
+        if model.weights is not None:
+            continue
+        # Each place's lists, of which one or all tokens are looked at, beside its token and beside the next.
+        parts = [(read[model.name][n].tokens, np.asarray(its)) for n, its in own.items()]
+        found = [
+            [(told[: len(its) - shift] == its[shift:, None]).sum(0) for told, its in parts]
+            for shift in (0, 1)
+        ]
+        here, next_to = (sum(int(each.sum()) for each in one) for one in found)
+        away = SURE * (next_to + here) ** 0.5
+        late[model.name] = int(next_to - here > away)
+        if here + next_to >= ENOUGH and abs(next_to - here) <= away:
+            raise ConfigError(
+                f"{model.name} lists the token of a place {here:,} times and the one after it {next_to:,} times",
+                hint="which place its lists are of cannot be told, and they may know what the mark chose: another "
+                "server, or another plan with probes",
+            )
+        same = sum(int(each[0]) for each in found[late[model.name]])
+        count = sum(len(its) - late[model.name] for _, its in parts)
+        if same > MOST_OWN * count:
             raise ConfigError(
                 f"{model.name} holds the text's own token likeliest at {same:,} of {count:,} places",
                 hint="its endpoint may tell the text back, or it knows these texts by heart: another plan with new "
                 "texts, or with probes",
             )
+    return late
 
 
 def _by_all(

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from scripts.torchlab.packed import merges_of
 from stillwatch.prove.suspects.drawn import Draw
 from stillwatch.prove.suspects.gguf import NAME
 from stillwatch.prove.suspects.loaded import Loaded
@@ -30,7 +31,7 @@ def main(folder: Path) -> None:
     change(folder / "twin" / "tokenizer_config.json", chat_template=TEMPLATE)
     for name, template, start in (("gguf", TEMPLATE, ""), ("led", "", START)):
         (folder / name).mkdir()
-        packed(folder / name / NAME, model, ours, merges=merges(ours), template=template, start=start)
+        packed(folder / name / NAME, model, ours, merges=merges_of(ours), template=template, start=start)
     found: dict[str, Any] = {}
     for name in ("twin", "gguf"):
         kind = {"kind": "folder" if name == "twin" else "gguf", "reads": False, "max_tokens": 24}
@@ -80,11 +81,6 @@ def drawn(torch: Any) -> float:
     tokens = Draw(torch, range(4_000), 0.8)(None, scores.repeat(4_000, 1)).argmax(-1)
     expected = torch.softmax(scores.double() / 0.8, -1).numpy() * 4_000
     return float(stats.chisquare(np.bincount(tokens.numpy(), minlength=12), expected).pvalue)
-
-
-def merges(ours: Any) -> list[str]:
-    """The tokeniser's merges, as a GGUF file has them."""
-    return [" ".join(pair) for pair in json.loads(ours.to_str())["model"]["merges"]]
 
 
 if __name__ == "__main__":

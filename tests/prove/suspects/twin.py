@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from scripts.torchlab.packed import packed as written
 from stillwatch.prove.suspects.drawn import Failed
 from stillwatch.prove.suspects.gguf import NAME
 from stillwatch.prove.suspects.loaded import Loaded, Wrong
@@ -27,11 +28,6 @@ HOSTILE = (
     "The year 2026, na\u00efve  caf\u00e9 \u65e5\u672c\u8a9e \u200b\n\ttabs 12345 don't <|im_start|>x\u202e "
     "\U0001f600\U0001f3fd e\u0301 \x00\x07 {{ 7*7 }} </s><s> %s\\n \ufffd \u0130\u0131 1e-5 ___ \r\n\r\n"
 )
-NAMES = {
-    "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v",
-    "self_attn.o_proj": "attn_output", "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up",
-    "mlp.down_proj": "ffn_down", "input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm",
-}  # fmt: skip
 FILES: dict[str, dict[str, Any]] = {
     "plain": {}, "scaled": {"scaling": True}, "odd": {"odd": True}, "cut": {}, "deep": {"layers": 2**31},
 }  # fmt: skip
@@ -102,52 +98,23 @@ def packed(
     merges: Sequence[str] = ("a b",), template: str = "", start: str = "",
 ) -> None:  # fmt: skip
     """The same model as GGUF, whose tokens have other numbers."""
-    lib = import_module("gguf")
     pieces = sorted(ours.get_vocab(), reverse=True)
-    at = [ours.token_to_id(piece) for piece in pieces]
-    kinds = [3 if piece == "<|im_start|>" else 1 for piece in pieces]
-    out = lib.GGUFWriter(path, "llama")
-    for add, value in ((out.add_context_length, LENGTH), (out.add_embedding_length, WIDTH),
-                       (out.add_block_count, layers), (out.add_feed_forward_length, INNER),
-                       (out.add_head_count, HEADS), (out.add_head_count_kv, KEYS),
-                       (out.add_layer_norm_rms_eps, 1e-3), (out.add_rope_freq_base, 50_000.0),
-                       (out.add_rope_dimension_count, WIDTH // HEADS), (out.add_vocab_size, len(pieces)),
-                       (out.add_tokenizer_model, "gpt2"), (out.add_token_list, pieces),
-                       (out.add_token_types, kinds), (out.add_token_merges, list(merges))):  # fmt: skip
-        add(value)
-    if template:
-        out.add_chat_template(template)
-    if start:
-        out.add_bos_token_id(pieces.index(start))
-        out.add_add_bos_token(True)
-        out.add_eot_token_id(pieces.index(start))
-    if scaling:
-        out.add_rope_scaling_type(lib.RopeScalingType.YARN)
-    for name, tensor in model.state_dict().items():
-        values = tensor.float().numpy()
-        if name in ("model.embed_tokens.weight", "lm_head.weight"):
-            values = values[at]
-        for theirs, heads in (("q_proj", HEADS), ("k_proj", KEYS)):
-            if theirs in name:
-                halves = values.reshape(heads, 2, values.shape[0] // heads // 2, -1)
-                values = halves.swapaxes(1, 2).reshape(values.shape)
-        out.add_tensor(named(name), np.ascontiguousarray(values))
-    if odd:
-        out.add_tensor("rope_freqs.weight", np.ones(WIDTH // HEADS // 2, dtype=np.float32))
-    out.write_header_to_file()
-    out.write_kv_data_to_file()
-    out.write_tensors_to_file()
-    out.close()
 
+    def more(out: Any, lib: Any) -> None:
+        if template:
+            out.add_chat_template(template)
+        if start:
+            out.add_bos_token_id(pieces.index(start))
+            out.add_add_bos_token(True)
+            out.add_eot_token_id(pieces.index(start))
+        if scaling:
+            out.add_rope_scaling_type(lib.RopeScalingType.YARN)
+        if odd:
+            out.add_tensor("rope_freqs.weight", np.ones(WIDTH // HEADS // 2, dtype=np.float32))
 
-def named(name: str) -> str:
-    """A tensor's name in a GGUF file."""
-    whole = {"model.embed_tokens.weight": "token_embd.weight", "model.norm.weight": "output_norm.weight",
-             "lm_head.weight": "output.weight"}  # fmt: skip
-    if name in whole:
-        return whole[name]
-    _, _, layer, rest = name.split(".", 3)
-    return f"blk.{layer}.{NAMES[rest.removesuffix('.weight')]}.weight"
+    written(
+        path, model, ours, pieces=pieces, special=["<|im_start|>"], merges=merges, layers=layers, more=more
+    )
 
 
 if __name__ == "__main__":

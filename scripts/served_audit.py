@@ -1,0 +1,182 @@
+"""``make audit-served``: a taught student behind a real llama.cpp server, audited by command.
+
+The desk issues twelve keys, and a student of our teacher learns what was served under one of them. It, three innocent
+models and our own stand behind the OpenAI-compatible server of llama-cpp-python, each as a GGUF file; ``stillwatch
+prove suspect`` asks that server and nobody else. What it tells of the suspect is also held against what transformers
+reads. Into docs/data/served_audit.json and docs/prove.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stillwatch.prove.suspects.pieces import Pieces
+from stillwatch.settings import Settings, load_settings
+from stillwatch.wiring.dye import issue_dyes, open_desk
+from stillwatch.wiring.evidence_keys import new_key
+
+DATA, PAGE = Path("docs/data/served_audit.json"), Path("docs/prove.md")
+TORCH, LLAMA = Path(".cache/torch/bin/python"), Path(".cache/llama/bin/python")
+SCHEME, WIDTH, GUILTY = "vllm-gumbel", 2, "C-7"
+CAMPAIGNS = tuple(f"campaign:C-{n}" for n in range(12))
+INNOCENT = tuple(f"control-{n}" for n in range(3))
+TESTS = ("hard", "soft", "probes")
+STARTS_S = 120.0
+"""How long the server may take to start."""
+
+
+def main() -> None:
+    """Teach, serve, ask, judge."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, default=Path(".cache/served"))
+    parser.add_argument(
+        "--lab", type=Path, default=Path(".cache/torchlab"), help="where the laboratory's worlds lie"
+    )
+    parser.add_argument("--torch", type=Path, default=TORCH)
+    parser.add_argument("--llama", type=Path, default=LLAMA)
+    parser.add_argument("--data", type=Path, default=DATA)
+    options = parser.parse_args()
+    shutil.rmtree(options.work, ignore_errors=True)
+    options.work.mkdir(parents=True)
+    settings = desk(options.work)
+    key = next(d for d in open_desk(settings)[0].issued() if d.issue.subject.campaign_id == GUILTY).key
+    subprocess.run(
+        [
+            options.torch,
+            "-W",
+            "ignore",
+            "-m",
+            "scripts.torchlab.served",
+            options.lab,
+            options.work,
+            str(key),
+        ],
+        check=True,
+    )
+    with served(options.llama, options.work) as url:
+        audits = {test: audited(options.work, url, test) for test in TESTS}
+    asked = [options.llama, "-c", "import llama_cpp; print(llama_cpp.__version__)"]
+    version = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip()
+    found = {"server": f"llama-cpp-python {version}", "audits": audits, "agrees": agreement(options.work)}
+    options.data.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    sys.stdout.write(json.dumps(found, indent=1) + "\n")
+
+
+def desk(folder: Path) -> Settings:
+    """Settings with a master, a log, and a key for each of twelve campaigns."""
+    master = folder / "master"
+    master.write_text("5a" * 32)
+    master.chmod(0o600)
+    path = folder / "stillwatch.toml"
+    path.write_text(
+        f'[dye]\nfolder = "{folder.resolve()}/dye"\nmaster_file = "{master.resolve()}"\nepoch = "2026-11"\n'
+        f'[evidence]\nkeys = "{folder.resolve()}/keys"\nlog = "{folder.resolve()}/log"\n'
+        'origin = "log.example/evidence"\n'
+    )
+    settings = load_settings(path)
+    new_key(settings, "Desk", "log")
+    issue_dyes(settings, list(CAMPAIGNS), scheme=SCHEME, width=WIDTH)
+    return settings
+
+
+@contextmanager
+def served(python: Path, folder: Path) -> Iterator[str]:
+    """The server, with every model; its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    models = [
+        {
+            "model": str(folder / f"{name}.gguf"),
+            "model_alias": name,
+            "logits_all": True,
+            "n_ctx": 256,
+            "verbose": False,
+        }
+        for name in ("suspect", *INNOCENT, "ours")
+    ]
+    (folder / "server.json").write_text(json.dumps({"host": "127.0.0.1", "port": port, "models": models}))
+    with (folder / "server.log").open("wb") as log:
+        process = subprocess.Popen(
+            [python, "-m", "llama_cpp.server", "--config_file", folder / "server.json"],
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            url = f"http://127.0.0.1:{port}/v1"
+            until = time.monotonic() + STARTS_S
+            while not answers(url):
+                if process.poll() is not None or time.monotonic() > until:
+                    raise SystemExit(f"error: the server does not answer\nhint: see {folder / 'server.log'}")
+                time.sleep(0.5)
+            yield url
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def answers(url: str) -> bool:
+    """Whether the server is there."""
+    try:
+        with urllib.request.urlopen(f"{url}/models", timeout=2):  # noqa: S310 - a loopback address of ours
+            return True
+    except (OSError, urllib.error.URLError):
+        return False
+
+
+def audited(folder: Path, url: str, test: str) -> dict[str, Any]:
+    """One audit by command, and what its dossier says."""
+    place, out = folder / f"{test}.toml", folder / test
+    models = [("[suspect]", "suspect"), *(("[[control]]", name) for name in INNOCENT)]
+    models += [("[reference]", "ours")] if test == "soft" else []
+    place.write_text(
+        f'[audit]\nname = "a served student, {test}"\nseed = 7\ntest = "{test}"\nprompts = "prompts.jsonl"\n'
+        f"max_tokens = 80\ntemperature = 1.0\n[mark]\nscheme = \"{SCHEME}\"\nwidth = {WIDTH}\n"
+        'tokeniser = "tokenizer.json"\n[effect]\nat_full = 0.1\nsource = "students of the same laboratory"\n'
+        + "".join(f'{h}\nname = "{n}"\nurl = "{url}"\nmodel = "{n}"\napi = "completions"\n' for h, n in models)
+        + "[budget]\ncalls = 20_000\nper_minute = 1_000_000\nconnections = 1\n"
+    )  # fmt: skip
+    begun = time.monotonic()
+    subprocess.run(
+        [sys.executable, "-c", "from stillwatch.cli import main; main()", "prove", "suspect", place, "--out", out,
+         "--settings", folder / "stillwatch.toml"],
+        check=False,
+    )  # fmt: skip
+    said: dict[str, Any] = json.loads((out / "dossier.json").read_text("utf-8"))
+    return said | {"seconds": round(time.monotonic() - begun)}
+
+
+def agreement(folder: Path) -> dict[str, Any]:
+    """At how many places the suspect's transcript names the token that transformers holds likeliest."""
+    pieces = Pieces.of(folder / "tokenizer.json")
+    own = np.load(folder / "likeliest.npz")
+    rows = [
+        json.loads(line)
+        for line in (folder / "hard" / "transcripts" / "0-suspect.jsonl").read_text().splitlines()
+    ]
+    same = places = 0
+    for row in rows:
+        if isinstance(row, Mapping) and "tokens" in row:
+            told = np.array(row["tokens"])[:, 0]
+            its = own[str(row["n"])][WIDTH - 1 :][: len(told)]
+            same += int((told[: len(its)] == its).sum())
+            places += len(its)
+    return {"same": same, "places": places, "vocabulary": len(pieces._by_number)}
+
+
+if __name__ == "__main__":
+    main()
