@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 JOBS ?= 2
 SEED ?= 7
 # Environments of their own; see below.
-OWN := auditors case envoy inspect litellm medallion oscal peers sigma unmimic
+OWN := auditors case envoy inspect litellm llama medallion oscal peers sigma unmimic
 
 export PYTHONDONTWRITEBYTECODE = 1
 
@@ -128,6 +128,9 @@ bench-engines: $(STAMP) java peers  ## DuckDB beside Spark, linking beside Splin
 bench-engines-large: $(STAMP) java  ## the same of 16 million exchanges; 8 GB of disk, and about an hour
 	$(BIN)/python -m scripts.bench_engines --scale 7.39 --work .cache/bench_engines --out docs/data/engines_large.json
 	$(BIN)/python -m scripts.benchmarks_page
+
+audit-served: $(STAMP) torch llama  ## a taught student behind a real llama.cpp server, audited by command, into docs/prove.md (a quarter of an hour, most of it for compiling that server once)
+	PYTHONPATH=src:. OMP_NUM_THREADS=1 $(BIN)/python -m scripts.served_audit
 
 bench-auditors: $(STAMP) auditors torch textseal  ## other auditors beside ours on the same students, into docs/prove.md (minutes)
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m scripts.bench_auditors

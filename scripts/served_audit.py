@@ -17,19 +17,19 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from stillwatch.prove.suspects.pieces import Pieces
+from scripts.torchlab import served_page
 from stillwatch.settings import Settings, load_settings
 from stillwatch.wiring.dye import issue_dyes, open_desk
 from stillwatch.wiring.evidence_keys import new_key
 
-DATA, PAGE = Path("docs/data/served_audit.json"), Path("docs/prove.md")
+DATA = Path("docs/data/served_audit.json")
 TORCH, LLAMA = Path(".cache/torch/bin/python"), Path(".cache/llama/bin/python")
 SCHEME, WIDTH, GUILTY = "vllm-gumbel", 2, "C-7"
 CAMPAIGNS = tuple(f"campaign:C-{n}" for n in range(12))
@@ -71,9 +71,16 @@ def main() -> None:
         audits = {test: audited(options.work, url, test) for test in TESTS}
     asked = [options.llama, "-c", "import llama_cpp; print(llama_cpp.__version__)"]
     version = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip()
-    found = {"server": f"llama-cpp-python {version}", "audits": audits, "agrees": agreement(options.work)}
+    found = {
+        "server": f"llama-cpp-python {version}",
+        "audits": audits,
+        "agrees": agreement(options.work),
+        "texts": len((options.work / "prompts.jsonl").read_text("utf-8").splitlines()),
+    }
     options.data.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    sys.stdout.write(json.dumps(found, indent=1) + "\n")
+    if options.data == DATA:
+        served_page.write(found, GUILTY)
+    sys.stdout.write(served_page.render(found, GUILTY) + "\n")
 
 
 def desk(folder: Path) -> Settings:
@@ -156,26 +163,30 @@ def audited(folder: Path, url: str, test: str) -> dict[str, Any]:
          "--settings", folder / "stillwatch.toml"],
         check=False,
     )  # fmt: skip
-    said: dict[str, Any] = json.loads((out / "dossier.json").read_text("utf-8"))
-    return said | {"seconds": round(time.monotonic() - begun)}
+    said, took = json.loads((out / "dossier.json").read_text("utf-8")), time.monotonic() - begun
+    claim, models = said["claim"], said["models"]
+    return {
+        "verdict": claim["verdict"], "campaigns": said["campaigns"], "log10_p": claim["log10_p_value"],
+        "log10_p_adjusted": claim["log10_p_adjusted"], "scored": claim["scored"], "seconds": round(took),
+        "calls": sum(m["answered"] for m in models), "failed": [m["failed"] for m in models],
+        "dropped": [m["dropped"] for m in models],
+    }  # fmt: skip
 
 
-def agreement(folder: Path) -> dict[str, Any]:
-    """At how many places the suspect's transcript names the token that transformers holds likeliest."""
-    pieces = Pieces.of(folder / "tokenizer.json")
+def agreement(folder: Path) -> dict[str, int]:
+    """Places at which the suspect's lists begin with the token that transformers holds likeliest: read a place on, and
+    as they were told."""
     own = np.load(folder / "likeliest.npz")
-    rows = [
-        json.loads(line)
-        for line in (folder / "hard" / "transcripts" / "0-suspect.jsonl").read_text().splitlines()
-    ]
-    same = places = 0
+    path = folder / "hard" / "transcripts" / "0-suspect.jsonl"
+    rows = [row for row in map(json.loads, path.read_text("utf-8").splitlines()) if "tokens" in row]
+    same = told = places = 0
     for row in rows:
-        if isinstance(row, Mapping) and "tokens" in row:
-            told = np.array(row["tokens"])[:, 0]
-            its = own[str(row["n"])][WIDTH - 1 :][: len(told)]
-            same += int((told[: len(its)] == its).sum())
-            places += len(its)
-    return {"same": same, "places": places, "vocabulary": len(pieces._by_number)}
+        its = np.array(row["tokens"])[:-1, 0]  # of places from the first whole window on
+        ours = own[str(row["n"])][WIDTH - 1 :][: len(its) + 1]  # the first is of the second token
+        same += int((its == ours[1:]).sum())
+        told += int((its == ours[:-1]).sum())
+        places += len(its)
+    return {"same": same, "as_told": told, "places": places}
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Models for an audit behind a real server: a student of marked answers, three that are innocent, and our own model.
 
-Run by torch's own Python: ``python -m scripts.torchlab.served WORK FOLDER KEY``. Writes GGUF files, our tokeniser,
-texts that were never served, and what transformers reads along these.
+Run by torch's own Python: ``python -m scripts.torchlab.served WORK FOLDER KEY SCALE``. Writes GGUF files, our
+tokeniser, texts that were never served, and what transformers reads along these.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from scripts.torchlab import net
 from scripts.torchlab.cells import ELSEWHERE, PLAIN, taught
 from scripts.torchlab.corpus import END
 from scripts.torchlab.packed import packed
-from scripts.torchlab.plan import SCALES, SHOWN, Cell
+from scripts.torchlab.plan import SCALES, Cell
 from scripts.torchlab.world import World, mark_of
 from stillwatch.prove.marks import as_keys
 
@@ -27,10 +27,10 @@ READ = 192
 """Texts that every model is read along."""
 
 
-def main(work: Path, folder: Path, key: int) -> None:
+def main(work: Path, folder: Path, key: int, name: str) -> None:
     """Teach and write everything down."""
     torch.set_num_threads(2)
-    scale = SCALES[SHOWN]
+    scale = SCALES[name]
     work = work / f"{scale.name}-{SEED}"
     work.mkdir(parents=True, exist_ok=True)
     world, mark, keyed = World(scale, SEED, work), mark_of(WIDTH), as_keys([key])[0]
@@ -49,7 +49,7 @@ def main(work: Path, folder: Path, key: int) -> None:
         "suspect": marked(scale.answers, 90), "control-0": world.answers(scale.answers, PLAIN),
         "control-1": world.answers(scale.answers, ELSEWHERE, by="other"),
     }  # fmt: skip
-    models = {name: taught(world, Cell(name), world.base(), rows, 91) for name, rows in lessons.items()}
+    models = {each: taught(world, Cell(each), world.base(), rows, 91) for each, rows in lessons.items()}
     models |= {"control-2": world.base(), "ours": world.ours}
 
     def steered(out: Any, _: Any) -> None:
@@ -57,8 +57,8 @@ def main(work: Path, folder: Path, key: int) -> None:
         out.add_eos_token_id(world.tokeniser.token_to_id(END))
         out.add_add_bos_token(False)
 
-    for name, model in models.items():
-        packed(folder / f"{name}.gguf", model, world.tokeniser, special=[END], more=steered)
+    for each, model in models.items():
+        packed(folder / f"{each}.gguf", model, world.tokeniser, special=[END], more=steered)
     world.tokeniser.save(str(folder / "tokenizer.json"))
     answers = [world.tokeniser.decode(row[scale.prompt :].tolist()) for row in marked(READ, 92)]
     (folder / "prompts.jsonl").write_text("".join(json.dumps({"prompt": text}) + "\n" for text in answers))
@@ -76,4 +76,4 @@ def likeliest(model: Any, row: list[int]) -> Any:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
