@@ -159,10 +159,12 @@ def audited(folder: Path, url: str, test: str) -> dict[str, Any]:
     )  # fmt: skip
     begun = time.monotonic()
     subprocess.run(
-        [sys.executable, "-c", "from stillwatch.cli import main; main()", "prove", "suspect", place, "--out", out,
+        [sys.executable, "-c", "from stillwatch.cli import main; main()", "prove", "suspect", place, "--yes", "--out", out,
          "--settings", folder / "stillwatch.toml"],
         check=False,
     )  # fmt: skip
+    if not (out / "dossier.json").exists():
+        raise SystemExit(f"error: no dossier of {test}\nhint: the audit's own words stand above")
     said, took = json.loads((out / "dossier.json").read_text("utf-8")), time.monotonic() - begun
     claim, models = said["claim"], said["models"]
     return {

@@ -60,7 +60,8 @@ def main(work: Path, folder: Path, key: int, name: str) -> None:
     for each, model in models.items():
         packed(folder / f"{each}.gguf", model, world.tokeniser, special=[END], more=steered)
     world.tokeniser.save(str(folder / "tokenizer.json"))
-    answers = [world.tokeniser.decode(row[scale.prompt :].tolist()) for row in marked(READ, 92)]
+    said = [world.tokeniser.decode(row[scale.prompt :].tolist()) for row in marked(READ, 92)]
+    answers = list(dict.fromkeys(said))  # none twice
     (folder / "prompts.jsonl").write_text("".join(json.dumps({"prompt": text}) + "\n" for text in answers))
     tokens = [world.tokeniser.encode(text, add_special_tokens=False).ids for text in answers]
     np.savez(
