@@ -159,8 +159,8 @@ def audited(folder: Path, url: str, test: str) -> dict[str, Any]:
     )  # fmt: skip
     begun = time.monotonic()
     subprocess.run(
-        [sys.executable, "-c", "from stillwatch.cli import main; main()", "prove", "suspect", place, "--yes", "--out", out,
-         "--settings", folder / "stillwatch.toml"],
+        [sys.executable, "-c", "from stillwatch.cli import main; main()", "prove", "suspect", place, "--yes", "--out",
+         out, "--settings", folder / "stillwatch.toml"],
         check=False,
     )  # fmt: skip
     if not (out / "dossier.json").exists():
