@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from scripts.torchlab import served_page
+from scripts.torchlab.plan import SHOWN
 from stillwatch.settings import Settings, load_settings
 from stillwatch.wiring.dye import issue_dyes, open_desk
 from stillwatch.wiring.evidence_keys import new_key
@@ -54,19 +55,8 @@ def main() -> None:
     options.work.mkdir(parents=True)
     settings = desk(options.work)
     key = next(d for d in open_desk(settings)[0].issued() if d.issue.subject.campaign_id == GUILTY).key
-    subprocess.run(
-        [
-            options.torch,
-            "-W",
-            "ignore",
-            "-m",
-            "scripts.torchlab.served",
-            options.lab,
-            options.work,
-            str(key),
-        ],
-        check=True,
-    )
+    made = [options.lab, options.work, str(key), SHOWN]
+    subprocess.run([options.torch, "-W", "ignore", "-m", "scripts.torchlab.served", *made], check=True)
     with served(options.llama, options.work) as url:
         audits = {test: audited(options.work, url, test) for test in TESTS}
     asked = [options.llama, "-c", "import llama_cpp; print(llama_cpp.__version__)"]
