@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -145,7 +146,10 @@ def test_who_gets_what_of_a_case(office: Office, settings: Settings, tmp_path: P
         f.read_text("utf-8", "replace") for f in p.rglob("*") if f.is_file() and f.suffix != ".pdf"
     )
     assert SECRET not in text and "own documents" not in text and "Our answer" not in text
-    assert ("a001" in text) == (profile in ("court", "cloud"))
+    named = re.search(
+        r"(?<![\w+/])a001(?![\w+/=])", text
+    )  # digests and signatures hold these letters by chance
+    assert bool(named) == (profile in ("court", "cloud"))
     assert (p / "data/timeline.json").exists() == (profile in ("court", "government"))
     assert (p / "data/measures.json").exists() == (profile in ("court", "government", "cloud"))
     assert (p / "data/work.json").exists() == (profile in ("court", "government"))
