@@ -11,12 +11,9 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from scripts.started import free_port, process
 from scripts.torchlab import served_page
 from scripts.torchlab.plan import SHOWN
 from stillwatch.settings import Settings, load_settings
@@ -36,8 +34,6 @@ SCHEME, WIDTH, GUILTY = "vllm-gumbel", 2, "C-7"
 CAMPAIGNS = tuple(f"campaign:C-{n}" for n in range(12))
 INNOCENT = tuple(f"control-{n}" for n in range(3))
 TESTS = ("hard", "soft", "probes")
-STARTS_S = 120.0
-"""How long the server may take to start."""
 
 
 def main() -> None:
@@ -73,66 +69,35 @@ def main() -> None:
     sys.stdout.write(served_page.render(found, GUILTY) + "\n")
 
 
-def desk(folder: Path) -> Settings:
-    """Settings with a master, a log, and a key for each of twelve campaigns."""
-    master = folder / "master"
-    master.write_text("5a" * 32)
+def desk(folder: Path, *, byte: str = "5a", logged: bool = True) -> Settings:
+    """Settings with a master (a byte, again and again), a log, and a key for each of twelve campaigns."""
+    folder, master = folder.resolve(), folder.resolve() / "master"
+    master.write_text(byte * 32)
     master.chmod(0o600)
     path = folder / "stillwatch.toml"
     path.write_text(
-        f'[dye]\nfolder = "{folder.resolve()}/dye"\nmaster_file = "{master.resolve()}"\nepoch = "2026-11"\n'
-        f'[evidence]\nkeys = "{folder.resolve()}/keys"\nlog = "{folder.resolve()}/log"\n'
-        'origin = "log.example/evidence"\n'
+        f'[dye]\nfolder = "{folder}/dye"\nmaster_file = "{master}"\nepoch = "2026-11"\n'
+        f'[evidence]\nkeys = "{folder}/keys"\nlog = "{folder}/log"\norigin = "log.example/evidence"\n'
     )
     settings = load_settings(path)
-    new_key(settings, "Desk", "log")
-    issue_dyes(settings, list(CAMPAIGNS), scheme=SCHEME, width=WIDTH)
+    if logged:
+        new_key(settings, "Desk", "log")
+        issue_dyes(settings, list(CAMPAIGNS), scheme=SCHEME, width=WIDTH)
     return settings
 
 
 @contextmanager
 def served(python: Path, folder: Path) -> Iterator[str]:
     """The server, with every model; its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     models = [
-        {
-            "model": str(folder / f"{name}.gguf"),
-            "model_alias": name,
-            "logits_all": True,
-            "n_ctx": 256,
-            "verbose": False,
-        }
+        {"model": f"{name}.gguf", "model_alias": name, "logits_all": True, "n_ctx": 256, "verbose": False}
         for name in ("suspect", *INNOCENT, "ours")
     ]
     (folder / "server.json").write_text(json.dumps({"host": "127.0.0.1", "port": port, "models": models}))
-    with (folder / "server.log").open("wb") as log:
-        process = subprocess.Popen(
-            [python, "-m", "llama_cpp.server", "--config_file", folder / "server.json"],
-            stdout=log,
-            stderr=log,
-        )
-        try:
-            url = f"http://127.0.0.1:{port}/v1"
-            until = time.monotonic() + STARTS_S
-            while not answers(url):
-                if process.poll() is not None or time.monotonic() > until:
-                    raise SystemExit(f"error: the server does not answer\nhint: see {folder / 'server.log'}")
-                time.sleep(0.5)
-            yield url
-        finally:
-            process.terminate()
-            process.wait()
-
-
-def answers(url: str) -> bool:
-    """Whether the server is there."""
-    try:
-        with urllib.request.urlopen(f"{url}/models", timeout=2):  # noqa: S310 - a loopback address of ours
-            return True
-    except (OSError, urllib.error.URLError):
-        return False
+    command = [str(python.absolute()), "-m", "llama_cpp.server", "--config_file", "server.json"]
+    with process(command, port, folder=folder, env={}):
+        yield f"http://127.0.0.1:{port}/v1"
 
 
 def audited(folder: Path, url: str, test: str) -> dict[str, Any]:

@@ -13,32 +13,18 @@ from typing import Any
 
 import numpy as np
 
+from scripts import served_audit
 from stillwatch.prove.marks import Gumbel, as_keys
-from stillwatch.settings import Settings, load_settings
-from stillwatch.wiring.dye import issue_dyes, open_desk
-from stillwatch.wiring.evidence_keys import new_key
+from stillwatch.settings import Settings
+from stillwatch.wiring.dye import open_desk
 from tests.prove import toy
 
-SCHEME, WIDTH = "vllm-gumbel", 2
-CAMPAIGNS = tuple(f"campaign:C-{n}" for n in range(12))
-GUILTY = "C-7"
+SCHEME, WIDTH, GUILTY = served_audit.SCHEME, served_audit.WIDTH, served_audit.GUILTY
 
 
 def desk(folder: Path, logged: bool = True) -> Settings:
     """Settings with a master, a log, and a key for each of twelve campaigns."""
-    master = folder / "master"
-    master.write_text("ab" * 32)
-    master.chmod(0o600)
-    path = folder / "stillwatch.toml"
-    path.write_text(
-        f'[dye]\nfolder = "{folder}/dye"\nmaster_file = "{master}"\nepoch = "2026-11"\n'
-        f'[evidence]\nkeys = "{folder}/keys"\nlog = "{folder}/log"\norigin = "log.example/evidence"\n'
-    )
-    settings = load_settings(path)
-    if logged:
-        new_key(settings, "Desk", "log")
-        issue_dyes(settings, list(CAMPAIGNS), scheme=SCHEME, width=WIDTH)
-    return settings
+    return served_audit.desk(folder, byte="ab", logged=logged)
 
 
 def students(settings: Settings) -> dict[str, toy.Student]:
