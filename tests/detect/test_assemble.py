@@ -141,3 +141,72 @@ def test_letting_go_is_counted_by_size(hubs: list[tuple[int, int]]) -> None:
         gone = members[rng.random(size) < 0.7]
         times.note(size, gone)
         counted[size_class, gone] += 1
+
+
+class Lifting:
+    """Evidence of single units that is told beforehand, with a loose bound; it writes down of whom it was asked."""
+
+    def __init__(self, told: np.ndarray, most: np.ndarray) -> None:
+        self.told, self.most = told, most
+        self.asked: list[int] = []
+
+    def decades(self, units: np.ndarray, inside: np.ndarray) -> np.ndarray:
+        self.asked += units.tolist()
+        return self.told[units]
+
+    def at_most(self, units: np.ndarray, inside: np.ndarray) -> np.ndarray:
+        return self.most[units]
+
+    def partners(self, inside: np.ndarray) -> np.ndarray:
+        return np.arange(len(inside), dtype=np.int32)
+
+
+@pytest.mark.parametrize("controlled", [False, True])
+@pytest.mark.parametrize("seed", range(4))
+def test_control_is_laid_out_for_those_whom_it_decides(
+    traffic: Traffic, seed: int, *, controlled: bool
+) -> None:
+    """Who joins is who would if everybody's control events were laid out, and few are asked for theirs."""
+    rng = np.random.default_rng(seed)
+    unit, members = np.arange(UNITS, dtype=np.int32), np.arange(60, dtype=np.int32)
+    tokens = {}
+    for t in TRAITS:
+        value = 1000 + np.arange(UNITS)
+        crowd = np.flatnonzero(rng.random(UNITS) < 0.4)
+        value[crowd] = rng.integers(0, 12, len(crowd))
+        tokens[t.id] = Tokens(unit, value, np.ones(UNITS, np.int64))
+    _, matrices = hubs_and_matrices(traffic, tokens, TRAITS, low=5, high=1000, sample=1000)
+    told = np.where(rng.random(UNITS) < 0.5, 0.0, rng.random(UNITS) * 6.0)
+    link = Lifting(told, told + rng.random(UNITS) * (told > 0.0))
+    attributor = Attributor(traffic, matrices, [], NOTHING, kappa=0.02, use_traffic=True, links=[link])
+    joined = attributor.joined(members, room.JOIN_DECADES, controlled=controlled)
+    few = len(link.asked)
+    everybody = np.zeros(UNITS, np.bool_)
+    everybody[members] = True
+    with attributor._profile(members, np.zeros(0, np.int32)) as found:
+        parts = attributor._odds(unit, everybody, found)
+    without = attributor.qualifies(parts, room.JOIN_DECADES, controlled=controlled)
+    parts[-1] = attributor.control(unit, everybody)
+    expected = attributor.qualifies(parts, room.JOIN_DECADES, controlled=controlled)
+    assert joined.tolist() == np.flatnonzero(expected).tolist()
+    assert 0 < without.sum() < expected.sum() < UNITS
+    assert (expected & ~without).sum() <= few < UNITS / 2
+
+
+def test_a_set_that_was_reached_before_is_not_weighed_again(
+    traffic: Traffic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Growing is remembered by set, and apart for groups that are controlled."""
+    asked = []
+
+    def joined(_: Attributor, members: np.ndarray, floor: float, *, controlled: bool) -> np.ndarray:
+        asked.append((members.tolist(), controlled))
+        return np.arange(min(members[0], 10), 20, dtype=np.int32)
+
+    monkeypatch.setattr(Attributor, "joined", joined)
+    growth = room._Growth(Attributor(traffic, {}, [], NOTHING, kappa=3.0, use_traffic=True), 5)
+    for seed in (np.arange(12, 20), np.arange(15, 9, -1), np.arange(12, 20)):
+        assert growth.of(seed, controlled=False).tolist() == list(range(10, 20))
+    assert len(asked) == 3
+    growth.of(np.arange(12, 20), controlled=True)
+    assert len(asked) == 5

@@ -15,16 +15,15 @@ from stillwatch.detect.compensation import (
     PAIR_VOTES,
     SECOND,
     SMALL_HUB_VOTES,
-    VOTE_DECADES,
     WINDOWS_S,
     Moments,
-    UnitCompensation,
     balance,
     extract,
     moments,
     tally,
 )
 from stillwatch.detect.hubs import Hubs
+from stillwatch.detect.relief import VOTE_DECADES, UnitCompensation
 from tests.detect.making import START, traffic_of
 
 DAY = 86_400.0

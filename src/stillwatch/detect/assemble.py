@@ -5,7 +5,7 @@ that recruited them) is under one decade leave it, and a hub that keeps less tha
 with a campaign inside, so it cannot seed a group: if control events in it are strong and hardly a trusted unit is
 there, it stands as a *thin* group afterwards. The seed's profile then attracts other units, leave-one-out, until
 nothing changes. Hubs whose members are mostly inside an earlier group are part of it. Linear per group; and so is
-what is laid out for hubs that come to nothing, since hubs of people who were let go often enough are put aside unread.
+what is laid out for hubs that make none, since hubs of people who were let go often enough are put aside unread.
 
 A unit's weight is the sum over independent trait groups of the strongest channel in each:
 ``log10(1/2 + 1/2 * share in group / (kappa * share outside))``, with its own contribution left out.
@@ -14,6 +14,7 @@ A unit's weight is the sum over independent trait groups of the strongest channe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -70,6 +71,19 @@ class Group:
     """Control events or a work queue speak for it as a whole."""
     log10: float = 0.0
     """How heavy the evidence is, on the finished group: no second test, and no error rate of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Profile:
+    """Values that a set of units shows, by code."""
+
+    codes: np.ndarray
+    count: np.ndarray
+    """float64[codes]: units of the set that show each."""
+    q: np.ndarray
+    """float64[codes]: null share of each."""
+    showing: np.ndarray
+    """float64[traits]: units of the set that show anything."""
 
 
 class Attributor:
@@ -134,52 +148,82 @@ class Attributor:
         decades: np.ndarray = np.log10(best)
         return decades
 
-    def drawn(self, members: np.ndarray, need: float) -> tuple[np.ndarray, np.ndarray]:
-        """The same of members and of all units that share a telling value or an event with one of them.
+    def joined(self, members: np.ndarray, floor: float, *, controlled: bool) -> np.ndarray:
+        """int32, ascending: of members and of all who share a telling value or an event with one, who `qualifies`.
 
-        Units that control events cannot lift to ``need`` decades have none of them in the result.
+        Control events are laid out only for those whom they decide.
         """
-        return self._laid_beside(members, None, need)
+        inside = self._marked(members)
+        with self._profile(members, np.zeros(0, np.int32)) as found:
+            units = self._distinct(self._candidates(members, inside, found))
+            parts = self._odds(units, inside, found)
+        if self.pairs or self.links:
+            parts[-1] = np.maximum(parts[-1], self._pairs(units, inside))
+        stay = self.qualifies(parts, floor, controlled=controlled)
+        if self.links:
+            most = parts.copy()
+            most[-1] = np.maximum(parts[-1], PAIR_CAP)
+            able = np.flatnonzero(self.qualifies(most, floor, controlled=controlled) & ~stay)
+            for control in (self.control_at_most, self.control):
+                most[-1, able] = np.maximum(parts[-1, able], control(units[able], inside))
+                able = able[self.qualifies(most[:, able], floor, controlled=controlled)]
+            stay[able] = True
+        joined: np.ndarray = units[stay]
+        return joined
 
     def against(self, members: np.ndarray, units: np.ndarray) -> np.ndarray:
         """Decades[trait groups, units] of given units against the profile of ``members``; both are inside."""
-        return self._laid_beside(members, units, -np.inf)[1]
+        inside = self._marked(members)
+        with self._profile(members, np.setdiff1d(units, members)) as found:
+            parts = self._odds(units, inside, found)
+        if self.pairs or self.links:
+            parts[-1] = np.maximum(parts[-1], self.control(units, inside))
+        return parts
 
-    def _laid_beside(
-        self, members: np.ndarray, chosen: np.ndarray | None, need: float
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _marked(self, members: np.ndarray) -> np.ndarray:
         inside = np.zeros(self.traffic.n_units, np.bool_)
         inside[members] = True
-        shown, row = self.shown
-        others_too = np.setdiff1d(chosen, members) if chosen is not None else np.zeros(0, np.int32)
+        return inside
+
+    @contextmanager
+    def _profile(self, members: np.ndarray, others_too: np.ndarray) -> Iterator[_Profile]:
+        """What members show; ``others_too`` are left out of the traffic as they are."""
+        shown, _ = self.shown
         codes, count, q, showing = profile(
             members, others_too, shown.ptr, shown.codes, shown.shows, shown.trait, shown.share, shown.having,
             shown.present, self.use_traffic, self.kappa, self._place,
         )  # fmt: skip
-        units = chosen
-        if units is None:
-            of = shown.trait[codes]
-            telling = (count >= 2) & (showing[of] >= 2) & self._draws[of]
-            drawing = codes[telling][count[telling] / showing[of[telling]] / q[telling] >= 10.0]
-            start = shown.owner_ptr[drawing]
-            candidates = [members, shown.owners[runs(start, shown.owner_ptr[drawing + 1] - start)]]
-            ptr, other, _ = self.others
-            candidates.append(other[runs(ptr[members], ptr[members + 1] - ptr[members])])
-            candidates += [link.partners(inside) for link in self.links]
-            units = self._distinct(candidates)
+        try:
+            yield _Profile(codes, count, q, showing)
+        finally:
+            self._place[codes] = -1
+
+    def _candidates(self, members: np.ndarray, inside: np.ndarray, found: _Profile) -> list[np.ndarray]:
+        """Members, who shares a telling value with two of them, and who has an event with one."""
+        shown, _ = self.shown
+        of = shown.trait[found.codes]
+        telling = (found.count >= 2) & (found.showing[of] >= 2) & self._draws[of]
+        drawing = found.codes[telling][
+            found.count[telling] / found.showing[of[telling]] / found.q[telling] >= 10.0
+        ]
+        start = shown.owner_ptr[drawing]
+        ptr, other, _ = self.others
+        return [
+            members,
+            shown.owners[runs(start, shown.owner_ptr[drawing + 1] - start)],
+            other[runs(ptr[members], ptr[members + 1] - ptr[members])],
+            *(link.partners(inside) for link in self.links),
+        ]
+
+    def _odds(self, units: np.ndarray, inside: np.ndarray, found: _Profile) -> np.ndarray:
+        """Decades[trait groups, units] against a profile, before control events."""
+        shown, row = self.shown
         best = odds(
-            units, inside, shown.ptr, shown.codes, shown.trait, self._place, count, q, showing, row,
+            units, inside, shown.ptr, shown.codes, shown.trait, self._place, found.count, found.q, found.showing, row,
             len(self.trait_groups),
         )  # fmt: skip
-        self._place[codes] = -1
-        parts: np.ndarray = np.log10(best)
-        if self.pairs or self.links:
-            able = np.arange(len(units))
-            if need > -np.inf:
-                most = self._weight(parts) + self.control_at_most(units, inside)
-                able = np.flatnonzero(most >= need - 1e-6)
-            parts[-1, able] = np.maximum(parts[-1, able], self.control(units[able], inside))
-        return units, parts
+        decades: np.ndarray = np.log10(best)
+        return decades
 
     def _weight(self, parts: np.ndarray) -> np.ndarray:
         """Decades of everything that counts for belonging."""
@@ -254,7 +298,7 @@ def assemble(
     claimed = np.full(traffic.n_units, -1, np.int64)
     groups: list[Group] = []
     doubtful: list[int] = []
-    let_go = _LetGo(traffic.n_units)
+    let_go, growth = _LetGo(traffic.n_units), _Growth(attributor, low)
 
     def absorbed(hub: int) -> bool:
         return bool((claimed[hubs.members(hub)] >= 0).mean() >= ABSORB)
@@ -278,7 +322,7 @@ def assemble(
             let_go.note(len(members), np.setdiff1d(members, seed))
             doubtful.append(hub)
             continue
-        units = _grow(attributor, seed, low, controlled=tests.controlled([hub]))
+        units = growth.of(seed, controlled=tests.controlled([hub]))
         let_go.note(len(members), np.setdiff1d(members, units))
         if len(units) < RETENTION * len(seed):
             doubtful.append(hub)
@@ -293,7 +337,7 @@ def assemble(
 
 
 class _LetGo:
-    """How often hubs that came to nothing let each unit go, by the size of the hub.
+    """How often the hubs that were read let each unit go, by the size of the hub.
 
     In a template that a campaign of 600 shares with 2,000 others, nobody but the campaign stays; each of its thousand
     other templates would tell the same again. So a hub is put aside unread if many of its members were let go by
@@ -454,12 +498,25 @@ def _may_be_thin(hubs: Hubs, tests: HubTests, hub: int, trusted: np.ndarray) -> 
     return (float(trusted[members].sum()) + 0.5) / (len(members) + 1.0) / base <= THIN_HONEST
 
 
-def _grow(attributor: Attributor, seed: np.ndarray, low: int, *, controlled: bool) -> np.ndarray:
-    members = np.sort(seed)
-    for _ in range(MAX_ROUNDS):
-        units, parts = attributor.drawn(members, JOIN_DECADES)
-        fresh: np.ndarray = units[attributor.qualifies(parts, JOIN_DECADES, controlled=controlled)]
-        if not attributor.traffic.enough(fresh, low) or np.array_equal(fresh, members):
-            return fresh
-        members = fresh
-    return members
+class _Growth:
+    """Grows seeds until nothing changes; a set that was reached before leads where it led then.
+
+    Most seeds of one campaign grow into the same few sets.
+    """
+
+    def __init__(self, attributor: Attributor, low: int) -> None:
+        self.attributor, self.low = attributor, low
+        self._known: dict[tuple[bool, bytes], np.ndarray] = {}
+
+    def of(self, seed: np.ndarray, *, controlled: bool) -> np.ndarray:
+        """What a seed grows to; too few if it fails."""
+        members = np.sort(seed).astype(np.int32)
+        for _ in range(MAX_ROUNDS):
+            key = (controlled, members.tobytes())
+            if key not in self._known:
+                self._known[key] = self.attributor.joined(members, JOIN_DECADES, controlled=controlled)
+            fresh = self._known[key]
+            if not self.attributor.traffic.enough(fresh, self.low) or np.array_equal(fresh, members):
+                return fresh
+            members = fresh
+        return members

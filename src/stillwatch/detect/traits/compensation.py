@@ -1,6 +1,7 @@
 """Fail-over compensation (K3): the others of a hub are heard just after one of its accounts is refused."""
 
-from stillwatch.detect.compensation import extract, of_units
+from stillwatch.detect.compensation import extract
+from stillwatch.detect.relief import of_units
 from stillwatch.detect.trait import QueueTrait
 from stillwatch.records import Family
 
