@@ -216,6 +216,7 @@ def scan(
     """
     os.environ.setdefault(KEPT_MEMORY, "500")
     from stillwatch import wiring
+    from stillwatch.wiring.garbage import seldom
 
     settings = with_memory_limit(read_settings(settings_path, key_file), memory_limit).with_engine(
         engine, master
@@ -230,7 +231,7 @@ def scan(
         raise ConfigError("--leads reads the logs a second time", hint="name files, not standard input")
     costs: dict[str, Any] = {}
     beside: dict[str, Any] = {}
-    with progress(quiet=quiet) as told:
+    with seldom(), progress(quiet=quiet) as told:
         with wiring.leads_aside(Path(out or ""), bool(out and overwrite)):
             result = wiring.scan(
                 inputs,

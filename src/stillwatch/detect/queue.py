@@ -166,9 +166,14 @@ def turns_taken(dealt: Any, salts: int) -> Any:
         ["key", "m", "payload"],
     )
     other = few.select("key", "payload", other="unit").view()
-    pairs = (
-        few.join(other, ["key", "payload"]).group_by("key", "m", "unit", "other").agg(n=lambda t: t.count())
+    met = few.join(other, ["key", "payload"]).filter(
+        lambda t: t.unit <= t.other
+    )  # a pair counts both ways alike
+    pairs = met.group_by("key", "m", "unit", "other").agg(n=met.count())
+    both = ibis.ifelse(
+        pairs.unit == pairs.other, ibis.array([pairs.unit]), ibis.array([pairs.unit, pairs.other])
     )
+    pairs = pairs.select("key", "m", "n", unit=both.unnest())
     turns = pairs.group_by("key", "m", "unit").agg(total=pairs.n.sum(), squares=(pairs.n * pairs.n).sum())
     mixing = turns.total.cast("float64") * turns.total.cast("float64") / turns.squares.cast("float64")
     turns = turns.select("key", "m", "unit", parts=(mixing * _PARTS + 0.5).floor().cast("int64"))

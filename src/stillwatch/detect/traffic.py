@@ -179,20 +179,24 @@ class Loader:
         engine.append("exchange", FEATURE_SCHEMA.empty_table().append_column("seq", pa.array([], pa.int64())))
 
     def add(self, features: pa.RecordBatch) -> None:
-        """Append one feature batch. Rows wait until there is a row group of them, which the engine takes at once."""
+        """Append one feature batch. Rows wait until there is a row group of them, which the engine takes at once.
+
+        It takes whole row groups and nothing beyond: one that is begun would be compressed again with the next rows.
+        """
         self._waiting.append(features)
         self._n_waiting += len(features)
-        if self._n_waiting >= ROW_GROUP:
-            self._append()
+        while self._n_waiting >= ROW_GROUP:
+            self._append(ROW_GROUP)
 
-    def _append(self) -> None:
+    def _append(self, most: int) -> None:
         if not self._waiting:
             return
-        rows = pa.Table.from_batches(self._waiting)
+        waiting = pa.Table.from_batches(self._waiting)
+        rows, rest = waiting.slice(0, most), waiting.slice(most)
         seq = pa.array(np.arange(self.rows, self.rows + len(rows), dtype=np.int64))
         self.engine.append("exchange", rows.append_column("seq", seq))
         self.rows += len(rows)
-        self._waiting, self._n_waiting = [], 0
+        self._waiting, self._n_waiting = rest.to_batches(), len(rest)
 
     def finish(
         self,
@@ -201,7 +205,7 @@ class Loader:
         client_releases: Iterable[tuple[str, str, int]] = (),
     ) -> Traffic:
         """Hand over what was added."""
-        self._append()
+        self._append(self._n_waiting)
         return traffic_of(self.engine, self.featurizer, self.rows, accounts, releases, client_releases)
 
 
