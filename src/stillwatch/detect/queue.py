@@ -166,9 +166,8 @@ def turns_taken(dealt: Any, salts: int) -> Any:
         ["key", "m", "payload"],
     )
     other = few.select("key", "payload", other="unit").view()
-    met = few.join(other, ["key", "payload"]).filter(
-        lambda t: t.unit <= t.other
-    )  # a pair counts both ways alike
+    # A pair counts both ways alike.
+    met = few.join(other, ["key", "payload"]).filter(lambda t: t.unit <= t.other)
     pairs = met.group_by("key", "m", "unit", "other").agg(n=met.count())
     both = ibis.ifelse(
         pairs.unit == pairs.other, ibis.array([pairs.unit]), ibis.array([pairs.unit, pairs.other])

@@ -34,11 +34,8 @@ def read_accounts(paths: str | Path | Sequence[str | Path]) -> tuple[pa.Table, l
     """
     table, rejected, places = read_small(as_paths(list(paths) if not isinstance(paths, (str, Path)) else paths),
                                          ACCOUNT_SCHEMA, frozenset({"account_id"}))  # fmt: skip
-    if pc.count_distinct(table.column("account_id")).as_py() == len(table):
-        return (
-            table.combine_chunks(),
-            rejected,
-        )  # nearly every table: nothing repeats, and no row is looked at
+    if pc.count_distinct(table.column("account_id")).as_py() == len(table):  # as in nearly every table
+        return table.combine_chunks(), rejected
     kept: dict[str, int] = {}
     rows = table.to_pylist()
     for number, row in enumerate(rows):
