@@ -33,8 +33,9 @@ from stillwatch.wiring.sources import EVERYTHING, Span, split_sources, unfinishe
 
 EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)
 """No log of a language model API is older."""
-AHEAD = 4
-"""Batches for each thread that wait or are worked on, so that none is idle while the engine takes rows."""
+AHEAD = 2
+"""Batches for each thread that wait or are worked on, so that none is idle while the engine takes rows. Of more, the
+memory is cold again when it is their turn: with twice as many, reading costs a twentieth more."""
 
 BEHIND = 250_000
 """Rows of features that wait for the engine while more is read: twice what it takes at once, some 100 MB."""
