@@ -166,7 +166,45 @@ def _large() -> list[str]:
     largest = max(
         (row for row in rows if row["input"] == "text"), key=lambda row: row["exchanges"], default=None
     )
-    return out + (_against_the_machine(largest, powers) if largest and powers else [])
+    out += _against_the_machine(largest, powers) if largest and powers else []
+    return out + _checked(rows)
+
+
+def _checked(rows: list[dict[str, Any]]) -> list[str]:
+    """The laws of the runs from text beside the largest run from features, which no law was fitted to."""
+    text = [row for row in rows if row["input"] == "text"]
+    other = max(
+        (row for row in rows if row["input"] != "text"), key=lambda row: row["exchanges"], default=None
+    )
+    if other is None or len(text) < 3:
+        return []
+    sizes, n = [float(row["exchanges"]) for row in text], other["exchanges"]
+    out = [
+        "",
+        f"The model held against a run that it was not fitted to: {n:,} exchanges, from features, of "
+        f"{other['accounts']:,} accounts. Reading is left out, since features are read for less than text.",
+        "",
+        "| step | law of the runs from text says | measured | measured over law |",
+        "|---|---|---|---|",
+    ]
+    told = [
+        (step, power_law(sizes, [_seconds(row, step) for row in text]).at(n), _seconds(other, step))
+        for step in STEPS[1:]
+    ]
+    told.append(("**these steps**", sum(said for _, said, _ in told), sum(took for _, _, took in told)))
+    out += [f"| {step} | {said:,.0f} s | {took:,.0f} s | {took / said:.2f} |" for step, said, took in told]
+    slope, start, _ = line(sizes, [float(row["peak_memory_bytes"]) for row in text])
+    return [
+        *out,
+        "",
+        f"A line through the memory of the runs from text says {(start + slope * n) / 1e9:.0f} GB; with "
+        f"{other['memory_limit']} for the engine it took {other['peak_memory_bytes'] / 1e9:.1f} GB, "
+        f"and {other['spilled_bytes'] / 1e9:.1f} GB lay on disk.",
+    ]
+
+
+def _seconds(row: dict[str, Any], step: str) -> float:
+    return sum(float(s["seconds"]) for s in row["steps"] if s["name"] == step)
 
 
 def _against_the_machine(row: dict[str, Any], powers: dict[str, Any]) -> list[str]:

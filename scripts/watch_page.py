@@ -54,7 +54,7 @@ def cost(row: Row) -> list[str]:
         "|---|---|---|---|---|",
         f"| a quarter of an hour, mean of {len(steps)} | {min(rows):,} to {max(rows):,}"
         f" | {sum(step['wall_s'] for step in steps) / len(steps):.2f}"
-        f" | {sum(cpu) / len(cpu):.2f} ({min(cpu):.2f} to {max(cpu):.2f}) | {share:.1%} |",
+        f" | {sum(cpu) / len(cpu):.2f} ({min(cpu):.2f} to {max(cpu):.2f}) | {share:.2%} |",
         f"| one look | - | {look['wall_s']:.1f} | {look['cpu_s']:.1f} | {shares['look']:.0%} |",
         f"| a quarter of an hour with its part of the looks | - | - | - | {with_looks:.1%} |",
         f"| one scan of the logs | {scan['exchanges']:,} | {scan['wall_s']:.1f} | {scan['cpu_s']:.1f} | 100% |",

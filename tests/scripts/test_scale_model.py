@@ -56,3 +56,23 @@ def test_exponents_need_three_sizes() -> None:
     assert exponents([row, row | {"exchanges": 20}]) == {}
     three = [row | {"exchanges": 10 * k, "wall_s": float(k)} for k in (1, 2, 4)]
     assert exponents(three)["whole"]["power"] == pytest.approx(1.0)
+
+
+def test_the_model_is_held_against_a_run_that_it_was_not_fitted_to() -> None:
+    """Laws of the runs from text are carried on to the largest from features; with too few runs nothing is said."""
+
+    def row(n: int, seconds: float, kind: str = "text") -> dict[str, object]:
+        steps = [{"name": step, "seconds": seconds} for step in scale_model.STEPS]
+        return {
+            "input": kind, "exchanges": n, "accounts": n // 10, "steps": steps, "memory_limit": "6GB",
+            "peak_memory_bytes": 1e9 + 100 * n, "spilled_bytes": 2e9,
+        }  # fmt: skip
+
+    text = [row(k * 1_000_000, float(k)) for k in (1, 2, 4)]
+    told = "\n".join(scale_model._checked([*text, row(8_000_000, 4.0, "features")]))
+    assert "| groups | 8 s | 4 s | 0.50 |" in told
+    assert "| **these steps** | 56 s | 28 s | 0.50 |" in told
+    assert "says 2 GB" in told
+    assert (
+        scale_model._checked(text) == scale_model._checked([*text[:2], row(8_000_000, 4.0, "features")]) == []
+    )
