@@ -105,6 +105,9 @@ bench-log: $(STAMP)  ## what appending to the log and holding ten million leaves
 bench-watch: $(STAMP)  ## cost of a watch beside a scan, and the time to detect, into docs/data/bench_watch.json
 	$(BIN)/python -m scripts.bench_watch
 
+study-windows: $(STAMP)  ## what scans of short and long windows see of a large campaign, into docs/watch.md (a quarter of an hour, 13 GB of disk)
+	$(BIN)/python -m scripts.window_study
+
 bench-taxii: $(STAMP) medallion  ## a TAXII collection of a million objects, then beside medallion (SQLite; up to half an hour)
 	$(BIN)/python -m scripts.bench_taxii
 	$(BIN)/python -m scripts.bench_taxii --beside .cache/medallion/bin/python

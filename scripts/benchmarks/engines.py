@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from scripts.benchmarks.words import wilson
+from scripts.benchmarks.words import of_another_program, wilson
 
 TITLE = ["", "## Engines and libraries", "",
          "Made by `make bench-engines`: single runs on one machine. Processor time is that of the processes measured; on a machine"
@@ -17,7 +17,8 @@ def engines(row: dict[str, Any]) -> list[str]:
     """DuckDB and Spark on one log."""
     duck, spark = row["rows"]
     out = [
-        "", f"### DuckDB and Spark on one machine, {duck['exchanges'] / 1e6:.1f} million exchanges", "", row["machine"], "",
+        "", f"### DuckDB and Spark on one machine, {duck['exchanges'] / 1e6:.1f} million exchanges", "", row["machine"],
+        *of_another_program(row.get("code"), "bench-engines" + ("-large" if row["scale"] > 1 else "")), "",
         f"{duck['exchanges']:,} exchanges of {duck['accounts']:,} accounts in {row['files']} files ({row['scenario']},"
         f" seed {row['seed']}, scale {row['scale']:g}); Spark with master `{row['master']}`; memory limit"
         f" {row['memory_limit']} for either.", "",
@@ -41,7 +42,7 @@ def linking(row: dict[str, Any]) -> list[str]:
     """The linking step beside Splink."""
     own, theirs, pairs = row["stillwatch"], row["splink"], row["pairs"]
     out = [
-        "", "### Linking beside Splink", "", row["machine"], "",
+        "", "### Linking beside Splink", "", row["machine"], *of_another_program(row.get("code"), "bench-engines"), "",
         f"{row['accounts']:,} accounts ({row['scenario']}, seed {row['seed']}, scale {row['scale']:g}) with up to"
         f" {len(row['traits'])} values each: {', '.join(row['traits'])}. Splink {theirs['version']} blocks on values that at"
         f" most {row['block_max']} accounts share and learns its weights from the table; ours weighs timing, hand-offs and work"
@@ -75,7 +76,8 @@ def kernel(row: dict[str, Any]) -> list[str]:
     """The text kernel beside reading and hashing, and MinHash beside two libraries."""
     speed, libraries = row["prompts_per_s_per_core"], row.get("libraries_prompts_per_s_per_core", {})
     out = [
-        "", "### The text kernel, and MinHash beside libraries", "", row["machine"], "",
+        "", "### The text kernel, and MinHash beside libraries", "", row["machine"],
+        *of_another_program(row.get("code"), "bench-engines"), "",
         f"{row['prompts']:,} prompts of {row['mean_bytes']:.0f} bytes, seed {row['seed']}, one core; the libraries had a tenth"
         " of them.", "", "| | prompts/s/core |", "|---|---|",
         f"| reading Parquet | {speed['read']:,} |", f"| reading and one keyed hash of the bytes | {speed['read_and_hash']:,} |",
