@@ -18,7 +18,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from scripts.benchmarks.words import of_another_program, wilson
-from scripts.lab_run import a_key, context_options, generate, stillwatch
+from scripts.lab_run import FINE, a_key, context_options, generate, stillwatch
 from stillwatch.lab.suite.code import code_digest
 
 OUT, PAGE = Path("docs/data/windows.json"), Path("docs/watch.md")
@@ -67,7 +67,8 @@ def of_window(world: Path, work: Path, window: str) -> dict[str, Any]:
     report = work / "windows" / code_digest("own") / f"{first}-{count}"
     if not (report / "summary.json").exists():
         stillwatch(
-            "scan", *files, *context_options(world), "--key-file", a_key(work), "--out", report, "--overwrite", "-q"
+            "scan", *files, *context_options(world), "--key-file", a_key(work), "--out", report, "--overwrite", "-q",
+            fine=FINE,
         )  # fmt: skip
     summary = json.loads((report / "summary.json").read_text("utf-8"))
     start, end = (datetime.fromisoformat(summary["time_range"][edge]) for edge in ("start", "end"))

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
+import pytest
+
 from scripts import window_study
+from scripts.lab_run import generate
 
 
 def test_the_page_says_what_the_data_say() -> None:
@@ -41,3 +45,16 @@ def test_a_window_without_a_campaign_is_told_as_such() -> None:
     first, second = window_study.render(result).splitlines()[-2:]
     assert first.startswith("| 1 | 9 | 4 of 5 (0) | 4 | 0: ")
     assert second.startswith("| 1.5, later ones | 9 | 0 of 0 (0) | 4 | 0: ")
+
+
+def test_a_window_is_scanned_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scan that asks for a review is a good one; its report is used again, and files that are missing are named."""
+    world = tmp_path / "world"
+    generate("demo_day", 11, 0.3, world)
+    found = window_study.of_window(world, tmp_path, "0:1")
+    assert sum(own["looked_at"] for name, own in found["groups"].items() if name != "honest")
+    assert {name for name in found["groups"] if name != "honest"} and found["groups"]["honest"]["accounts"]
+    monkeypatch.setattr(window_study, "stillwatch", None)
+    assert window_study.of_window(world, tmp_path, "0:1") == found
+    with pytest.raises(SystemExit, match="0:9: the world has no so many files"):
+        window_study.of_window(world, tmp_path, "0:9")
