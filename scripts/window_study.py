@@ -3,7 +3,9 @@
 The world is the one of ``make bench-watch`` and lies in its ``--work``. A window is so many of its files of 500,000
 exchanges, from one on (``first:count``); reports are kept there and used again as long as the program is the same.
 Counted are the accounts of each campaign that the window has, those of them that the scan puts into any group, and
-those that come to a review or further; and the same of everybody else. Figures are of one world: no rates.
+those that come to a review or further; and the same of everybody else. Figures are of one world: no rates. Its truth
+is opened for a report, which the world's ledger records; a detector that is changed for what is seen here has to be
+reported on other worlds.
 ``--page`` alone puts them into the page, where a test holds them to docs/data/windows.json.
 """
 
@@ -11,14 +13,15 @@ from __future__ import annotations
 
 import argparse
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 
-from scripts.benchmarks.words import of_another_program, wilson
+from scripts.benchmarks.words import of_another_program, upper
 from scripts.lab_run import FINE, a_key, context_options, generate, stillwatch
+from stillwatch.lab.discipline import open_truth
 from stillwatch.lab.suite.code import code_digest
 
 OUT, PAGE = Path("docs/data/windows.json"), Path("docs/watch.md")
@@ -73,11 +76,12 @@ def of_window(world: Path, work: Path, window: str) -> dict[str, Any]:
     summary = json.loads((report / "summary.json").read_text("utf-8"))
     start, end = (datetime.fromisoformat(summary["time_range"][edge]) for edge in ("start", "end"))
     told = pq.read_table(report / "accounts.parquet").to_pylist()
-    truth = pq.read_table(world / "truth" / "accounts.parquet", columns=["account_id", "campaign_id"])
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    truth = open_truth(world, purpose="report", by="window_study", at=at).truth
     return {
         "window": window, "exchanges": summary["counts"]["exchanges"],
         "days": round((end - start).total_seconds() / 86_400, 1),
-        "groups": counted(told, dict(zip(*truth.to_pydict().values(), strict=True))),
+        "groups": counted(told, dict(zip(truth.ids, truth.campaign, strict=True))),
     }  # fmt: skip
 
 
@@ -100,7 +104,8 @@ def render(result: dict[str, Any]) -> str:
     campaigns = sorted({name for row in rows for name in row["groups"] if name != "honest"})
     out = [
         f"`{result['scenario']}` at scale {result['scale']:g}, seed {result['seed']}, one scan a window: accounts that"
-        " a scan puts into a group, of those in the window (in brackets: those that come to a review or further).",
+        " a scan puts into a group, of those in the window (in brackets: those that come to a review or further)."
+        " Bounds are one-sided, 95 %, and take accounts one by one, though those of one organisation come together.",
         *of_another_program(result.get("code"), "study-windows"),
         "",
         "| days | exchanges | "
@@ -120,7 +125,8 @@ def render(result: dict[str, Any]) -> str:
         when = f"{row['days']:g}" + (", later ones" if first else "")
         out.append(
             f"| {when} | {row['exchanges']:,} | {' | '.join(cells)} | {honest['members']:,}"
-            f" | {honest['looked_at']:,}: {wilson(honest['looked_at'], honest['accounts'])} |"
+            f" | {honest['looked_at']:,} of {honest['accounts']:,} (at most"
+            f" {upper(honest['looked_at'], honest['accounts']):.1e}) |"
         )
     return "\n".join(out)
 

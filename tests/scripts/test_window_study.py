@@ -43,8 +43,8 @@ def test_a_window_without_a_campaign_is_told_as_such() -> None:
     ]
     result = {"scenario": "s", "scale": 1.0, "seed": 1, "code": None, "rows": rows}
     first, second = window_study.render(result).splitlines()[-2:]
-    assert first.startswith("| 1 | 9 | 4 of 5 (0) | 4 | 0: ")
-    assert second.startswith("| 1.5, later ones | 9 | 0 of 0 (0) | 4 | 0: ")
+    assert first.startswith("| 1 | 9 | 4 of 5 (0) | 4 | 0 of 5 (at most 4.5e-01) |")
+    assert second.startswith("| 1.5, later ones | 9 | 0 of 0 (0) | 4 | 0 of 5 ")
 
 
 def test_a_window_is_scanned_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,6 +54,7 @@ def test_a_window_is_scanned_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     found = window_study.of_window(world, tmp_path, "0:1")
     assert sum(own["looked_at"] for name, own in found["groups"].items() if name != "honest")
     assert {name for name in found["groups"] if name != "honest"} and found["groups"]["honest"]["accounts"]
+    assert "window_study" in (world / "ledger.jsonl").read_text("utf-8"), "the opening is recorded"
     monkeypatch.setattr(window_study, "stillwatch", None)
     assert window_study.of_window(world, tmp_path, "0:1") == found
     with pytest.raises(SystemExit, match="0:9: the world has no so many files"):
