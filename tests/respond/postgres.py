@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -46,6 +47,19 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
+def _as(user: str | None) -> list[str]:
+    """What stands before a command for it to run as somebody else, under the same process id.
+
+    Not `Popen(user=...)`: that forks this process, which runs the fork handlers of every library in it, and those of
+    gRPC (loaded by the gateway's tests) can hang the child before it ever becomes PostgreSQL.
+    """
+    if user is None:
+        return []
+    who = pwd.getpwnam(user)
+    script = f"import os, sys; os.setgroups([]); os.setgid({who.pw_gid}); os.setuid({who.pw_uid}); "
+    return [sys.executable, "-I", "-S", "-c", script + "os.execv(sys.argv[1], sys.argv[1:])"]
+
+
 @contextmanager
 def server() -> Iterator[str]:
     """A server; gives the address without a database's name."""
@@ -57,14 +71,12 @@ def server() -> Iterator[str]:
     if user:
         shutil.chown(home, user)
     env = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "TZ": "UTC"}
-    how: dict[str, Any] = {"env": env, "cwd": "/"} | (
-        {"user": user, "group": pwd.getpwnam(user).pw_gid} if user else {}
-    )
-    data, log = home / "data", home / "log"
+    how: dict[str, Any] = {"env": env, "cwd": "/"}
+    data, log, become = home / "data", home / "log", _as(user)
     try:
         subprocess.run(
-            [folder / "initdb", "-D", data, "-U", "tests", "-A", "trust", "-E", "UTF8", "--no-sync"], check=True,
-            capture_output=True, **how,
+            [*become, folder / "initdb", "-D", data, "-U", "tests", "-A", "trust", "-E", "UTF8", "--no-sync"],
+            check=True, capture_output=True, **how,
         )  # fmt: skip
         port = free_port()
         options = (
@@ -73,11 +85,14 @@ def server() -> Iterator[str]:
             "fsync=off",
             "max_connections=60",
         )
+        chosen = [x for o in options for x in ("-c", o)]
         with log.open("wb") as sink:
             one = subprocess.Popen(
-                [folder / "postgres", "-D", data, "-p", str(port), *(x for o in options for x in ("-c", o))],
-                stdout=sink, stderr=sink, **how,
-            )  # fmt: skip
+                [*become, folder / "postgres", "-D", data, "-p", str(port), *chosen],
+                stdout=sink,
+                stderr=sink,
+                **how,
+            )
         try:
             _wait(one, port, log)
             yield f"postgresql://tests@127.0.0.1:{port}"
