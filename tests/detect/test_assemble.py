@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stillwatch.detect import assemble as room
-from stillwatch.detect.assemble import Attributor, Group, assemble
+from stillwatch.detect.assemble import Group, assemble
+from stillwatch.detect.attributor import Attributor
 from stillwatch.detect.controller import HubTests
 from stillwatch.detect.hubs import hubs_and_matrices
+from stillwatch.detect.profile import LeftOut
 from stillwatch.detect.traffic import Traffic
 from stillwatch.detect.trait import Tokens
 from tests.contracts.factory import NOTHING
@@ -183,7 +185,7 @@ def test_control_is_laid_out_for_those_whom_it_decides(
     few = len(link.asked)
     everybody = np.zeros(UNITS, np.bool_)
     everybody[members] = True
-    with attributor._profile(members, np.zeros(0, np.int32)) as found:
+    with attributor._profile(members, np.zeros(0, np.int32), None) as found:
         parts = attributor._odds(unit, everybody, found)
     without = attributor.qualifies(parts, room.JOIN_DECADES, controlled=controlled)
     parts[-1] = attributor.control(unit, everybody)
@@ -199,7 +201,9 @@ def test_a_set_that_was_reached_before_is_not_weighed_again(
     """Growing is remembered by set, and apart for groups that are controlled."""
     asked = []
 
-    def joined(_: Attributor, members: np.ndarray, floor: float, *, controlled: bool) -> np.ndarray:
+    def joined(
+        _: Attributor, members: np.ndarray, floor: float, *, controlled: bool, left_out: LeftOut | None
+    ) -> np.ndarray:
         asked.append((members.tolist(), controlled))
         return np.arange(min(members[0], 10), 20, dtype=np.int32)
 

@@ -7,31 +7,29 @@ there, it stands as a *thin* group afterwards. The seed's profile then attracts 
 nothing changes. Hubs whose members are mostly inside an earlier group are part of it. Linear per group; and so is
 what is laid out for hubs that make none, since hubs of people who were let go often enough are put aside unread.
 
-A unit's weight is the sum over independent trait groups of the strongest channel in each:
-``log10(1/2 + 1/2 * share in group / (kappa * share outside))``, with its own contribution left out.
+Of a campaign that is half of all traffic no hub sets itself apart: its members are compared with their own people in
+other hubs. So hubs that could stand as thin groups, and share members, are first taken together as a *fleet*, which is
+a seed like any other but for the yardstick: nobody in any of these hubs is one. What a fleet leaves may still be thin.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from stillwatch.detect.baseline import Baseline
-from stillwatch.detect.controller import HubTests, Pairs, share_of
-from stillwatch.detect.hubs import Hubs, TokenMatrix, runs
-from stillwatch.detect.profile import Shown, met, odds, own_odds, profile
+from stillwatch.detect.attributor import Attributor
+from stillwatch.detect.controller import HubTests
+from stillwatch.detect.hubs import Hubs
+from stillwatch.detect.profile import LeftOut
 from stillwatch.detect.threads import spread
 from stillwatch.detect.traffic import Traffic
-from stillwatch.detect.trait import CONTROL_GROUPS, SOURCE_GROUPS, UnitEvidence
+from stillwatch.detect.trait import CONTROL_GROUPS, SOURCE_GROUPS
 
 JOIN_DECADES = 4.0
 """Weight at which a unit joins a group: one in 10,000 unlinked units would reach it by chance."""
 STAY_DECADES = 1.0
-OWN_CONTENT = 1.5
-"""Decades of content that a unit must share where it has a single source."""
 RETENTION = 0.5
 ABSORB = 0.5
 MAX_ROUNDS = 8
@@ -50,7 +48,8 @@ MIN_TRUSTED = 0.05
 AHEAD = 64
 """Hubs that are weighed at one time, before it is known whether what is found meanwhile decides them."""
 MAX_GROUPS = 2000
-PAIR_CAP = 4.0
+REMEMBERED = 64_000_000
+"""Bytes of sets that are kept while groups grow."""
 
 
 @dataclass
@@ -63,6 +62,8 @@ class Group:
     hubs: list[int]
     thin: bool = False
     """Held together by shared content with control events on some members; most are only associated."""
+    left_out: LeftOut | None = None
+    """With whom it is not compared, if it was made of a fleet: everybody who was in one."""
     parts: dict[str, np.ndarray] = field(default_factory=dict)
     """Trait group to float64[units] decades, leave-one-out; their sum is a unit's weight."""
     channels: dict[str, float] = field(default_factory=dict)
@@ -71,220 +72,6 @@ class Group:
     """Control events or a work queue speak for it as a whole."""
     log10: float = 0.0
     """How heavy the evidence is, on the finished group: no second test, and no error rate of its own."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Profile:
-    """Values that a set of units shows, by code."""
-
-    codes: np.ndarray
-    count: np.ndarray
-    """float64[codes]: units of the set that show each."""
-    q: np.ndarray
-    """float64[codes]: null share of each."""
-    showing: np.ndarray
-    """float64[traits]: units of the set that show anything."""
-
-
-class Attributor:
-    """Scores units against a group's profile."""
-
-    def __init__(
-        self, traffic: Traffic, matrices: dict[str, TokenMatrix], pairs: list[Pairs], baseline: Baseline,
-        *, kappa: float, use_traffic: bool, links: Sequence[UnitEvidence] = (),
-    ) -> None:  # fmt: skip
-        self.traffic = traffic
-        self.matrices = list(matrices.values())
-        self.pairs = pairs
-        self.kappa = kappa
-        self.use_traffic = use_traffic
-        self.links = links
-        self.reference = [share_of(m, baseline) for m in self.matrices]
-        rates = [kappa * p.rate * np.maximum(p.exposure, 1) for p in pairs]
-        gains = [np.clip(-np.log10(np.minimum(rate, 1.0)), 0.0, PAIR_CAP) for rate in rates]
-        self.gains = np.stack(gains) if gains else np.zeros((0, traffic.n_units))
-        self.others = _others(pairs, traffic.n_units)
-        self.trait_groups = sorted({m.trait.group for m in self.matrices}) + (
-            ["control"] if pairs or links else []
-        )
-        self.shown = self._shown(frozenset(self.trait_groups))
-        self.sources = self._shown(SOURCE_GROUPS)
-        self.texts = self._shown(frozenset({"content"}))
-        self._draws = np.array([m.trait.group != "language" for m in self.matrices], np.bool_)
-        self._place = np.full(len(self.shown[0].share), -1, np.int32)
-
-    def _shown(self, groups: frozenset[str]) -> tuple[Shown, np.ndarray]:
-        """What units show of the traits of some groups, and the row of `trait_groups` that each trait belongs to."""
-        chosen = [i for i, m in enumerate(self.matrices) if m.trait.group in groups]
-        matrices = [self.matrices[i] for i in chosen]
-        shown = Shown.of(matrices, [self.reference[i] for i in chosen], self.traffic.n_units)
-        return shown, np.array([self.trait_groups.index(m.trait.group) for m in matrices], np.int64)
-
-    def score(self, members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Units and decades[trait groups, units] of members, each against the others; rows follow ``trait_groups``."""
-        units = np.sort(members).astype(np.int32)
-        parts = self.of_sets(np.array([0, len(units)]), units, *self.shown)
-        if self.pairs or self.links:
-            inside = np.zeros(self.traffic.n_units, np.bool_)
-            inside[members] = True
-            parts[-1] = np.maximum(parts[-1], self.control(units, inside))
-        return units, parts
-
-    def content(self, members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Units and decades[units] of the content that each of members shares with the others."""
-        units = np.sort(members).astype(np.int32)
-        parts = self.of_sets(np.array([0, len(units)]), units, *self.texts)
-        return units, parts[self.trait_groups.index("content")]
-
-    def of_sets(self, ptr: np.ndarray, units: np.ndarray, shown: Shown, row: np.ndarray) -> np.ndarray:
-        """Decades[trait groups, units] of the members of some sets, each against the others of its set.
-
-        Sets are in compressed rows. Control events are not looked at; the rows of groups that are not ``shown`` are 0.
-        """
-        best = own_odds(
-            ptr, units, shown.ptr, shown.codes, shown.shows, shown.trait, shown.share, shown.having, shown.present,
-            row, len(self.trait_groups), self.use_traffic, self.kappa,
-        )  # fmt: skip
-        decades: np.ndarray = np.log10(best)
-        return decades
-
-    def joined(self, members: np.ndarray, floor: float, *, controlled: bool) -> np.ndarray:
-        """int32, ascending: of members and of all who share a telling value or an event with one, who `qualifies`.
-
-        Control events are laid out only for those whom they decide.
-        """
-        inside = self._marked(members)
-        with self._profile(members, np.zeros(0, np.int32)) as found:
-            units = self._distinct(self._candidates(members, inside, found))
-            parts = self._odds(units, inside, found)
-        if self.pairs or self.links:
-            parts[-1] = np.maximum(parts[-1], self._pairs(units, inside))
-        stay = self.qualifies(parts, floor, controlled=controlled)
-        if self.links:
-            most = parts.copy()
-            most[-1] = np.maximum(parts[-1], PAIR_CAP)
-            able = np.flatnonzero(self.qualifies(most, floor, controlled=controlled) & ~stay)
-            for control in (self.control_at_most, self.control):
-                most[-1, able] = np.maximum(parts[-1, able], control(units[able], inside))
-                able = able[self.qualifies(most[:, able], floor, controlled=controlled)]
-            stay[able] = True
-        joined: np.ndarray = units[stay]
-        return joined
-
-    def against(self, members: np.ndarray, units: np.ndarray) -> np.ndarray:
-        """Decades[trait groups, units] of given units against the profile of ``members``; both are inside."""
-        inside = self._marked(members)
-        with self._profile(members, np.setdiff1d(units, members)) as found:
-            parts = self._odds(units, inside, found)
-        if self.pairs or self.links:
-            parts[-1] = np.maximum(parts[-1], self.control(units, inside))
-        return parts
-
-    def _marked(self, members: np.ndarray) -> np.ndarray:
-        inside = np.zeros(self.traffic.n_units, np.bool_)
-        inside[members] = True
-        return inside
-
-    @contextmanager
-    def _profile(self, members: np.ndarray, others_too: np.ndarray) -> Iterator[_Profile]:
-        """What members show; ``others_too`` are left out of the traffic as they are."""
-        shown, _ = self.shown
-        codes, count, q, showing = profile(
-            members, others_too, shown.ptr, shown.codes, shown.shows, shown.trait, shown.share, shown.having,
-            shown.present, self.use_traffic, self.kappa, self._place,
-        )  # fmt: skip
-        try:
-            yield _Profile(codes, count, q, showing)
-        finally:
-            self._place[codes] = -1
-
-    def _candidates(self, members: np.ndarray, inside: np.ndarray, found: _Profile) -> list[np.ndarray]:
-        """Members, who shares a telling value with two of them, and who has an event with one."""
-        shown, _ = self.shown
-        of = shown.trait[found.codes]
-        telling = (found.count >= 2) & (found.showing[of] >= 2) & self._draws[of]
-        drawing = found.codes[telling][
-            found.count[telling] / found.showing[of[telling]] / found.q[telling] >= 10.0
-        ]
-        start = shown.owner_ptr[drawing]
-        ptr, other, _ = self.others
-        return [
-            members,
-            shown.owners[runs(start, shown.owner_ptr[drawing + 1] - start)],
-            other[runs(ptr[members], ptr[members + 1] - ptr[members])],
-            *(link.partners(inside) for link in self.links),
-        ]
-
-    def _odds(self, units: np.ndarray, inside: np.ndarray, found: _Profile) -> np.ndarray:
-        """Decades[trait groups, units] against a profile, before control events."""
-        shown, row = self.shown
-        best = odds(
-            units, inside, shown.ptr, shown.codes, shown.trait, self._place, found.count, found.q, found.showing, row,
-            len(self.trait_groups),
-        )  # fmt: skip
-        decades: np.ndarray = np.log10(best)
-        return decades
-
-    def _weight(self, parts: np.ndarray) -> np.ndarray:
-        """Decades of everything that counts for belonging."""
-        names = np.array(self.trait_groups)
-        hard = np.isin(names, sorted(SOURCE_GROUPS | CONTROL_GROUPS))
-        weight: np.ndarray = parts[hard].sum(0) + parts[names == "content"].sum(0)
-        return weight
-
-    def _distinct(self, candidates: list[np.ndarray]) -> np.ndarray:
-        """int32: the units that occur in any of some arrays, ascending."""
-        some = np.zeros(self.traffic.n_units, np.bool_)
-        for units in candidates:
-            some[units] = True
-        return np.flatnonzero(some).astype(np.int32)
-
-    def control(self, units: np.ndarray, inside: np.ndarray) -> np.ndarray:
-        """Decades of control events between units and those marked ``inside``."""
-        out = self._pairs(units, inside)
-        for link in self.links:
-            out = np.maximum(out, np.clip(link.decades(units, inside), 0.0, PAIR_CAP))
-        return out
-
-    def control_at_most(self, units: np.ndarray, inside: np.ndarray) -> np.ndarray:
-        """What `control` does not exceed, for less work."""
-        out = self._pairs(units, inside)
-        for link in self.links:
-            out = np.maximum(out, np.minimum(link.at_most(units, inside), PAIR_CAP))
-        return out
-
-    def _pairs(self, units: np.ndarray, inside: np.ndarray) -> np.ndarray:
-        found: np.ndarray = met(units, inside, *self.others, self.gains)
-        return found
-
-    def qualifies(self, parts: np.ndarray, floor: float, *, controlled: bool) -> np.ndarray:
-        """Enough weight, from two independent sources, or from one beside content that is the group's own.
-
-        Software, language, programme, pivot and schedule do not count here. An address and a template in common
-        is what the users of one hosted app have, so that pair counts only in a group that control events have
-        shown to be controlled.
-        """
-        names = np.array(self.trait_groups)
-        hard = np.isin(names, sorted(SOURCE_GROUPS | CONTROL_GROUPS))
-        content = parts[names == "content"].sum(0)
-        strong = parts >= 1.0
-        sources = strong[hard].sum(0)
-        alone = strong[hard & (names != "egress")].any(0) | (controlled & (sources >= 1))
-        out: np.ndarray = (self._weight(parts) >= floor) & (
-            (sources >= 2) | (alone & (content >= OWN_CONTENT))
-        )
-        return out
-
-
-def _others(pairs: list[Pairs], n_units: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """With whom each unit has events, and of which kind, in compressed rows."""
-    none = np.zeros(0, np.int32)
-    ends = np.concatenate([none, *(p.giver for p in pairs), *(p.taker for p in pairs)])
-    others = np.concatenate([none, *(p.taker for p in pairs), *(p.giver for p in pairs)])
-    kinds = np.tile(np.repeat(np.arange(len(pairs), dtype=np.int8), [len(p.giver) for p in pairs]), 2)
-    ptr = np.concatenate([[0], np.cumsum(np.bincount(ends, minlength=n_units))]).astype(np.int64)
-    order = np.argsort(ends, kind="stable")
-    return ptr, others[order], kinds[order]
 
 
 def assemble(
@@ -327,13 +114,63 @@ def assemble(
         if len(units) < RETENTION * len(seed):
             doubtful.append(hub)
             continue
-        _claim(traffic, groups, claimed, units, hub, low, thin=False)
-    for hub in sorted(doubtful, key=lambda h: (-int(size[h]), int(hubs.value[h]))):
+        _claim(traffic, groups, claimed, units, hub, low)
+    doubtful.sort(key=lambda h: (-int(size[h]), int(hubs.value[h])))
+    thin = [
+        hub for hub in doubtful
+        if _may_be_thin(hubs, tests, hub, trusted) and (claimed[hubs.members(hub)] < 0).mean() > ABSORB
+    ]  # fmt: skip
+    _claim_fleets(traffic, hubs, tests, attributor, thin, groups, claimed, low)
+    for hub in thin:
         members = hubs.members(hub)
-        if _may_be_thin(hubs, tests, hub, trusted) and (claimed[members] < 0).mean() > ABSORB:
+        if (claimed[members] < 0).mean() > ABSORB:
             units, content = attributor.content(members)
             _claim(traffic, groups, claimed, units[content >= THIN_JOIN], hub, low, thin=True)
     return groups
+
+
+def _claim_fleets(
+    traffic: Traffic, hubs: Hubs, tests: HubTests, attributor: Attributor, thin: list[int], groups: list[Group],
+    claimed: np.ndarray, low: int,
+) -> None:  # fmt: skip
+    """Grow what hubs that could be thin hold together, compared with those who are in none of them."""
+    fleets = _fleets(hubs, thin, claimed < 0)
+    if not fleets:
+        return
+    left_out = attributor.left_out(np.concatenate([units for _, units in fleets]))
+    growth = _Growth(attributor, low, left_out)
+    for own, units in fleets:
+        if len(groups) >= MAX_GROUPS:
+            break
+        if len(own) < 2 or not traffic.enough(units, low):
+            continue
+        grown = growth.of(units, controlled=tests.controlled(own))
+        if np.isin(units, grown).sum() >= RETENTION * len(units):
+            _claim(traffic, groups, claimed, grown, own[0], low, left_out=left_out)
+
+
+def _fleets(hubs: Hubs, some: list[int], free: np.ndarray) -> list[tuple[list[int], np.ndarray]]:
+    """Hubs that share members, and all of those who are free (int32, sorted); every unit once.
+
+    A hub is of the fleet that holds most of its free members, if these are at least `THIN_MERGE` of them. Linear in
+    memberships, but for sorting within a hub.
+    """
+    owner = np.full(len(free), -1, np.int32)
+    found: list[list[int]] = []
+    for hub in some:
+        members = hubs.members(hub)
+        members = members[free[members]]
+        held = owner[members]
+        fleets, shared = np.unique(held[held >= 0], return_counts=True)
+        at = int(fleets[shared.argmax()]) if len(shared) else -1
+        if at < 0 or shared.max() < THIN_MERGE * len(members):
+            at = len(found)
+            found.append([])
+        found[at].append(hub)
+        owner[members[held < 0]] = at
+    order = np.argsort(owner, kind="stable").astype(np.int32)
+    ends = np.cumsum(np.bincount(owner + 1, minlength=len(found) + 1))
+    return [(own, order[ends[i] : ends[i + 1]]) for i, own in enumerate(found)]
 
 
 class _LetGo:
@@ -369,7 +206,7 @@ def content_groups(traffic: Traffic, hubs: Hubs, attributor: Attributor, *, low:
     claimed = np.full(traffic.n_units, -1, np.int64)
     groups: list[Group] = []
     for hub in sorted(content, key=lambda h: (-int(size[h]), int(hubs.value[h]))):
-        _claim(traffic, groups, claimed, hubs.members(hub), hub, low, thin=False)
+        _claim(traffic, groups, claimed, hubs.members(hub), hub, low)
     for group in groups:
         group.units, parts = attributor.score(group.units)
         group.parts = dict(zip(attributor.trait_groups, parts, strict=True))
@@ -384,7 +221,8 @@ def _claim(
     hub: int,
     low: int,
     *,
-    thin: bool,
+    thin: bool = False,
+    left_out: LeftOut | None = None,
 ) -> None:
     """Make a group of units, or add them to the group that most of them belong to already."""
     if not traffic.enough(units, low):
@@ -400,12 +238,14 @@ def _claim(
             groups[most].thin or not thin
         ):
             groups[most].hubs.append(hub)
+            if len(fresh) > len(groups[most].units):
+                groups[most].left_out = left_out
             groups[most].units = np.union1d(groups[most].units, fresh).astype(np.int32)
             claimed[fresh] = most
             return
     if traffic.enough(fresh, low):
         claimed[fresh] = len(groups)
-        groups.append(Group(np.sort(fresh), hub, [hub], thin))
+        groups.append(Group(np.sort(fresh), hub, [hub], thin, left_out))
 
 
 @dataclass(frozen=True, slots=True)
@@ -472,8 +312,7 @@ def _retain(attributor: Attributor, weighed: _Weighed) -> np.ndarray:
     units, undecided = weighed.units, weighed.undecided
     stay = weighed.weight >= STAY_DECADES
     if len(undecided) and stay.sum() + len(undecided) >= RETENTION * len(units):
-        inside = np.zeros(attributor.traffic.n_units, np.bool_)
-        inside[units] = True
+        inside = attributor.marked(units)
         lifted = weighed.weight[undecided] + attributor.control(units[undecided], inside)
         stay[undecided] = lifted >= STAY_DECADES
     kept: np.ndarray = units[stay]
@@ -504,9 +343,10 @@ class _Growth:
     Most seeds of one campaign grow into the same few sets.
     """
 
-    def __init__(self, attributor: Attributor, low: int) -> None:
-        self.attributor, self.low = attributor, low
+    def __init__(self, attributor: Attributor, low: int, left_out: LeftOut | None = None) -> None:
+        self.attributor, self.low, self.left_out = attributor, low, left_out
         self._known: dict[tuple[bool, bytes], np.ndarray] = {}
+        self._held = 0
 
     def of(self, seed: np.ndarray, *, controlled: bool) -> np.ndarray:
         """What a seed grows to; too few if it fails."""
@@ -514,9 +354,20 @@ class _Growth:
         for _ in range(MAX_ROUNDS):
             key = (controlled, members.tobytes())
             if key not in self._known:
-                self._known[key] = self.attributor.joined(members, JOIN_DECADES, controlled=controlled)
+                fresh = self.attributor.joined(
+                    members, JOIN_DECADES, controlled=controlled, left_out=self.left_out
+                )
+                self._remember(key, fresh)
             fresh = self._known[key]
             if not self.attributor.traffic.enough(fresh, self.low) or np.array_equal(fresh, members):
                 return fresh
             members = fresh
         return members
+
+    def _remember(self, key: tuple[bool, bytes], found: np.ndarray) -> None:
+        """Note where a set leads; everything before is forgotten once it is too much, and worked out again if asked."""
+        self._held += len(key[1]) + found.nbytes
+        if self._held > REMEMBERED:
+            self._known.clear()
+            self._held = len(key[1]) + found.nbytes
+        self._known[key] = found

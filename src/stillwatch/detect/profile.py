@@ -1,4 +1,4 @@
-"""The compiled part of `stillwatch.detect.assemble`: what units show of all traits, and what others share with them.
+"""The compiled part of `stillwatch.detect.attributor`: what units show of all traits, and what others share with them.
 
 Values that two units or more show have numbers of their own, whatever their trait, and what one unit shows lies
 together: a unit is looked at once and not once for every trait. What one unit alone shows says nothing of another.
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numba as nb
 import numpy as np
@@ -65,6 +66,26 @@ class Shown:
             share, having.astype(float), present, np.concatenate([[0], np.cumsum(having)]).astype(np.int64),
             owners.astype(np.int32),
         )  # fmt: skip
+
+
+class LeftOut(NamedTuple):
+    """Units that are no part of the traffic which values are compared with."""
+
+    marked: np.ndarray
+    """bool[units]."""
+    codes: np.ndarray
+    """float64[codes]: how many of them show each value."""
+    shows: np.ndarray
+    """float64[traits]: how many of them show anything."""
+
+    @classmethod
+    def of(cls, units: np.ndarray, shown: Shown) -> LeftOut:
+        """Count what some units show."""
+        marked = np.zeros(len(shown.shows), np.bool_)
+        marked[units] = True
+        held = shown.codes[np.repeat(marked, np.diff(shown.ptr))]
+        counts = np.bincount(held, minlength=len(shown.share)).astype(float)
+        return cls(marked, counts, shown.shows[marked].sum(0, dtype=float))
 
 
 @nb.njit(cache=True, nogil=True)
@@ -127,27 +148,35 @@ def own_odds(  # type: ignore[no-untyped-def]  # numba infers
 
 
 @nb.njit(cache=True, nogil=True)
-def profile(members, more, ptr, codes, shows, trait, share, having, present, use_traffic, kappa, place):  # type: ignore[no-untyped-def]  # numba infers
+def profile(  # type: ignore[no-untyped-def]  # numba infers
+    members, more, ptr, codes, shows, trait, share, having, present, left_out, use_traffic, kappa, place
+):
     """Distinct codes of ``members`` and how often each comes; `_null` of each; members that show anything, by trait.
 
-    ``more`` are left out of the traffic as well. ``place`` is -1 before, and afterwards where each code is.
+    ``more`` are left out of the traffic as well, and so are those of `LeftOut`. ``place`` is -1 before, and afterwards
+    where each code is.
     """
+    out, out_codes, out_shows = left_out
     total = 0
     for u in members:
         total += ptr[u + 1] - ptr[u]
-    distinct, count, n = np.empty(total, np.int32), np.empty(total), 0
-    shown = np.zeros(shows.shape[1])
+    distinct, count, mine, n = np.empty(total, np.int32), np.empty(total), np.empty(total), 0
+    shown, absent = np.zeros(shows.shape[1]), out_shows.copy()
     for u in members:
+        held = 0.0 if out[u] else 1.0
         for t in range(shows.shape[1]):
             shown[t] += shows[u, t]
+            absent[t] += held * shows[u, t]
         for j in range(ptr[u], ptr[u + 1]):
             c = codes[j]
             if place[c] < 0:
-                place[c], distinct[n], count[n] = n, c, 0.0
+                place[c], distinct[n], count[n], mine[n] = n, c, 0.0, out_codes[c]
                 n += 1
             count[place[c]] += 1.0
-    mine, absent = count[:n].copy(), shown.copy()
+            mine[place[c]] += held
     for u in more:
+        if out[u]:
+            continue
         for t in range(shows.shape[1]):
             absent[t] += shows[u, t]
         for j in range(ptr[u], ptr[u + 1]):

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from stillwatch.detect.assemble import Attributor, Group, assemble, content_groups
+from stillwatch.detect.assemble import Group, assemble, content_groups
+from stillwatch.detect.attributor import Attributor
 from stillwatch.detect.baseline import Baseline
 from stillwatch.detect.controller import HubTests, Pairs, make_pairs, test_hubs
 from stillwatch.detect.families import assign_families
@@ -223,10 +224,16 @@ def _split(
         parts = (
             [group.units]
             if group.thin
-            else parts_of(group.units, options.hub_min, attributor, controlled=tests.controlled(group.hubs))
+            else parts_of(
+                group.units,
+                options.hub_min,
+                attributor,
+                controlled=tests.controlled(group.hubs),
+                left_out=group.left_out,
+            )
         )
         for units in parts:
-            out.append(Group(np.sort(units), group.seed, list(group.hubs), group.thin))
+            out.append(Group(np.sort(units), group.seed, list(group.hubs), group.thin, group.left_out))
     if not out:
         return []
     order = np.argsort(traffic.unit_order, kind="stable")
@@ -244,7 +251,7 @@ def _split(
         kappa=options.kappa, alpha=options.alpha_controller, use_traffic=use_traffic,
     )  # fmt: skip
     for i, group in enumerate(out):
-        group.units, parts_ = attributor.score(group.units)
+        group.units, parts_ = attributor.score(group.units, group.left_out)
         group.parts = dict(zip(attributor.trait_groups, parts_, strict=True))
         group.channels = dict(zip(own_tests.channels, own_tests.log10[i], strict=True))
         group.controlled = own_tests.controlled([i])

@@ -73,6 +73,9 @@ class Rows:
     """int64: families that the rows show, ascending."""
     family_units: np.ndarray
     """int64: units of the whole traffic that show each of them."""
+    left_out: np.ndarray
+    """int64: of these the units with whom the groups of fleets are not compared, and that are in no group."""
+    n_left_out: int
 
     def column(self, name: str) -> np.ndarray:
         """One column of `COLUMNS`."""
@@ -91,6 +94,9 @@ def group_rows(traffic: Traffic, groups: list[Group]) -> Rows:
     owner = np.full(traffic.n_units, -1, np.int64)
     for index, group in enumerate(groups):
         owner[group.units] = index
+    out = np.zeros(traffic.n_units, np.bool_)
+    for left_out in {id(g.left_out): g.left_out for g in groups if g.left_out is not None}.values():
+        out |= left_out.marked
     t = traffic.table()
     inside = traffic.engine.local(pa.table({"unit": pa.array(np.flatnonzero(owner >= 0), pa.int32())}))
     found = t.semi_join(inside, "unit") if groups else t.limit(0)
@@ -106,7 +112,7 @@ def group_rows(traffic: Traffic, groups: list[Group]) -> Rows:
     return Rows(
         columns,
         np.split(order, np.cumsum(counts)[:-1]) if groups else [],
-        *_family_units(traffic, columns["family"]),
+        *_family_units(traffic, columns["family"], np.flatnonzero(out & (owner < 0))),
     )
 
 
@@ -139,20 +145,32 @@ def linked_families(traffic: Traffic, rows: Rows, group: Group, own: np.ndarray)
         np.stack([rows.column("family")[own], rows.column("unit")[own].astype(np.int64)]), axis=1
     )
     mine, count = np.unique(pairs[0], return_counts=True)
-    outside = rows.family_units[np.searchsorted(rows.families, mine)] - count
-    size, rest = len(group.units), max(traffic.n_units - len(group.units), 1)
+    at = np.searchsorted(rows.families, mine)
+    outside, rest = rows.family_units[at] - count, traffic.n_units - len(group.units)
+    if group.left_out is not None:
+        outside, rest = outside - rows.left_out[at], rest - rows.n_left_out
+    size, rest = len(group.units), max(rest, 1)
     lift = (count / size) / ((outside + 1.0) / (rest + 1.0))
     keep = (mine != 0) & (count >= max(3, 0.01 * size)) & (lift >= LIFT)
     picked: np.ndarray = mine[keep]
     return picked
 
 
-def _family_units(traffic: Traffic, shown: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The distinct families among some, and how many units of the whole traffic show each."""
+def _family_units(
+    traffic: Traffic, shown: np.ndarray, left_out: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    """The distinct families among some, how many units show each, and how many of these are left out; their number."""
     wanted = traffic.engine.local(pa.table({"family": np.unique(shown)}))
     pairs = traffic.table().select("family", "unit").semi_join(wanted, "family").distinct()
     got = traffic.fetch(pairs.group_by("family").agg(units=pairs.count()).order_by("family"))
-    return got["family"], got["units"]
+    of_them = np.zeros(len(got["family"]), np.int64)
+    if len(left_out):
+        some = pairs.semi_join(
+            traffic.engine.local(pa.table({"unit": pa.array(left_out, pa.int32())})), "unit"
+        )
+        theirs = traffic.fetch(some.group_by("family").agg(units=some.count()))
+        of_them[np.searchsorted(got["family"], theirs["family"])] = theirs["units"]
+    return got["family"], got["units"], of_them, len(left_out)
 
 
 def stream_of(traffic: Traffic, rows: Rows, group: Group, own: np.ndarray) -> Stream:

@@ -17,9 +17,10 @@ import numpy as np
 from scipy.sparse import coo_matrix, csr_matrix, diags, hstack
 from scipy.sparse.linalg import ArpackError, svds
 
-from stillwatch.detect.assemble import OWN_CONTENT, Attributor
+from stillwatch.detect.attributor import OWN_CONTENT, Attributor
 from stillwatch.detect.betting import events_log10_e
 from stillwatch.detect.controller import SOURCE_DECADES
+from stillwatch.detect.profile import LeftOut
 from stillwatch.detect.trait import CONTROL_GROUPS, SOURCE_GROUPS
 
 DIRECTIONS = 4
@@ -30,13 +31,22 @@ TIED_DECADES = 0.7
 """A trait group ties two sides when the typical unit of one shows this much of the other's profile."""
 
 
-def parts_of(units: np.ndarray, low: int, attributor: Attributor, *, controlled: bool) -> list[np.ndarray]:
-    """Units of each part that is large enough; one part when the group is of a piece."""
+def parts_of(
+    units: np.ndarray, low: int, attributor: Attributor, *, controlled: bool, left_out: LeftOut | None = None
+) -> list[np.ndarray]:
+    """Units of each part that is large enough; one part when the group is of a piece.
+
+    Who is ``left_out`` is nobody with whom values are compared.
+    """
     waiting: list[np.ndarray] = [np.sort(units)]
     done: list[np.ndarray] = []
     while waiting:
         part = waiting.pop()
-        cut = None if len(waiting) + len(done) >= MAX_PARTS else _cut(part, low, attributor, controlled)
+        cut = (
+            None
+            if len(waiting) + len(done) >= MAX_PARTS
+            else _cut(part, low, attributor, controlled, left_out)
+        )
         if cut is None:
             done.append(part)
         else:
@@ -44,7 +54,9 @@ def parts_of(units: np.ndarray, low: int, attributor: Attributor, *, controlled:
     return sorted((p for p in done if attributor.traffic.enough(p, low)), key=lambda p: int(p[0]))
 
 
-def _cut(units: np.ndarray, low: int, attributor: Attributor, controlled: bool) -> list[np.ndarray] | None:
+def _cut(
+    units: np.ndarray, low: int, attributor: Attributor, controlled: bool, left_out: LeftOut | None
+) -> list[np.ndarray] | None:
     if len(units) < 2 * MIN_SIDE:
         return None
     for side in _habits(units, attributor) + _sides(_matrix(units, attributor)):
@@ -52,19 +64,21 @@ def _cut(units: np.ndarray, low: int, attributor: Attributor, controlled: bool) 
         if (
             min(len(a), len(b)) >= MIN_SIDE
             and attributor.traffic.enough(a if len(a) > len(b) else b, low)
-            and not _tied(a, b, attributor, controlled)
+            and not _tied(a, b, attributor, controlled, left_out)
         ):
             return [a, b]
     return None
 
 
-def _tied(a: np.ndarray, b: np.ndarray, attributor: Attributor, controlled: bool) -> bool:
+def _tied(
+    a: np.ndarray, b: np.ndarray, attributor: Attributor, controlled: bool, left_out: LeftOut | None
+) -> bool:
     if _pairs_across(a, b, attributor) >= SOURCE_DECADES:
         return True
     names = np.array(attributor.trait_groups)
     hard = np.isin(names, sorted(SOURCE_GROUPS | CONTROL_GROUPS))
     for whole, part in ((a, b), (b, a)):
-        typical = np.median(attributor.against(whole, part), axis=1)
+        typical = np.median(attributor.against(whole, part, left_out), axis=1)
         sources = int((typical[hard] >= TIED_DECADES).sum())
         content = float(typical[names == "content"].sum())
         software = float(typical[names == "software"].sum())

@@ -192,10 +192,8 @@ class _Case:
         self.evidence = evidence
         share, low, high = extraction_share(traffic, rows, stream, self.options.seed)
         if self.kind is Kind.POOL:
-            share, low = (
-                0.0,
-                0.0,
-            )  # use unknown: the estimate is only an upper bound on what could be extraction
+            # What a pool is for is not known: the estimate is an upper bound on what could be extraction.
+            share, low = 0.0, 0.0
         ts = rows.column("ts")[stream.rows]
         shape = self._shape()
         claimed = self.adjusted if self.kind is Kind.CAMPAIGN and self.adjusted is not None else 0.0
