@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stillwatch.detect.profile import Shown, met, odds, own_odds, profile
+from stillwatch.detect.profile import LeftOut, Shown, met, odds, own_odds, profile
 
 KAPPA, FLOOR, ROWS = 3.0, 1e-9, 3
+NOBODY = np.zeros(0, np.int32)
 
 
 def a_matrix(rng: np.random.Generator, units: int) -> Any:
@@ -64,23 +65,15 @@ class World:
                     out[row, i] = max(out[row, i], 0.5 + 0.5 * share / min(KAPPA * q, 1.0))
         return out
 
-    def compiled(self, members: np.ndarray, more: np.ndarray, units: np.ndarray) -> np.ndarray:
-        """The same by the compiled code."""
+    def compiled(
+        self, members: np.ndarray, more: np.ndarray, units: np.ndarray, out: np.ndarray = NOBODY
+    ) -> np.ndarray:
+        """The same by the compiled code, some left out beforehand."""
         s, place = self.shown, np.full(len(self.shown.share), -1, np.int32)
         _, count, q, showing = profile(
-            members,
-            more,
-            s.ptr,
-            s.codes,
-            s.shows,
-            s.trait,
-            s.share,
-            s.having,
-            s.present,
-            self.traffic,
-            KAPPA,
-            place,
-        )
+            members, more, s.ptr, s.codes, s.shows, s.trait, s.share, s.having, s.present, LeftOut.of(out, s),
+            self.traffic, KAPPA, place,
+        )  # fmt: skip
         inside = np.isin(np.arange(self.n), members)
         found: np.ndarray = odds(
             units, inside, s.ptr, s.codes, s.trait, place, count, q, showing, self.row, ROWS
@@ -96,6 +89,10 @@ def test_profiles_are_the_plain_sums(seed: int) -> None:
     more = np.setdiff1d(world.rng.integers(0, world.n, 20 * (seed % 2)), members).astype(np.int32)
     got = world.compiled(members, more, units)
     assert got.tolist() == world.plainly(members, more, units).tolist()
+    out = world.some(0)
+    asked = np.union1d(more, np.setdiff1d(out, members)).astype(np.int32)
+    beforehand = world.compiled(members, more, units, out)
+    assert beforehand.tolist() == world.plainly(members, asked, units).tolist()
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -108,8 +105,7 @@ def test_sets_laid_beside_themselves_are_the_same_one_by_one(seed: int) -> None:
         np.concatenate([[0], np.cumsum(sizes)]), np.concatenate(sets), s.ptr, s.codes, s.shows, s.trait, s.share,
         s.having, s.present, world.row, ROWS, world.traffic, KAPPA,
     )  # fmt: skip
-    nobody = np.zeros(0, np.int32)
-    wanted = np.concatenate([world.compiled(members, nobody, members) for members in sets], axis=1)
+    wanted = np.concatenate([world.compiled(members, NOBODY, members) for members in sets], axis=1)
     assert got.tolist() == wanted.tolist()
     assert world.traffic or got.max() > 1.0
 
