@@ -105,7 +105,7 @@ def main() -> None:
     parser.add_argument("--scenario", default="observed_hydra_24k")
     parser.add_argument("--scale", type=float, default=0.05)
     parser.add_argument("--delay-scale", type=float, default=0.05)
-    parser.add_argument("--seed", type=int, default=101)
+    parser.add_argument("--seed", type=int, default=102)
     parser.add_argument("--days", type=int, default=30, help="days in the state before the increments")
     parser.add_argument("--increments", type=int, default=8)
     parser.add_argument("--looks", type=int, default=3)

@@ -37,7 +37,7 @@ def main() -> None:
     )
     parser.add_argument("--work", type=Path, default=Path(".cache/bench-watch"))
     parser.add_argument("--scenario", default="observed_hydra_24k")
-    parser.add_argument("--seed", type=int, default=101)
+    parser.add_argument("--seed", type=int, default=102)
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--windows", nargs="+", default=WINDOWS, metavar="FIRST:COUNT")
     parser.add_argument("--page", action="store_true", help="only put what was measured into docs/watch.md")

@@ -157,6 +157,7 @@ class _Case:
         self.traffic, self.detection, self.baseline, self.options = traffic, detection, baseline, options
         self.group, self.stream, self.p, self.adjusted = group, stream, p, adjusted
         self.peers = len(baseline.calibration.peers(len(group.units)))
+        self.kin = int(group.left_out.marked.sum()) if group.left_out is not None else 0
         self.names, self.covered, self.trusted_share = names, covered, trusted_share
         first = int(group.units[np.argmin(traffic.unit_order[group.units])])
         seed = "\x1f".join(names[first])
@@ -303,6 +304,11 @@ class _Case:
             )
         if self.group.thin:
             text += " Most accounts are held by shared content alone and are only associated."
+        if self.group.left_out is not None:
+            text += (
+                " What its members share was compared with accounts that use none of the templates in doubt; "
+                f"the {self.kin:,} units that use one were no yardstick."
+            )
         if granted:
             text += " Every account is inside a recorded grant."
         return text
