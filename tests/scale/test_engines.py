@@ -9,10 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from stillwatch.detect.assemble import Group
 from stillwatch.detect.families import assign_families
 from stillwatch.detect.features import Featurizer
 from stillwatch.detect.grants import apply_grants
 from stillwatch.detect.lexicon import load_lexicon
+from stillwatch.detect.profile import LeftOut
 from stillwatch.detect.queue import multiplicities
 from stillwatch.detect.run import Options, detect
 from stillwatch.detect.shape import _all_cells, group_rows
@@ -156,6 +158,22 @@ def test_detection_and_verdict(both: tuple[Traffic, Traffic]) -> None:
     assert len(covered[0].seqs) == 3
     said = [judge(t, d, NOTHING, options, c) for t, d, c in zip(both, (here, there), covered, strict=True)]
     assert said[0] == said[1]
+
+
+def test_who_is_left_out_of_a_comparison(both: tuple[Traffic, Traffic]) -> None:
+    """Of those with whom a fleet is not compared the ones in no group are counted by family, as plain counting does."""
+    none = np.zeros(0)
+    for traffic in both:
+        units = np.arange(traffic.n_units)
+        group = Group(units[units % 3 == 0].astype(np.int32), 0, [])
+        group.left_out = LeftOut(units % 3 < 2, none, none)
+        rows = group_rows(traffic, [group])
+        t = traffic.table()
+        shown = traffic.fetch(t.select("family", "unit").distinct())
+        others = shown["family"][shown["unit"] % 3 == 1]
+        assert rows.left_out.tolist() == [int((others == family).sum()) for family in rows.families]
+        assert rows.n_left_out == (units % 3 == 1).sum()
+        assert rows.left_out.any(), "else nothing was counted"
 
 
 def test_no_groups(both: tuple[Traffic, Traffic]) -> None:
