@@ -113,7 +113,7 @@ def _part(suite: str, worlds: set[str], made: dict[str, dict[str, set[str]]]) ->
 
 
 def of_another_program(code: str | None, target: str = "bench") -> list[str]:
-    """A warning for figures of speed that another state of the program made; a result that is the same says nothing of speed."""
+    """A warning for figures that another state of the program made; where results are the same, speed may still differ."""
     if code == code_digest("own"):
         return []
     by = f"with the digest `{code}`" if code else "whose digest was not written down"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from scripts.benchmarks.words import of_another_program
 from stillwatch.lab.scoring.rates import clopper_pearson, wilson
 
 PAGE = Path("docs/join.md")
@@ -34,10 +35,9 @@ def render(result: Row) -> str:
     """What stands between the marks."""
     cells = result["cells"]
     parts = [_found(cells), _false(cells), _attacked(result["attacks"])]
-    if any(c.get("stamp") != result.get("code") for c in cells):
-        parts.insert(
-            0, ["*Another state of the program made these figures; `make study-share` makes them anew.*"]
-        )
+    states = {str(c.get("stamp", "")).partition("-")[0] for c in cells}
+    for code in sorted(states):
+        parts.insert(0, of_another_program(code or None, "study-share"))
     return "\n".join(line for part in parts for line in ["", *part]) + "\n"
 
 

@@ -9,13 +9,14 @@ what is laid out for hubs that make none, since hubs of people who were let go o
 
 Of a campaign that is half of all traffic no hub sets itself apart: its members are compared with their own people in
 other hubs. So hubs that could stand as thin groups, and share members, are first taken together as a *fleet*, which is
-a seed like any other but for the yardstick: nobody in any of these hubs is one. What a fleet leaves may still be thin.
+a seed like any other but for the yardstick: nobody in any of these hubs is one. It is taken where it holds more than
+thin groups of the same hubs would, and what it leaves may still be thin.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -50,6 +51,7 @@ AHEAD = 64
 MAX_GROUPS = 2000
 REMEMBERED = 64_000_000
 """Bytes of sets that are kept while groups grow."""
+_NOBODY = np.zeros(0, np.int32)
 
 
 @dataclass
@@ -120,33 +122,50 @@ def assemble(
         hub for hub in doubtful
         if _may_be_thin(hubs, tests, hub, trusted) and (claimed[hubs.members(hub)] < 0).mean() > ABSORB
     ]  # fmt: skip
-    _claim_fleets(traffic, hubs, tests, attributor, thin, groups, claimed, low)
+    apart, each = [replace(g, hubs=list(g.hubs)) for g in groups], claimed.copy()
+    _claim_thin(traffic, hubs, attributor, thin, apart, each, low)
+    if not _claim_fleets(traffic, hubs, tests, attributor, thin, groups, claimed, each >= 0, low):
+        return apart
+    _claim_thin(traffic, hubs, attributor, thin, groups, claimed, low)
+    return groups
+
+
+def _claim_thin(
+    traffic: Traffic, hubs: Hubs, attributor: Attributor, thin: list[int], groups: list[Group],
+    claimed: np.ndarray, low: int,
+) -> None:  # fmt: skip
+    """Groups of those whose content sets them apart, of hubs that are mostly free."""
     for hub in thin:
         members = hubs.members(hub)
         if (claimed[members] < 0).mean() > ABSORB:
             units, content = attributor.content(members)
             _claim(traffic, groups, claimed, units[content >= THIN_JOIN], hub, low, thin=True)
-    return groups
 
 
 def _claim_fleets(
     traffic: Traffic, hubs: Hubs, tests: HubTests, attributor: Attributor, thin: list[int], groups: list[Group],
-    claimed: np.ndarray, low: int,
-) -> None:  # fmt: skip
-    """Grow what hubs that could be thin hold together, compared with those who are in none of them."""
+    claimed: np.ndarray, apart: np.ndarray, low: int,
+) -> bool:  # fmt: skip
+    """Grow what hubs that could be thin hold together, compared with those who are in none of them.
+
+    A fleet is taken if more of its units stay than thin groups would hold ``apart`` (bool[units]). Whether one was is
+    told.
+    """
     fleets = _fleets(hubs, thin, claimed < 0)
-    if not fleets:
-        return
-    left_out = attributor.left_out(np.concatenate([units for _, units in fleets]))
+    left_out = attributor.left_out(np.concatenate([_NOBODY, *(units for _, units in fleets)]))
     growth = _Growth(attributor, low, left_out)
+    taken = False
     for own, units in fleets:
         if len(groups) >= MAX_GROUPS:
             break
         if len(own) < 2 or not traffic.enough(units, low):
             continue
         grown = growth.of(units, controlled=tests.controlled(own))
-        if np.isin(units, grown).sum() >= RETENTION * len(units):
+        stay = int(np.isin(units, grown).sum())
+        if stay >= RETENTION * len(units) and stay > apart[units].sum():
             _claim(traffic, groups, claimed, grown, own[0], low, left_out=left_out)
+            taken = True
+    return taken
 
 
 def _fleets(hubs: Hubs, some: list[int], free: np.ndarray) -> list[tuple[list[int], np.ndarray]]:
