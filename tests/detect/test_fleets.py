@@ -31,9 +31,9 @@ def traffic() -> Traffic:
 
 
 def world(
-    traffic: Traffic, wordings: int = 16, each: int = 4, tried: int = 0
+    traffic: Traffic, wordings: int = 16, each: int = 4, tried: int = 0, payers: int = FLEET
 ) -> tuple[Hubs, HubTests, Attributor, np.ndarray]:
-    """The fleet pays with six cards and shares wordings, some a unit; everybody else pays alone and tries others.
+    """The fleet's ``payers`` pay with six cards; it shares wordings, some a unit; others pay alone and try others.
 
     Of those ``tried`` used one wording of the fleet. Hubs of wordings have control events. Half of the honest are
     trusted.
@@ -41,7 +41,7 @@ def world(
     rng = np.random.default_rng(3)
     unit = np.arange(UNITS, dtype=np.int32)
     card = 1000 + np.arange(UNITS)
-    card[:FLEET] = np.arange(FLEET) % 6
+    card[:payers] = np.arange(payers) % 6
     used = [rng.choice(wordings, each, replace=False) for _ in range(FLEET)]
     used += [np.array([i % wordings if i < tried else 5000 + i // 8]) for i in range(UNITS - FLEET)]
     owner = np.repeat(unit, [len(u) for u in used])
@@ -90,6 +90,16 @@ def test_texts_and_control_events_alone_do_not_make_a_fleet(traffic: Traffic) ->
     matrices = {m.trait.id: m for m in attributor.matrices if m.trait.id == "wording"}
     poorer = Attributor(traffic, matrices, [], NOTHING, kappa=KAPPA, use_traffic=True)
     assert not full(assemble(traffic, hubs, tests, poorer, trusted, low=5))
+
+
+@pytest.mark.parametrize(("wordings", "each", "thin"), [(16, 4, False), (8, 7, True)])
+def test_what_holds_more_is_taken(traffic: Traffic, wordings: int, each: int, *, thin: bool) -> None:
+    """Of a fleet in which 340 pay together the payers stay; where texts alone hold more, these are a thin group."""
+    hubs, tests, attributor, trusted = world(traffic, wordings=wordings, each=each, payers=340)
+    (group,) = assemble(traffic, hubs, tests, attributor, trusted, low=5)
+    assert group.thin is thin
+    assert group.units.max() < FLEET
+    assert len(group.units) > 340 if thin else group.units.tolist() == list(range(340))
 
 
 def hubs_of(sets: list[list[int]]) -> Hubs:
