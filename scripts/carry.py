@@ -11,7 +11,9 @@ generator of the worlds or the scorer changed.
 
 What is not compared: pages and profiles of a run, which no figure reads; the detectors that stand beside ours; what the
 steps of a study do to a world before it is scanned (delays, poison, what is left out); and whatever shows only in
-worlds that are not among those compared.
+worlds that are not among those compared. That is not nothing: figures carried over several changes of speed differed by
+a few accounts in some cells when the study was made anew (``ladder_L0`` 401: 111 accounts told, 106 found by either
+program). After a change of who joins a group, or of which hubs are read, make it anew.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from stillwatch.lab.suite.code import code_digest
 
 OUT, PAGE = Path("docs/data/windows.json"), Path("docs/watch.md")
 BEGIN, END = "<!-- begin: scripts.window_study -->", "<!-- end: scripts.window_study -->"
-WINDOWS = ("0:2", "20:2", "40:2", "30:6", "0:10", "0:25", "0:48")
+WINDOWS = ("0:2", "20:2", "40:2", "30:6", "0:10", "0:25", "0:47")
 LOOKED_AT = ("review", "act")
 
 
