@@ -162,6 +162,10 @@ def _large() -> list[str]:
             f"| {row['exchanges']:,} | {row['input']} | {row['memory_limit']} | {row['wall_s']:,.0f} | "
             f"{row['cpu_s']:,.0f} | {row['peak_memory_bytes'] / 1e9:.2f} GB | {row['spilled_bytes'] / 1e9:.2f} GB |"
         )
+    for code in sorted({row["code"] for row in rows}):
+        if told := of_another_program(code, "bench-scale"):
+            sizes = ", ".join(f"{row['exchanges']:,}" for row in rows if row["code"] == code)
+            out += ["", f"Of {sizes} exchanges: {told[1]}"]
     powers = json.loads((DATA / "scale.json").read_text("utf-8"))["exponents"]
     largest = max(
         (row for row in rows if row["input"] == "text"), key=lambda row: row["exchanges"], default=None
