@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from stillwatch.lab.suite import choose, load_suite
+from stillwatch.wiring.lab import LabRunner
+
 Row = dict[str, Any]
 PLOT = Path("docs/assets/frontier.svg")
 
@@ -112,4 +115,11 @@ def searched(report: Row) -> str:
     """The command, with the budget that was spent."""
     random = report["random_trials"]
     spent = f"--random {random} --guided {report['trials'] - random} --confirm {len(report['report_worlds'])}"
-    return f"Command: `python -m scripts.searches {spent}`; `make searches` tries more."
+    told = f"Command: `python -m scripts.searches {spent}`; `make searches` tries more."
+    present = choose(load_suite("honest"), LabRunner())[0].digest
+    if report["detector_digest"] == present:
+        return told
+    return (
+        f"{told} **This search was made against an earlier state of the program**, with the detector's digest"
+        f" `{report['detector_digest']}`; nobody has searched against the present one."
+    )
